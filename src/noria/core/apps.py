@@ -1,0 +1,81 @@
+"""Apps, variants and releases: what ships, and who gets it."""
+
+from __future__ import annotations
+
+from noria.core.identity import content_id
+from noria.core.requests import Parameters
+from noria.core.struct import Noun
+
+
+class Variant(Noun):
+    """What ships: a model set-up, parameters and a prompt version. Content-addressed."""
+
+    model: str
+    """``provider/model``."""
+    model_id: str | None = None
+    """Content id of a local model's set-up (weights and engine flags); None for a remote model."""
+    prompt_id: str | None = None
+    """Prompt version; None sends the caller's messages as they are."""
+    params: Parameters = Parameters()
+    """Decoding parameters; they win over the caller's, because they are part of what was evaluated."""
+
+    @property
+    def id(self) -> str:
+        """Content id."""
+        return content_id("variant", self)
+
+
+class NamedVariant(Noun):
+    """A variant under the name it has in an app."""
+
+    name: str
+    """Name within the app, such as ``few-shot``."""
+    variant_id: str
+    """Content id."""
+    variant: Variant
+    """The variant."""
+
+
+class Share(Noun):
+    """A part of an app's traffic."""
+
+    variant_id: str
+    """Who answers it."""
+    weight: float = 1.0
+    """Relative weight, more than 0."""
+
+
+class Release(Noun):
+    """Who gets which variant, from one moment on. Releases are never changed; a new one follows."""
+
+    id: str
+    """Opaque id."""
+    app: str
+    """The app."""
+    shares: tuple[Share, ...]
+    """Variants and weights; a user or session keeps its variant while the release lasts."""
+    created_ns: int
+    """When, nanoseconds since 1970 UTC."""
+    created_by: str
+    """Who promoted or rolled back."""
+    reason: str = ""
+    """Why, in words; a promotion after an experiment names it."""
+    experiment_id: str | None = None
+    """The experiment that the decision rests on."""
+    rolled_back_from: str | None = None
+    """For a rollback: the release that was taken back."""
+
+
+class App(Noun):
+    """A named job with variants and a release."""
+
+    name: str
+    """Name callers use as the model, such as ``boolq``."""
+    description: str = ""
+    """What it is for."""
+    variants: tuple[NamedVariant, ...] = ()
+    """Variants by name, newest meaning of each name."""
+    release: Release | None = None
+    """The release in force; None: the app answers nobody yet."""
+    created_ns: int = 0
+    """When it was made, nanoseconds since 1970 UTC."""

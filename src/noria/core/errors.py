@@ -1,0 +1,151 @@
+"""The error tree: everything Noria raises on purpose.
+
+    NoriaError                    what happened, what was kept, what to do next
+    ├── InvalidInput              the user's file, flag or request is wrong        exit 2, HTTP 400
+    │   ├── UnknownName           no such prompt, app, model, scorer, experiment   exit 2, HTTP 404
+    │   └── Conflict              it exists already, or another process holds it   exit 2, HTTP 409
+    ├── NotAllowed                no key, a wrong key, a foreign Host or Origin    exit 2, HTTP 401 or 403
+    ├── Unavailable               a store, engine or server can't answer now       exit 2, HTTP 503, retryable
+    │   ├── EngineFailed          a local engine crashed, or can't run here
+    │   └── StorageFull           nothing more can be made durable
+    ├── CallFailed                a model was called and did not answer properly   HTTP 502
+    │   ├── CallRefused           the provider said no (4xx): the request or key   HTTP as given
+    │   ├── CallTimeout           no answer in time                                HTTP 504, retryable
+    │   └── CallCut               the stream ended before the reply was complete   HTTP 502, retryable
+    └── Cancelled                 the caller went away
+
+Foreign errors (sockets, SQL, files) are mapped to these once, at the edge where they enter.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NoriaError(Exception):
+    """Root of the tree. ``str(error)`` is one clear sentence, fit to show to a user.
+
+    Arguments:
+        message: what was wrong, and where.
+        kept: what survived, for example ``"312 finished cases are kept"``; empty when nothing was at stake.
+        hint: what to do next, an imperative sentence; empty when there is nothing sensible to say.
+    """
+
+    code: ClassVar[str] = "error"
+    """Stable machine-readable name, the same in the CLI's ``--json``, the REST API and spans (``error.type``)."""
+    status: int = 500
+    """HTTP status used when the error leaves through a server."""
+    retryable: bool = False
+    """True when the same call may succeed later without a change."""
+
+    def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.kept = kept
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.message, self.kept, self.hint) if part)
+
+
+class InvalidInput(NoriaError):
+    """A file, a flag or a request from outside is wrong; nothing was written."""
+
+    code = "invalid_input"
+    status = 400
+
+
+class UnknownName(InvalidInput):
+    """Something was asked for by a name or id that is not there."""
+
+    code = "unknown_name"
+    status = 404
+
+
+class Conflict(InvalidInput):
+    """The thing exists already, or another process holds it."""
+
+    code = "conflict"
+    status = 409
+
+
+class NotAllowed(NoriaError):
+    """No key, a wrong key, or a request from a foreign origin."""
+
+    code = "not_allowed"
+    status = 401
+
+    def __init__(self, message: str, *, status: int = 401, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, kept=kept, hint=hint)
+        self.status = status
+
+
+class Unavailable(NoriaError):
+    """A store, an engine or a server cannot answer now; trying again may help."""
+
+    code = "unavailable"
+    status = 503
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, kept=kept, hint=hint)
+        self.retry_after_s = retry_after_s
+        """Seconds to wait before trying again, sent as ``Retry-After``."""
+
+
+class EngineFailed(Unavailable):
+    """A local engine crashed or can't run on this machine."""
+
+    code = "engine_failed"
+
+
+class StorageFull(Unavailable):
+    """Nothing more can be made durable: the disk is full or read-only."""
+
+    code = "storage_full"
+    status = 507
+
+
+class CallFailed(NoriaError):
+    """A model was called and did not answer properly."""
+
+    code = "call_failed"
+    status = 502
+
+    def __init__(
+        self, message: str, *, status: int = 502, retryable: bool = False, kept: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, kept=kept, hint=hint)
+        self.status = status
+        self.retryable = retryable
+
+
+class CallRefused(CallFailed):
+    """The provider refused the request: its status is in ``status``."""
+
+    code = "call_refused"
+
+
+class CallTimeout(CallFailed):
+    """No answer, or no further token, in time."""
+
+    code = "call_timeout"
+
+    def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, status=504, retryable=True, kept=kept, hint=hint)
+
+
+class CallCut(CallFailed):
+    """The stream ended before the reply was complete."""
+
+    code = "call_cut"
+
+    def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, status=502, retryable=True, kept=kept, hint=hint)
+
+
+class Cancelled(NoriaError):
+    """The caller went away before the reply was complete."""
+
+    code = "cancelled"
+    status = 499

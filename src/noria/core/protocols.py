@@ -1,0 +1,127 @@
+"""The protocols at the seams (with :class:`noria.core.scores.Scorer`, which lives beside its nouns)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import BinaryIO, Protocol
+
+from noria.core.events import Event
+from noria.core.questions import Question, Table
+from noria.core.requests import Request
+from noria.core.scores import Score
+from noria.core.spans import Span
+from noria.core.struct import Noun
+
+
+class Target(Protocol):
+    """Anything that answers a request. The gateway is one behind HTTP; so is every provider, prompt and cache."""
+
+    def call(self, request: Request) -> AsyncIterator[Event]:
+        """Answer as a stream of events. Failures raise from the iterator; closing it cancels the call upstream."""
+        ...
+
+
+class Endpoint(Noun):
+    """Where an engine listens."""
+
+    base_url: str
+    """OpenAI-compatible base URL, such as ``http://127.0.0.1:41234/v1``."""
+    model: str
+    """Name to send as the model."""
+    api_key: str = ""
+    """Key that the engine asks for, so that nobody else on the machine can use it."""
+
+
+class EngineStatus(Noun):
+    """An engine's health, as far as its supervisor can see."""
+
+    state: str
+    """``stopped``, ``starting``, ``ready``, ``backing_off`` or ``failed``."""
+    pid: int | None = None
+    """Process id."""
+    restarts: int = 0
+    """Restarts after a crash since the supervisor started."""
+    rss_bytes: int | None = None
+    """Resident memory now."""
+    peak_rss_bytes: int | None = None
+    """Largest resident memory seen, bytes."""
+    log: str = ""
+    """Path of its log file."""
+    message: str = ""
+    """Why it is not ready."""
+
+
+class Engine(Protocol):
+    """A supervised process that serves weights over an OpenAI-compatible port."""
+
+    async def start(self) -> Endpoint:
+        """Start, or join a start under way; return when it answers. Raises ``EngineFailed`` when it can't."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop cleanly; nothing of it is left."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """Health now, without waiting."""
+        ...
+
+
+class TraceStore(Protocol):
+    """Where records live."""
+
+    async def append(self, spans: Sequence[Span] = (), scores: Sequence[Score] = ()) -> None:
+        """Return only when all of them are durable, together. Raises ``StorageFull``; then none is kept."""
+        ...
+
+    async def query(self, question: Question) -> Table:
+        """Answer from everything appended before the call."""
+        ...
+
+    async def spans(self, question: Question) -> list[Span]:
+        """Whole spans that match an ungrouped question over spans."""
+        ...
+
+    async def scores(self, question: Question) -> list[Score]:
+        """Whole scores that match an ungrouped question over scores."""
+        ...
+
+    async def trace(self, trace_id: str) -> tuple[list[Span], list[Score]]:
+        """One trace: its spans by start, and the scores on them by time."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Content-addressed bytes: weights, data sets, big payloads."""
+
+    def put(self, source: BinaryIO | bytes, *, expect: str | None = None) -> str:
+        """Store and return the SHA-256. With ``expect``, refuse (and keep nothing) when the digest differs."""
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Read. Raises ``UnknownName``."""
+        ...
+
+    def path(self, sha256: str) -> str:
+        """A local file with the content, for programs that map it into memory."""
+        ...
+
+    def has(self, sha256: str) -> bool:
+        """Whether it is there."""
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Remove; no error when it is not there."""
+        ...
+
+    def sizes(self) -> Mapping[str, int]:
+        """All digests with their bytes."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, handed in so that tests hold it."""
+
+    def __call__(self) -> int:
+        """Now, nanoseconds since 1970 UTC."""
+        ...

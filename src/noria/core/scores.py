@@ -1,0 +1,104 @@
+"""Judgements: one shape for every score, one protocol for every scorer, offline, live and inline."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from noria.core.datasets import Case
+from noria.core.spans import Span
+from noria.core.struct import Noun
+
+Source = Literal["code", "model", "human"]
+Need = Literal["output", "reference", "context", "span"]
+Value = bool | int | float | str
+
+
+class Score(Noun):
+    """A judgement on a span."""
+
+    scorer: str
+    """Name of the scorer, as the experiment or monitor calls it."""
+    version: str
+    """Version of the scorer: its code's version and a content id of its options, so that a change shows."""
+    value: Value
+    """Boolean (right or wrong), number, or category."""
+    reason: str = ""
+    """Why, in words a person can check."""
+    source: Source = "code"
+    """Who judged: code, a model, or a human."""
+    cost_usd: float | None = None
+    """What the judgement cost; None where unknown or nothing was spent."""
+    metadata: dict[str, Any] = {}
+    """Details: matched text, sub-scores, the judge's raw answer."""
+    trace_id: str = ""
+    """Trace of the judged span; set where the score is recorded."""
+    span_id: str = ""
+    """The judged span; set where the score is recorded."""
+    time_ns: int = 0
+    """When it was judged, nanoseconds since 1970 UTC; set where the score is recorded."""
+    experiment_id: str | None = None
+    """Experiment, when judged offline."""
+    run_id: str | None = None
+    """Run, when judged offline."""
+    case_id: str | None = None
+    """Case, when judged offline."""
+    repeat: int | None = None
+    """Repetition of the case, from 0."""
+    monitor: str | None = None
+    """Monitor's name, when judged live."""
+
+
+class Subject(Noun):
+    """What a scorer sees."""
+
+    output: str
+    """The answer's text."""
+    input: dict[str, Any] = {}
+    """The prompt's variables, or the case's input."""
+    reference: Any = None
+    """The expected answer; None when unknown."""
+    context: tuple[str, ...] = ()
+    """Passages the answer should rest on."""
+    span: Span | None = None
+    """The record of the call."""
+    case: Case | None = None
+    """The case, offline."""
+
+
+class Scorer(Protocol):
+    """A judgement. The same object serves an experiment, a monitor and a guard."""
+
+    @property
+    def name(self) -> str:
+        """Name under which its scores are kept."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its judgements may."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What it reads. A scorer that needs a reference is refused when it is attached to live traffic."""
+        ...
+
+    @property
+    def better(self) -> Literal["higher", "lower"] | None:
+        """Which direction is an improvement; None for categories without an order."""
+        ...
+
+    async def score(self, subject: Subject) -> Score | None:
+        """Judge. None abstains; an exception is a failure of the scorer, recorded as such, never as a bad score."""
+        ...
+
+
+class ScorerSpec(Noun):
+    """How to make a scorer again: what an experiment file names and a record keeps."""
+
+    kind: str
+    """Registered kind: ``exact``, ``rouge``, ``judge`` ..."""
+    name: str
+    """Name under which its scores are kept; unique in an experiment."""
+    options: dict[str, Any] = {}
+    """The kind's own options."""
