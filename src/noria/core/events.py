@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from noria.core.messages import Message, ToolCall
+from noria.core.requests import Request
 from noria.core.struct import Noun
 
 
@@ -20,6 +21,31 @@ class Usage(Noun):
     """Prompt tokens that were read from the provider's cache."""
     reasoning_tokens: int | None = None
     """Generated tokens that were thinking."""
+
+
+class Sent(Noun, tag="sent", tag_field="event"):
+    """The request as it leaves for whoever answers it. For the recorder alone: no caller is shown it.
+
+    Facts about a call are known deep inside (the rendered messages, the variant, the cache hit) and recorded outside.
+    They travel outwards as this first event, so that no wrapper needs a side channel to the recorder.
+    """
+
+    request: Request
+    """The request after prompt rendering, with the lineage that the wrappers on its way stamped on it."""
+    provider: str
+    """Who answers: ``local`` or the configured provider's name."""
+    request_id: str | None = None
+    """Content id of ``request``: the response cache's key."""
+    streamed: bool = True
+    """False when the reply comes in one piece, so that no time to first token can be seen."""
+    replays: str | None = None
+    """``trace_id/span_id`` of the earlier span, when the reply is read from the cache."""
+    ttft_s: float | None = None
+    """For a replay: time to first token of the earlier call, seconds."""
+    tpot_s: float | None = None
+    """For a replay: time per output token of the earlier call, seconds."""
+    duration_s: float | None = None
+    """For a replay: wall time of the earlier call, seconds."""
 
 
 class Started(Noun, tag="started", tag_field="event"):
@@ -77,7 +103,7 @@ class Used(Noun, tag="used", tag_field="event"):
     """The count for the whole call."""
 
 
-Event = Started | Delta | Stopped | Used
+Event = Sent | Started | Delta | Stopped | Used
 """A reply is a stream of these. A call that fails raises from the iterator; it never ends as if it were complete."""
 
 
@@ -170,6 +196,8 @@ class Fold:
                 self._drafts.setdefault(event.index, _Draft()).reason = event.reason
             case Used():
                 self._usage = event.usage
+            case Sent():
+                pass
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""

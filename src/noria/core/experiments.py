@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from noria.core.apps import Variant
 from noria.core.identity import content_id
+from noria.core.results import Results
 from noria.core.scores import ScorerSpec
 from noria.core.struct import Noun
 
@@ -87,8 +88,8 @@ class Experiment(Noun):
     """Why it failed or stopped."""
     environment: dict[str, Any] = {}
     """What reproducing it needs: Noria, Python and engine versions, platform, git commit."""
-    results: dict[str, Any] | None = None
-    """Summary, comparisons and gates, once finished, as ``evaluate`` reports them."""
+    results: Results | None = None
+    """What was found, once finished."""
 
     @property
     def spec_id(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.identity import content_id
 from noria.core.messages import Message
 from noria.core.struct import Noun
 
@@ -110,3 +111,20 @@ class Request(Noun):
 def replace_lineage(request: Request, **changes: Any) -> Request:
     """``request`` with some lineage fields set."""
     return msgspec.structs.replace(request, lineage=msgspec.structs.replace(request.lineage, **changes))
+
+
+def request_id(request: Request) -> str:
+    """Content id of everything that decides the answer: model set-up, messages, parameters, tools and repetition.
+
+    Two calls with one id are the same question to the same model; a cached reply to one answers the other.
+    """
+    parts = {
+        "model": request.lineage.model_id or request.model,
+        "messages": request.messages,
+        "params": request.params,
+        "tools": request.tools,
+        "tool_choice": request.tool_choice,
+        "n": request.n,
+        "repeat": request.lineage.repeat or 0,
+    }
+    return content_id("request", parts)

@@ -79,8 +79,9 @@ class Span(Noun):
 
     @property
     def duration_s(self) -> float:
-        """Wall time in seconds."""
-        return (self.end_ns - self.start_ns) / 1e9
+        """Wall time in seconds; of the earlier call where the reply came from the cache."""
+        replayed = self.attributes.get("noria.replayed.duration_s") if self.cached else None
+        return float(replayed) if replayed is not None else (self.end_ns - self.start_ns) / 1e9
 
     @property
     def output_text(self) -> str:

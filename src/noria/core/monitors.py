@@ -1,0 +1,27 @@
+"""Monitors: a scorer on live traffic."""
+
+from __future__ import annotations
+
+from noria.core.scores import ScorerSpec
+from noria.core.struct import Noun
+
+
+class Monitor(Noun):
+    """A scorer attached to an app's calls."""
+
+    name: str
+    """Unique name; its scores carry it."""
+    app: str
+    """App whose calls are scored."""
+    scorer: ScorerSpec
+    """The judgement. One that needs a reference is refused here, not when it is called."""
+    rate: float = 1.0
+    """Part of the calls that is scored, 0 to 1, chosen by a hash of the trace id."""
+    alert: str = ""
+    """Condition such as ``mean < 0.9`` over ``window`` calls; empty: never alerts."""
+    window: int = 100
+    """Scores that the condition looks back on."""
+    created_ns: int = 0
+    """When it was attached, nanoseconds since 1970 UTC."""
+    created_by: str = ""
+    """Who attached it."""
