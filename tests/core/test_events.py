@@ -1,0 +1,100 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noria.core.events import (
+    Choice,
+    Delta,
+    Event,
+    Fold,
+    Reply,
+    Sent,
+    Started,
+    Stopped,
+    ToolCallDelta,
+    Usage,
+    Used,
+    collect,
+    events_of,
+    fold,
+)
+from noria.core.messages import ImagePart, Message, TextPart, ToolCall
+from noria.core.requests import Request
+
+texts = st.text(max_size=20)
+calls = st.lists(st.builds(ToolCall, id=texts, name=texts, arguments=texts), max_size=3).map(tuple)
+messages = st.builds(
+    Message, role=st.just("assistant"), content=texts, tool_calls=calls, reasoning=texts, refusal=texts
+)
+choices = st.builds(Choice, message=messages, finish_reason=st.sampled_from(["stop", "length", "tool_calls"]))
+replies = st.builds(
+    Reply,
+    id=texts,
+    model=texts,
+    choices=st.lists(choices, min_size=1, max_size=3).map(tuple),
+    usage=st.none() | st.builds(Usage, input_tokens=st.integers(0), output_tokens=st.integers(0)),
+)
+
+
+@given(replies)
+def test_a_reply_is_the_fold_of_its_events(reply: Reply) -> None:
+    assert fold(events_of(reply)) == reply
+
+
+@given(texts, st.data())
+def test_how_a_text_is_cut_into_deltas_does_not_matter(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert fold([*(Delta(text=p) for p in pieces), Stopped()]).text == text
+
+
+def test_interleaved_tool_calls_and_choices() -> None:
+    events: list[Event] = [
+        Sent(request=Request(model="m"), provider="p"),
+        Started(id="r1", model="m"),
+        Delta(index=1, text="two"),
+        Delta(tool_calls=(ToolCallDelta(index=0, id="a", name="f", arguments='{"x"'),)),
+        Delta(tool_calls=(ToolCallDelta(index=1, id="b", name="g"),)),
+        Delta(tool_calls=(ToolCallDelta(index=0, arguments=":1}"),)),
+        Stopped(index=1, reason="stop"),
+        Stopped(index=0, reason="tool_calls"),
+        Used(usage=Usage(input_tokens=3, output_tokens=5)),
+    ]
+    reply = fold(events)
+    assert reply.choices[0].message.tool_calls == (
+        ToolCall(id="a", name="f", arguments='{"x":1}'),
+        ToolCall(id="b", name="g", arguments=""),
+    )
+    assert reply.choices[1].message.text == "two"
+    assert reply.complete
+
+
+def test_a_cut_reply_keeps_what_came_and_is_not_complete() -> None:
+    state = Fold()
+    state.take(Delta(text="half an"))
+    assert state.reply().text == "half an"
+    assert not state.reply().complete
+
+
+def test_logprobs_of_deltas_are_joined() -> None:
+    reply = fold([Delta(text="a", logprobs={"content": [1]}), Delta(text="b", logprobs={"content": [2]}), Stopped()])
+    assert reply.choices[0].logprobs == {"content": [1, 2]}
+
+
+async def test_collect_raises_what_the_stream_raises() -> None:
+    async def broken():
+        yield Delta(text="a")
+        raise ValueError("cut")
+
+    with pytest.raises(ValueError, match="cut"):
+        await collect(broken())
+
+
+def test_text_of_a_message_of_parts() -> None:
+    message = Message(role="user", content=(TextPart(text="a"), ImagePart(url="data:,"), TextPart(text="b")))
+    assert message.text == "ab"
+
+
+def test_an_empty_reply_has_no_text_and_is_not_complete() -> None:
+    assert Reply().text == ""
+    assert not Reply().complete

@@ -1,0 +1,84 @@
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noria.core.apps import Variant
+from noria.core.errors import InvalidInput
+from noria.core.identity import canonical, content_id
+from noria.core.prompts import Block, Prompt, Variable
+from noria.core.requests import Lineage, Parameters, Request, request_id
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_canonical_form_is_json_that_means_the_same(value: object) -> None:
+    assert json.loads(canonical(value)) == value
+
+
+@given(st.dictionaries(st.text(), JSON, min_size=2, max_size=5))
+def test_the_order_of_keys_does_not_matter(value: dict[str, object]) -> None:
+    assert content_id("x", dict(reversed(list(value.items())))) == content_id("x", value)
+
+
+def test_whole_floats_and_integers_are_one_content() -> None:
+    assert content_id("x", {"temperature": 0.0}) == content_id("x", {"temperature": 0})
+    assert content_id("x", 0.5) != content_id("x", 0)
+
+
+def test_the_kind_is_part_of_the_id() -> None:
+    assert content_id("a", 1).removeprefix("a_") != content_id("b", 1).removeprefix("b_")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_json_cannot_say_has_no_id(value: float) -> None:
+    with pytest.raises(InvalidInput, match="not a finite number"):
+        content_id("x", [value])
+
+
+def test_ids_are_pinned() -> None:
+    """These ids are in people's records. A change here orphans them: it needs a migration, not a new number."""
+    prompt = Prompt(blocks=(Block(role="user", template="Sort: {{ text }}"),), variables={"text": Variable()})
+    variant = Variant(model="local/smollm2-135m", prompt_id=prompt.id, params=Parameters(temperature=0, max_tokens=8))
+    assert prompt.id == "prompt_6abc5aa812acda1e1ffb725deab07dcb"
+    assert variant.id == "variant_16195f3b31a311aee16d93a179180a0e"
+
+
+def test_ids_are_the_same_in_another_process() -> None:
+    code = (
+        "from noria.core.prompts import Prompt, Block;"
+        "print(Prompt(blocks=(Block(role='user', template='é'),), examples=({'b': 1, 'a': 2},)).id)"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
+
+
+def test_request_id_covers_what_decides_the_answer() -> None:
+    base = Request(model="local/a", lineage=Lineage(model_id="model_1"))
+    same = Request(model="local/renamed", lineage=Lineage(model_id="model_1", case_id="7", user_id="ann"))
+    assert request_id(base) == request_id(same)
+    for other in (
+        Request(model="local/a", lineage=Lineage(model_id="model_2")),
+        Request(model="local/a", lineage=Lineage(model_id="model_1", repeat=1)),
+        Request(model="local/a", lineage=Lineage(model_id="model_1"), params=Parameters(seed=1)),
+        Request(model="local/a"),
+    ):
+        assert request_id(other) != request_id(base)
