@@ -17,10 +17,6 @@ class Monitor(Noun):
     """The judgement. One that needs a reference is refused here, not when it is called."""
     rate: float = 1.0
     """Part of the calls that is scored, 0 to 1, chosen by a hash of the trace id."""
-    alert: str = ""
-    """Condition such as ``mean < 0.9`` over ``window`` calls; empty: never alerts."""
-    window: int = 100
-    """Scores that the condition looks back on."""
     created_ns: int = 0
     """When it was attached, nanoseconds since 1970 UTC."""
     created_by: str = ""

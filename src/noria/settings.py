@@ -1,0 +1,185 @@
+"""Everything configurable, parsed once into a frozen object and passed down.
+
+Sources, later ones win: the defaults here, ``noria.toml`` (in the working directory, or where ``NORIA_CONFIG`` says),
+``NORIA_*`` environment variables, command-line flags. Every field of :class:`Settings` is a key of the file, and
+``NORIA_`` with its name in capitals is its environment variable; tables and lists are given there as JSON.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from noria.core.errors import InvalidInput
+from noria.core.struct import Noun
+
+
+class Secret:
+    """A text that no log, error or ``repr`` shows; :meth:`reveal` is the one way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+
+class Provider(Noun, forbid_unknown_fields=True):
+    """An OpenAI-compatible server that models are called on, as ``<its name>/<model>``."""
+
+    base_url: str
+    """Base URL, such as ``https://api.example.com/v1``."""
+    api_key_env: str = ""
+    """Environment variable that holds the key; empty sends none. The key itself never stands in a file."""
+    stream: bool = True
+    """Ask for streamed replies, so that time to first token is seen. Turn off for servers that cannot."""
+    connect_timeout_s: float = 10.0
+    """Seconds to reach the server."""
+    first_token_timeout_s: float = 120.0
+    """Seconds from the request to the first piece of the reply."""
+    idle_timeout_s: float = 60.0
+    """Seconds between pieces of the reply."""
+    total_timeout_s: float = 600.0
+    """Seconds for the whole call."""
+    attempts: int = 3
+    """Tries of a call that fails before its first token in a way that may pass."""
+
+
+BUILT_IN_PROVIDERS: dict[str, Provider] = {
+    "openai": Provider(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+}
+"""Providers that need no entry in the file, only their key in the environment."""
+
+
+class Settings(Noun, forbid_unknown_fields=True):
+    """Noria's configuration."""
+
+    data: str = ".noria"
+    """Data folder: catalogue, traces, blobs, logs and the admin key."""
+    host: str = "127.0.0.1"
+    """Address that ``noria up`` listens on."""
+    port: int = 7700
+    """Port that ``noria up`` listens on; 0 takes a free one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names under which the server may be called (``Host`` and ``Origin``); its own address always may."""
+    catalogue: str = ""
+    """Database URL of the catalogue, such as ``postgresql+psycopg://user@host/noria``; empty: SQLite in the folder."""
+    blobs: str = ""
+    """fsspec URL of the blob store; empty: a folder in the data folder."""
+    providers: dict[str, Provider] = {}
+    """Servers that models are called on, by name."""
+    url: str = ""
+    """A running server that the command line talks to; empty: whoever holds the data folder, else the folder itself."""
+    log_level: str = "info"
+    """Least severity that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, absolute."""
+        return Path(self.data).expanduser().absolute()
+
+    def provider(self, name: str) -> Provider | None:
+        """A configured or built-in provider."""
+        return self.providers.get(name) or BUILT_IN_PROVIDERS.get(name)
+
+
+VARIABLES: dict[str, str] = {field: f"NORIA_{field.upper()}" for field in Settings.__struct_fields__}
+"""Environment variable of each setting."""
+OTHER_VARIABLES: dict[str, str] = {
+    "NORIA_CONFIG": "where the configuration file is, instead of ./noria.toml",
+    "NORIA_API_KEY": "the admin key; by default one is made on first start and kept in the data folder",
+}
+"""Variables that are no setting."""
+
+
+def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the configuration.
+
+    Arguments:
+        environ: environment variables.
+        directory: where ``noria.toml`` is looked for.
+        overrides: settings given on the command line; None values are not given.
+
+    Raises:
+        InvalidInput: naming the file or variable, the setting, and what is wrong with it.
+    """
+    values: dict[str, Any] = _from_file(environ, directory)
+    for field, variable in VARIABLES.items():
+        if environ.get(variable):
+            values[field] = _from_variable(field, variable, environ[variable])
+    values.update({name: value for name, value in (overrides or {}).items() if value is not None})
+    settings = _convert(values, "The command line and environment")
+    for name, provider in settings.providers.items():
+        _check_provider(name, provider)
+    return settings
+
+
+def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
+    named = environ.get("NORIA_CONFIG")
+    path = Path(named).expanduser() if named else directory / "noria.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if named:
+            raise InvalidInput(f"NORIA_CONFIG names {path}, which does not exist.") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"Can't read {path}: {error}.") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{path} is not valid TOML: {error}.") from error
+    _convert(values, str(path))
+    return values
+
+
+def _from_variable(field: str, variable: str, text: str) -> Any:
+    if field == "allowed_hosts" and not text.startswith("["):
+        return [host.strip() for host in text.split(",") if host.strip()]
+    if field in {"providers", "allowed_hosts"}:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise InvalidInput(f"{variable} is not valid JSON: {error}.") from error
+    if field == "port":
+        if not text.isdecimal():
+            raise InvalidInput(f"{variable} is a port number, not {text!r}.")
+        return int(text)
+    return text
+
+
+def _convert(values: Mapping[str, Any], where: str) -> Settings:
+    try:
+        settings = msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        known = ", ".join(Settings.__struct_fields__)
+        raise InvalidInput(f"{where}: {error}.", hint=f"The settings are: {known}.") from error
+    if not 0 <= settings.port < 2**16:
+        raise InvalidInput(f"{where}: {settings.port} is no port; choose 0 to 65535.")
+    return settings
+
+
+def _check_provider(name: str, provider: Provider) -> None:
+    if name == "local" or "/" in name or not name:
+        raise InvalidInput(f"A provider can't be called {name!r}: `local` is Noria's own, and `/` divides names.")
+    parts = urlsplit(provider.base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidInput(f"Provider {name!r}: {provider.base_url!r} is no http(s) base URL.")
+    if parts.username or parts.password:
+        raise InvalidInput(
+            f"Provider {name!r}: a base URL must not carry a user or password.", hint="Name a variable in api_key_env."
+        )

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from noria.core.errors import InvalidInput
+from noria.settings import VARIABLES, Provider, Secret, Settings, load_settings
+
+
+def test_defaults(tmp_path: Path) -> None:
+    assert load_settings({}, tmp_path) == Settings()
+
+
+def test_flags_win_over_variables_and_these_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "noria.toml").write_text('port = 1\nhost = "a"\ndata = "here"\n')
+    found = load_settings({"NORIA_PORT": "2", "NORIA_HOST": "b"}, tmp_path, {"host": "c", "data": None})
+    assert (found.port, found.host, found.data) == (2, "c", "here")
+
+
+def test_every_setting_has_a_variable(tmp_path: Path) -> None:
+    given = {
+        "NORIA_DATA": "d", "NORIA_HOST": "h", "NORIA_PORT": "9", "NORIA_ALLOWED_HOSTS": "a.example, b.example",
+        "NORIA_CATALOGUE": "postgresql+psycopg://x", "NORIA_BLOBS": "memory://x", "NORIA_URL": "http://x",
+        "NORIA_PROVIDERS": '{"mine": {"base_url": "http://127.0.0.1:1/v1"}}', "NORIA_LOG_LEVEL": "error",
+    }  # fmt: skip
+    assert set(given) == set(VARIABLES.values())
+    found = load_settings(given, tmp_path)
+    assert found.allowed_hosts == ("a.example", "b.example")
+    assert found.provider("mine") == Provider(base_url="http://127.0.0.1:1/v1")
+    assert all(getattr(found, field) != getattr(Settings(), field) for field in VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "sentence"),
+    [
+        ({"NORIA_PORT": "http"}, "", "NORIA_PORT is a port number, not 'http'"),
+        ({"NORIA_PORT": "70000"}, "", "70000 is no port"),
+        ({"NORIA_PROVIDERS": "{"}, "", "NORIA_PROVIDERS is not valid JSON"),
+        ({}, "prot = 1", "unknown field `prot`"),
+        ({}, "port = ", "noria.toml is not valid TOML"),
+        ({"NORIA_CONFIG": "/nope.toml"}, "", "does not exist"),
+        ({}, '[providers.local]\nbase_url = "http://x"', "can't be called 'local'"),
+        ({}, '[providers.x]\nbase_url = "ftp://x"', "no http"),
+        ({}, '[providers.x]\nbase_url = "http://me:pw@x"', "must not carry a user"),
+        ({}, '[providers.x]\napi_key = "sk-123"\nbase_url = "http://x"', "unknown field `api_key`"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, environ: dict[str, str], file: str, sentence: str) -> None:
+    (tmp_path / "noria.toml").write_text(file)
+    with pytest.raises(InvalidInput, match=sentence):
+        load_settings(environ, tmp_path)
+
+
+def test_a_secret_shows_itself_to_no_one() -> None:
+    secret = Secret("sk-canary")
+    assert "canary" not in f"{secret} {secret!r} {[secret]}"
+    assert secret.reveal() == "sk-canary"
+    assert secret
+    assert not Secret("")
