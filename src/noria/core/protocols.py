@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
+from noria.core.errors import EngineFailed
 from noria.core.events import Event
 from noria.core.questions import Question, Table
 from noria.core.requests import Request
@@ -60,6 +61,13 @@ class Engine(Protocol):
 
     async def stop(self) -> None:
         """Stop cleanly; nothing of it is left."""
+        ...
+
+    async def crashed(self, endpoint: Endpoint) -> EngineFailed:
+        """Wait until the process behind ``endpoint`` is gone, and return why; at once when it is gone already.
+
+        A call in flight races its reply against this, then asks ``start`` for the next endpoint: the port may differ.
+        """
         ...
 
     def status(self) -> EngineStatus:
