@@ -70,3 +70,18 @@ class PromptVersion(Noun):
     """When it was pushed, nanoseconds since 1970 UTC."""
     created_by: str = ""
     """Who pushed it."""
+
+
+class LabelMove(Noun):
+    """A label was set, or moved to another version."""
+
+    name: str
+    """The prompt's name."""
+    label: str
+    """The label."""
+    version: int
+    """Where it points from then on, until its next move."""
+    moved_ns: int
+    """When, nanoseconds since 1970 UTC."""
+    moved_by: str
+    """Who moved it."""

@@ -1,0 +1,248 @@
+"""Content-addressed bytes: a folder on this machine, or any file system that fsspec reaches.
+
+A blob's name is its SHA-256, its place is fanned out by the first four digits so that no folder grows huge:
+``9f/86/9f86d081...``. A blob appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from noria.core.errors import InvalidInput, NoriaError, Unavailable, UnknownName
+from noria.core.protocols import BlobStore
+from noria.stores.disk import disk_error, disk_errors, sync_folder
+
+_CHUNK = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ABANDONED_S = 24 * 3600
+"""A partial file this old belongs to a writer that was killed."""
+
+
+def open_blobs(place: str | Path, *, cache: Path) -> BlobStore:
+    """Blobs at ``place``: a folder, or an fsspec URL such as ``s3://bucket/prefix``.
+
+    Arguments:
+        place: where they live.
+        cache: folder for local copies of remote blobs; unused for a local place.
+    """
+    text = str(place)
+    if text.startswith("file://"):
+        return Blobs(text.removeprefix("file://"))
+    return RemoteBlobs(text, cache=Blobs(cache)) if "://" in text else Blobs(place)
+
+
+class Blobs:
+    """Blobs in a folder of this machine. Safe to call from several threads."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._partial = self._folder / "partial"
+        with disk_errors(self._folder):
+            self._partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for file in self._partial.iterdir():
+                if time.time() - file.stat().st_mtime > _ABANDONED_S:
+                    file.unlink(missing_ok=True)
+
+    def put(self, source: BinaryIO | bytes, *, expect: str | None = None) -> str:
+        """Store and return the SHA-256, once the bytes are on disk.
+
+        Raises:
+            InvalidInput: the digest is not ``expect``; nothing was kept.
+            StorageFull: no room; nothing was kept.
+        """
+        stream = io.BytesIO(source) if isinstance(source, bytes) else source
+        with self._new_file() as file:
+            digest = _copy(stream, file)
+            _compare(digest, expect)
+            target = self._place(digest)
+            if target.exists():
+                return digest
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()  # Windows renames closed files only
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            Path(file.name).replace(target)
+            sync_folder(target.parent)
+        return digest
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Read a blob. Raises ``UnknownName``."""
+        return Path(self.path(sha256)).open("rb")
+
+    def path(self, sha256: str) -> str:
+        """The blob's file, to be read only. Raises ``UnknownName``."""
+        place = self._place(sha256)
+        if not place.is_file():
+            raise _missing(sha256, self._folder)
+        return str(place)
+
+    def has(self, sha256: str) -> bool:
+        """Whether it is there."""
+        return self._place(sha256).is_file()
+
+    def delete(self, sha256: str) -> None:
+        """Remove; no error when it is not there."""
+        with disk_errors(self._folder):
+            self._place(sha256).unlink(missing_ok=True)
+
+    def sizes(self) -> Mapping[str, int]:
+        """All digests with their bytes."""
+        with disk_errors(self._folder):
+            files = [file for file in self._folder.glob("??/??/*") if _DIGEST.fullmatch(file.name)]
+            return {file.name: file.stat().st_size for file in files}
+
+    def _place(self, sha256: str) -> Path:
+        return self._folder / _relative(sha256)
+
+    @contextmanager
+    def _new_file(self) -> Iterator[Any]:
+        """A partial file that is gone afterwards, unless it was renamed."""
+        with disk_errors(self._folder):
+            file = tempfile.NamedTemporaryFile(dir=self._partial, delete=False)  # noqa: SIM115 - renamed while open
+            try:
+                with file:
+                    yield file
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+
+
+class RemoteBlobs:
+    """Blobs on a file system that fsspec reaches: object stores, SSH, memory.
+
+    Digests are computed on the way through a local folder, which also holds the copies that :meth:`path` gives out.
+    An object store shows an object only when its upload is complete; other file systems show a growing file. So every
+    upload goes to a partial name first and is moved, which an object store does without sending the bytes again.
+    """
+
+    def __init__(self, url: str, *, cache: Blobs) -> None:
+        import fsspec.core  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; 0.2 s a local store need not pay
+
+        try:
+            # A remembered listing would hide what another machine stored or deleted.
+            self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            scheme = url.partition("://")[0]
+            raise InvalidInput(
+                f"Blobs can't live at {scheme}://...: {error}.", hint="Install the fsspec package for this scheme."
+            ) from error
+        self._cache = cache
+        self._name = url.partition("?")[0]
+
+    def put(self, source: BinaryIO | bytes, *, expect: str | None = None) -> str:
+        """Store and return the SHA-256, once the upload is complete.
+
+        Raises:
+            InvalidInput: the digest is not ``expect``; nothing was kept.
+            StorageFull: no room, here or there; nothing was kept.
+            Unavailable: the other side does not answer; nothing was kept there.
+        """
+        digest = self._cache.put(source, expect=expect)
+        if self.has(digest):
+            return digest
+        partial = f"{self._root}/partial/{secrets.token_hex(16)}"
+        target = self._place(digest)
+        with self._errors():
+            try:
+                self._files.makedirs(f"{self._root}/partial", exist_ok=True)
+                self._files.put_file(self._cache.path(digest), partial)
+                self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
+                self._files.mv(partial, target)
+            except BaseException:
+                if self._files.exists(partial):
+                    self._files.rm_file(partial)
+                raise
+        return digest
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Read a blob from where it lives. Raises ``UnknownName``."""
+        with self._errors():
+            try:
+                return cast("BinaryIO", self._files.open(self._place(sha256), "rb"))
+            except FileNotFoundError:
+                raise _missing(sha256, self._name) from None
+
+    def path(self, sha256: str) -> str:
+        """A local copy, fetched and checked on first use. Raises ``UnknownName``."""
+        if not self.has(sha256):
+            raise _missing(sha256, self._name)
+        if not self._cache.has(sha256):
+            with self.open(sha256) as source:
+                self._cache.put(source, expect=sha256)
+        return self._cache.path(sha256)
+
+    def has(self, sha256: str) -> bool:
+        """Whether it is there."""
+        with self._errors():
+            return bool(self._files.isfile(self._place(sha256)))
+
+    def delete(self, sha256: str) -> None:
+        """Remove, with the local copy; no error when it is not there."""
+        self._cache.delete(sha256)
+        with self._errors():
+            try:
+                self._files.rm_file(self._place(sha256))
+            except FileNotFoundError:
+                return
+
+    def sizes(self) -> Mapping[str, int]:
+        """All digests with their bytes."""
+        with self._errors():
+            found = self._files.find(self._root, detail=True)
+        named = ((path.rpartition("/")[2], details["size"]) for path, details in found.items())
+        return {name: size for name, size in named if _DIGEST.fullmatch(name)}
+
+    def _place(self, sha256: str) -> str:
+        return f"{self._root}/{_relative(sha256)}"
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Fsspec's file systems speak ``OSError``: with a number from a disk, without one from a network."""
+        try:
+            yield
+        except OSError as error:
+            raise _remote_error(error, self._name) from error
+
+
+def _remote_error(error: OSError, place: str) -> NoriaError:
+    if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
+        return disk_error(error, place)
+    return Unavailable(f"The blob store {place} does not answer: {error}.", hint="Try again.")
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> str:
+    """Copy to the end, a piece at a time, and return the SHA-256."""
+    digest = hashlib.sha256()
+    while piece := source.read(_CHUNK):
+        digest.update(piece)
+        target.write(piece)
+    return digest.hexdigest()
+
+
+def _compare(digest: str, expect: str | None) -> None:
+    if expect is not None and digest != expect.lower():
+        raise InvalidInput(
+            f"The content's SHA-256 is {digest}, not {expect} as expected.",
+            kept="Nothing was stored.",
+            hint="Fetch it again; if this repeats, the source has changed or is not to be trusted.",
+        )
+
+
+def _relative(sha256: str) -> str:
+    """Where a blob lives. A digest that is none never becomes a path."""
+    if not _DIGEST.fullmatch(sha256):
+        raise InvalidInput(f"{sha256!r} is not a SHA-256: 64 hex digits in lower case.")
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _missing(sha256: str, place: str | Path) -> UnknownName:
+    return UnknownName(f"There is no blob {sha256} in {place}.")

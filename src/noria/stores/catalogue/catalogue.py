@@ -1,0 +1,86 @@
+"""The door to the catalogue."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from noria.core.protocols import Clock
+from noria.stores.catalogue.apps import Apps
+from noria.stores.catalogue.database import Database
+from noria.stores.catalogue.datasets import Datasets
+from noria.stores.catalogue.experiments import Experiments
+from noria.stores.catalogue.models import Models
+from noria.stores.catalogue.monitors import Monitors
+from noria.stores.catalogue.prompts import Prompts
+from noria.stores.catalogue.schema import migrate
+
+
+class Catalogue:
+    """Everything that people name: ``catalogue.prompts``, ``.apps``, ``.models``, ``.datasets``, ...
+
+    Synchronous and safe to call from several threads; an async server calls it from a thread pool. One object per
+    noun family, each method one transaction: it happens whole or not at all.
+
+    SQLAlchemy Core, not its ORM: the nouns are immutable msgspec structs already, and a mapped class beside each would
+    be a second declaration of the same thing, with an identity map and lazy loading that immutable values can't use.
+    A noun is stored as its JSON text, with columns of its own only for what is looked up; a noun that gains an
+    optional field needs no migration.
+    """
+
+    def __init__(self, database: Database, schema_version: str, now: Clock) -> None:
+        self._database = database
+        self._schema_version = schema_version
+        self.prompts = Prompts(database, now)
+        self.apps = Apps(database, now)
+        self.models = Models(database, now)
+        self.datasets = Datasets(database)
+        self.experiments = Experiments(database)
+        self.monitors = Monitors(database, now)
+
+    @classmethod
+    def open(cls, url: str, *, now: Clock) -> Catalogue:
+        """Connect, and bring the tables up to date.
+
+        Arguments:
+            url: ``sqlite:///PATH`` or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``.
+            now: the clock that stamps what is made here.
+
+        Raises:
+            InvalidInput: no such kind of database, no catalogue in it, or one from a newer version of Noria.
+            Unavailable: the database does not answer.
+            StorageFull: no room for the tables.
+        """
+        database = Database(url)
+        try:
+            version = migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, version, now)
+
+    def close(self) -> None:
+        """Close all connections. A second call does nothing."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def changes(self) -> int:
+        """Commits made through this object.
+
+        While the number stays the same, what was read stays true as far as this process goes. It does not see what
+        other processes write to a shared PostgreSQL.
+        """
+        return self._database.changes
+
+    @property
+    def schema_version(self) -> str:
+        """Revision of the tables."""
+        return self._schema_version

@@ -1,0 +1,65 @@
+"""Bringing the tables up to date, inside one transaction.
+
+Opening compares the stored revision with :data:`HEAD` by one look-up. Only when they differ is Alembic imported, which
+takes longer than everything else at start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from noria.core.errors import InvalidInput
+from noria.stores.catalogue.database import Database
+
+HEAD = "0001"
+"""Revision of the tables in ``tables.py``; a test holds it equal to the newest migration's."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+"""Alembic's folder: ``env.py`` and ``versions/``."""
+
+
+def migrate(database: Database, *, migrations: Path = MIGRATIONS, head: str = HEAD) -> str:
+    """Create or upgrade the tables, and return their revision.
+
+    All steps share one transaction, on SQLite too, so a failure leaves the store as it was. Of several processes that
+    open a database at the same time, one migrates and the others wait.
+
+    Raises:
+        InvalidInput: a newer version of Noria wrote the database; nothing was changed.
+    """
+    with database.read() as connection:
+        if _revision(connection) == head:
+            return head
+    with database.write() as connection:
+        found = _revision(connection)
+        if found != head:
+            _upgrade(connection, found, migrations, database.place)
+    return head
+
+
+def _revision(connection: Connection) -> str | None:
+    """The stored revision; None in an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection, found: str | None, migrations: Path, place: str) -> None:
+    from alembic import command  # noqa: PLC0415 - slow, and seldom needed
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise InvalidInput(
+            f"The catalogue at {place} was written by a newer version of Noria (tables {found}).",
+            kept="Nothing was changed.",
+            hint="Upgrade Noria, or use another catalogue.",
+        )
+    command.upgrade(config, "head")

@@ -1,0 +1,68 @@
+"""Writing files so that a crash or a full disk leaves the old content or the new, never half of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from noria.core.errors import InvalidInput, NoriaError, StorageFull
+
+_FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG") if hasattr(errno, name))
+
+
+def disk_error(error: OSError, place: str | Path) -> NoriaError:
+    """What an ``OSError`` means to a user: the disk is full or read-only, or the place can't be used."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StorageFull(
+            f"Nothing more can be written to {place}: {reason}.",
+            kept="Everything written before is kept.",
+            hint="Free some space, or choose another place.",
+        )
+    return InvalidInput(f"{place} can't be used: {reason}.", hint="Check the path and its permissions.")
+
+
+@contextmanager
+def disk_errors(place: str | Path) -> Iterator[None]:
+    """Turn an ``OSError`` of the body into Noria's own error about ``place``."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, place) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames within a folder durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a small file: readers see the old content or the new, also after a power cut.
+
+    The file has its final mode before its first byte is written.
+
+    Raises:
+        OSError: as the system gives it; ``path`` is as it was before.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
