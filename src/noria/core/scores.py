@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from noria.core.datasets import Case
+from noria.core.results import Classification
 from noria.core.spans import Span
 from noria.core.struct import Noun
+
+if TYPE_CHECKING:  # core stays importable without the weight of numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Source = Literal["code", "model", "human"]
 Need = Literal["output", "reference", "context", "span"]
@@ -90,6 +96,50 @@ class Scorer(Protocol):
 
     async def score(self, subject: Subject) -> Score | None:
         """Judge. None abstains; an exception is a failure of the scorer, recorded as such, never as a bad score."""
+        ...
+
+
+class RunMetric(Protocol):
+    """A metric over a whole run that is not the mean of its scores, such as macro F1 or corpus BLEU.
+
+    It is a function of sums over the cases, so a bootstrap resample is one matrix product: with ``weights`` of shape
+    ``[resamples, n]`` (how often each score was drawn), all resampled values are ``value(weights @ statistics)``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its part of the metric's name, after the scorer's and a dot: ``macro_f1``."""
+        ...
+
+    @property
+    def better(self) -> Literal["higher", "lower"] | None:
+        """Which direction is an improvement."""
+        ...
+
+    def statistics(self, scores: Sequence[Score], cases: Sequence[Case]) -> NDArray[np.float64]:
+        """Sufficient statistics, one row a score: shape ``[n, k]``. ``cases[i]`` is the case of ``scores[i]``."""
+        ...
+
+    def value(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The metric from summed statistics: ``[..., k]`` to ``[...]``; NaN where it is undefined."""
+        ...
+
+
+@runtime_checkable
+class Aggregating(Protocol):
+    """A scorer that also has metrics over a whole run."""
+
+    def aggregates(self) -> Sequence[RunMetric]:
+        """Its metrics; may be empty."""
+        ...
+
+
+@runtime_checkable
+class Classifying(Protocol):
+    """A scorer whose values are classes."""
+
+    def classification(self, scores: Sequence[Score]) -> Classification:
+        """The confusion table of a run and what follows from it."""
         ...
 
 
