@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Source(Noun):
     """Columns to keep beside the case; left out, all that have no other use."""
     on_error: Literal["stop", "skip"] = "stop"
     """What a malformed row does: ``stop`` refuses the file, ``skip`` reports it and goes on with the rest."""
-    limit: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Try only the first so many cases."""
 
 

@@ -1,0 +1,229 @@
+"""Runs an experiment: every case, every repeat, every variant, each called once and recorded before it is judged.
+
+The order of events for one answer is what makes a run safe to kill at any moment:
+
+    call -> span durable -> judge -> scores durable
+
+A kill before the span is durable loses a call in flight, which is called again. A kill after it loses at most the
+judging, which is done again from the stored answer. Variants run one after another: two local engines at the same time
+would fight for the same cores and spoil each other's timings.
+
+Knows nothing about providers, caches or retries: it is handed one function for each run that calls and comes back with
+the span.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from noria.core.apps import Variant
+from noria.core.datasets import Case
+from noria.core.errors import NoriaError
+from noria.core.experiments import Experiment, Run
+from noria.core.protocols import Clock, TraceStore
+from noria.core.requests import Lineage, Request
+from noria.core.results import Progress
+from noria.core.scores import Score, Scorer, Subject
+from noria.core.spans import Span
+from noria.evaluate.group_commit import GroupCommit
+from noria.evaluate.judged import Judged
+from noria.evaluate.pool import each
+from noria.evaluate.resume import stored_scores, stored_spans
+from noria.evaluate.tally import Tally
+
+Ask = Callable[[Request], Awaitable[Span]]
+"""Calls once (retried and cached as its maker likes) and returns the span *without* storing it: the runner does that.
+A call that fails for good comes back as a span with status ``error``; an exception ends the whole run."""
+
+GRACE_S = 10.0
+"""How long calls in flight may take after a stop, seconds."""
+
+
+async def run(
+    experiment: Experiment,
+    cases: Sequence[Case],
+    *,
+    calls: Mapping[str, Ask],
+    scorers: Sequence[Scorer],
+    store: TraceStore,
+    now: Clock,
+    concurrency: int = 4,
+    progress: Callable[[Progress], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
+    grace_s: float = GRACE_S,
+    ran: Callable[[Run], None] = lambda _: None,
+) -> dict[str, list[Judged]]:
+    """Run what is not yet done of an experiment.
+
+    Arguments:
+        cases: the cases to try, with unique ids.
+        calls: how to call, by run id.
+        scorers: the judges, in the order of the experiment.
+        concurrency: most cases at the same time, from the call to its last score.
+        progress: told after every answer.
+        stop: once set, no call is begun; calls in flight have ``grace_s`` seconds, then they are cancelled.
+        ran: told when a run has ended, before the next one begins: the moment to read an engine's peak memory.
+
+    Returns:
+        By run id, in the order of ``cases`` and repeats: what was judged, resumed answers included. Spans come without
+        messages, which are in the store. After a stop, answers are missing.
+
+    Raises:
+        StorageFull: nothing more can be made durable. What was durable before is kept, as with every exception.
+    """
+    stop = stop or asyncio.Event()
+    commit = GroupCommit(store)
+    tally = Tally(progress, now, total=len(cases) * experiment.spec.repeats * len(experiment.runs))
+    results: dict[str, list[Judged]] = {}
+    try:
+        for part, variant in zip(experiment.runs, experiment.spec.variants, strict=True):
+            one = _OneRun(
+                experiment=experiment,
+                run=part,
+                variant=variant.variant,
+                cases=cases,
+                call=calls[part.id],
+                scorers=scorers,
+                commit=commit,
+                now=now,
+                tally=tally,
+            )
+            tally.begin(part.variant_name)
+            await one.resume(store, workers=concurrency, stop=stop, grace_s=grace_s)
+            await each(one.open(), one.answer, workers=concurrency, stop=stop, grace_s=grace_s)
+            ran(part)
+            results[part.id] = one.judged()
+    finally:
+        await commit.drain()
+    return results
+
+
+@dataclass(kw_only=True)
+class _OneRun:
+    """One variant's part of an experiment, while it runs."""
+
+    experiment: Experiment
+    run: Run
+    variant: Variant
+    cases: Sequence[Case]
+    call: Ask
+    scorers: Sequence[Scorer]
+    commit: GroupCommit
+    now: Clock
+    tally: Tally
+    done: dict[tuple[str, int], Judged] = field(default_factory=dict)
+
+    def open(self) -> Iterator[tuple[Case, int]]:
+        """What has no answer yet."""
+        for case in self.cases:
+            for repeat in range(self.experiment.spec.repeats):
+                if (case.id, repeat) not in self.done:
+                    yield case, repeat
+
+    def judged(self) -> list[Judged]:
+        """What has an answer, or a failed call, in order."""
+        keys = ((case.id, repeat) for case in self.cases for repeat in range(self.experiment.spec.repeats))
+        return [self.done[key] for key in keys if key in self.done]
+
+    async def resume(self, store: TraceStore, *, workers: int, stop: asyncio.Event, grace_s: float) -> None:
+        """Take over the answers of an earlier start; judge those whose scores are missing or of an older version."""
+        versions = {scorer.name: scorer.version for scorer in self.scorers}
+        known = await stored_scores(store, self.run.id, versions)
+        cases = {case.id: case for case in self.cases}
+
+        async def take(span: Span) -> None:
+            case, repeat = cases[span.lineage.case_id or ""], span.lineage.repeat or 0
+            await self._judge(case, repeat, span, known.get(span.span_id, {}))
+            self.tally.resumed(span)
+
+        seen: set[tuple[str, int]] = set()
+        async for page in stored_spans(store, self.run.id):
+            fresh = []
+            for span in page:
+                key = (span.lineage.case_id or "", span.lineage.repeat or 0)
+                if key not in seen and key[0] in cases and key[1] < self.experiment.spec.repeats:
+                    seen.add(key)
+                    fresh.append(span)
+            await each(fresh, take, workers=workers, stop=stop, grace_s=grace_s)
+
+    async def answer(self, item: tuple[Case, int]) -> None:
+        """Call, record, judge."""
+        case, repeat = item
+        span = await self.call(self._request(case, repeat))
+        await self.commit.keep(spans=[span])
+        await self._judge(case, repeat, span, {})
+        self.tally.answered(span)
+
+    def _request(self, case: Case, repeat: int) -> Request:
+        variant = self.variant
+        return Request(
+            model=variant.model,
+            params=variant.params,
+            variables=case.input,
+            lineage=Lineage(
+                app=self.experiment.app,
+                variant_id=self.run.variant_id,
+                prompt_id=variant.prompt_id,
+                model_id=variant.model_id,
+                experiment_id=self.experiment.id,
+                run_id=self.run.id,
+                case_id=case.id,
+                repeat=repeat,
+            ),
+        )
+
+    async def _judge(self, case: Case, repeat: int, span: Span, known: Mapping[str, Score]) -> None:
+        """Score what has no score yet, make the new scores durable, and note the whole."""
+        scores: dict[str, Score | str | None] = dict(known)
+        if span.status == "ok":
+            subject = Subject(
+                output=span.output_text,
+                input=case.input,
+                reference=case.reference,
+                context=case.context,
+                span=span,
+                case=case,
+            )
+            for scorer in self.scorers:
+                if scorer.name not in scores:
+                    scores[scorer.name] = self._signed(await _score(scorer, subject), case, repeat, span)
+            new = [score for name, score in scores.items() if isinstance(score, Score) and name not in known]
+            if new:
+                await self.commit.keep(scores=new)
+        self.done[case.id, repeat] = Judged(
+            case=case,
+            repeat=repeat,
+            # The messages are in the store; a million of them in memory would be gigabytes.
+            span=msgspec.structs.replace(span, input=(), output=(), variables={}),
+            scores={scorer.name: scores[scorer.name] for scorer in self.scorers if scorer.name in scores},
+        )
+
+    def _signed(self, score: Score | str | None, case: Case, repeat: int, span: Span) -> Score | str | None:
+        """The score with the place it belongs to."""
+        if not isinstance(score, Score):
+            return score
+        place: dict[str, Any] = {
+            "trace_id": span.trace_id,
+            "span_id": span.span_id,
+            "time_ns": self.now(),
+            "experiment_id": self.experiment.id,
+            "run_id": self.run.id,
+            "case_id": case.id,
+            "repeat": repeat,
+        }
+        return msgspec.structs.replace(score, **place)
+
+
+async def _score(scorer: Scorer, subject: Subject) -> Score | str | None:
+    """The scorer's judgement, None where it abstains, or the sentence with which it failed."""
+    try:
+        return await scorer.score(subject)
+    except NoriaError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a scorer may be a stranger's plug-in; its fault is a finding, not our end
+        return f"{type(error).__name__}: {error}"
