@@ -1,0 +1,17 @@
+#!/bin/sh
+# Write requirements/*.txt anew: every version and hash that `make` installs, for Python 3.11 to 3.13, naming no index.
+set -eu
+cd "$(dirname "$0")/.."
+lock() {
+    out=$1
+    shift
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+        --custom-compile-command "make lock" --group build "$@" --output-file "requirements/$out.txt" pyproject.toml
+}
+lock base
+lock demo --extra demo
+lock dev --extra demo --extra postgres --group dev
+if grep -nE '://' requirements/*.txt; then
+    echo "A lock names an address; that must not be committed." >&2
+    exit 1
+fi

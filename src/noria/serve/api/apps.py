@@ -1,0 +1,121 @@
+"""Apps, their variants and releases: promote and roll back."""
+
+from __future__ import annotations
+
+from litestar import Controller, get, post, put
+
+from noria.assemble import Workspace
+from noria.core.apps import App, NamedVariant, Release, Share
+from noria.core.errors import InvalidInput, UnknownName
+from noria.core.requests import Parameters
+from noria.core.struct import Noun
+from noria.serve.api.actor import Actor
+
+
+class PutApp(Noun, forbid_unknown_fields=True):
+    """An app to make or describe."""
+
+    name: str
+    """Name that callers use as the model."""
+    description: str = ""
+    """What it is for."""
+
+
+class PutVariant(Noun, forbid_unknown_fields=True):
+    """A variant as people write it; the server resolves names to content ids."""
+
+    model: str
+    """``provider/model``."""
+    prompt: str | None = None
+    """``name``, ``name@version``, ``name@label`` or a prompt id; None sends the caller's messages as they are."""
+    params: Parameters = Parameters()
+    """Decoding parameters."""
+
+
+class WeightedVariant(Noun, forbid_unknown_fields=True):
+    """A part of the traffic."""
+
+    variant: str
+    """Variant's name in the app, or its content id."""
+    weight: float = 1.0
+    """Relative weight, more than 0."""
+
+
+class NewRelease(Noun, forbid_unknown_fields=True):
+    """Who shall get which variant."""
+
+    shares: tuple[WeightedVariant, ...]
+    """One for all traffic, several to split it."""
+    reason: str = ""
+    """Why."""
+    experiment_id: str | None = None
+    """The experiment that the decision rests on."""
+
+
+class RollBack(Noun, forbid_unknown_fields=True):
+    """Take the release in force back."""
+
+    reason: str = ""
+    """Why."""
+
+
+class AppsController(Controller):
+    """``/api/apps``."""
+
+    path = "/apps"
+    tags = ("apps",)
+
+    @get(sync_to_thread=True)
+    def list_apps(self, workspace: Workspace) -> list[App]:
+        """Every app with its variants and the release in force."""
+        return workspace.catalogue.apps.list()
+
+    @post(sync_to_thread=True)
+    def put_app(self, workspace: Workspace, data: PutApp) -> App:
+        """Make an app, or change its description."""
+        return workspace.catalogue.apps.put(data.name, data.description)
+
+    @get("/{name:str}", sync_to_thread=True)
+    def show_app(self, workspace: Workspace, name: str) -> App:
+        """One app."""
+        return workspace.catalogue.apps.get(name)
+
+    @put("/{name:str}/variants/{variant:str}", sync_to_thread=True)
+    def put_variant(
+        self, workspace: Workspace, name: str, variant: str, data: PutVariant, actor: Actor
+    ) -> NamedVariant:
+        """Give a name to a variant; an older meaning of the name stays reachable by id."""
+        made = workspace.make_variant(model=data.model, prompt=data.prompt, params=data.params)
+        return workspace.catalogue.apps.add_variant(name, variant, made, by=actor)
+
+    @get("/{name:str}/releases", sync_to_thread=True)
+    def list_releases(self, workspace: Workspace, name: str) -> list[Release]:
+        """Every release, newest first: who, when, why."""
+        return workspace.catalogue.apps.releases(name)
+
+    @post("/{name:str}/releases", sync_to_thread=True)
+    def promote(self, workspace: Workspace, name: str, data: NewRelease, actor: Actor) -> Release:
+        """Put a release in force."""
+        app = workspace.catalogue.apps.get(name)
+        ids = {found.name: found.variant_id for found in app.variants}
+        shares: list[Share] = []
+        for share in data.shares:
+            variant_id = ids.get(share.variant, share.variant)
+            if variant_id not in ids.values():
+                raise UnknownName(
+                    f"App {name!r} has no variant {share.variant!r}.", hint=f"It has: {', '.join(ids) or 'none yet'}."
+                )
+            if not share.weight > 0:
+                raise InvalidInput(f"The weight of {share.variant!r} is {share.weight}; it must be more than 0.")
+            shares.append(Share(variant_id=variant_id, weight=share.weight))
+        if not shares:
+            raise InvalidInput("A release needs at least one variant.")
+        experiment_id = data.experiment_id and workspace.catalogue.experiments.get(data.experiment_id).id
+        return workspace.catalogue.apps.release(
+            name, tuple(shares), by=actor, reason=data.reason, experiment_id=experiment_id
+        )
+
+    @post("/{name:str}/rollback", sync_to_thread=True)
+    def roll_back(self, workspace: Workspace, name: str, data: RollBack, actor: Actor) -> Release:
+        """Go back to the release before the one in force."""
+        return workspace.catalogue.apps.roll_back(name, by=actor, reason=data.reason)

@@ -1,0 +1,52 @@
+"""Local models: pull, list, remove."""
+
+from __future__ import annotations
+
+from litestar import Controller, delete, get, post
+
+from noria.assemble import ModelReport, PullProgress, Workspace
+from noria.core.models import EngineOptions, LocalModel
+from noria.core.struct import Noun
+
+
+class PullModel(Noun, forbid_unknown_fields=True):
+    """Weights to fetch."""
+
+    reference: str
+    """A known name such as ``smollm2-135m``, ``hf:owner/repo/file.gguf``, or ``file:/path/weights.gguf``."""
+    name: str | None = None
+    """Name after ``local/``; by default made from the reference."""
+    options: EngineOptions = EngineOptions()
+    """The engine's flags: the same weights under two names with two sets of flags are two models."""
+
+
+class ModelsController(Controller):
+    """``/api/models``."""
+
+    path = "/models"
+    tags = ("models",)
+
+    @get()
+    async def list_models(self, workspace: Workspace) -> list[ModelReport]:
+        """Local models and their engines' health."""
+        return await workspace.model_reports()
+
+    @post()
+    async def pull(self, workspace: Workspace, data: PullModel) -> PullProgress:
+        """Begin to fetch weights; ask for the progress under the id that is returned."""
+        return workspace.start_pull(data.reference, name=data.name, options=data.options)
+
+    @get("/pulls/{pull_id:str}")
+    async def pull_progress(self, workspace: Workspace, pull_id: str) -> PullProgress:
+        """How far a pull is."""
+        return workspace.pull_progress(pull_id)
+
+    @post("/{name:str}/warm")
+    async def warm(self, workspace: Workspace, name: str) -> ModelReport:
+        """Start a model's engine now instead of at its first call."""
+        return await workspace.warm(name)
+
+    @delete("/{name:str}", status_code=200)
+    async def remove(self, workspace: Workspace, name: str) -> LocalModel:
+        """Forget a model, stop its engine, and delete weights that no other model uses."""
+        return await workspace.remove_model(name)

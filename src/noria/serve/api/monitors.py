@@ -1,0 +1,46 @@
+"""Monitors: scorers on live traffic."""
+
+from __future__ import annotations
+
+from litestar import Controller, delete, get, post
+
+from noria.assemble import Workspace
+from noria.core.monitors import Monitor
+from noria.core.scores import ScorerSpec
+from noria.core.struct import Noun
+from noria.serve.api.actor import Actor
+
+
+class AttachMonitor(Noun, forbid_unknown_fields=True):
+    """A scorer to attach to an app's calls."""
+
+    name: str
+    """Unique name."""
+    app: str
+    """The app."""
+    scorer: ScorerSpec
+    """The judgement."""
+    rate: float = 1.0
+    """Part of the calls that is scored, 0 to 1."""
+
+
+class MonitorsController(Controller):
+    """``/api/monitors``."""
+
+    path = "/monitors"
+    tags = ("monitors",)
+
+    @get(sync_to_thread=True)
+    def list_monitors(self, workspace: Workspace, app: str | None = None) -> list[Monitor]:
+        """Every monitor."""
+        return workspace.catalogue.monitors.list(app)
+
+    @post(sync_to_thread=True)
+    def attach(self, workspace: Workspace, data: AttachMonitor, actor: Actor) -> Monitor:
+        """Attach a scorer. One that needs a reference is refused: live calls have none."""
+        return workspace.attach_monitor(data.name, app=data.app, scorer=data.scorer, rate=data.rate, by=actor)
+
+    @delete("/{name:str}", status_code=200, sync_to_thread=True)
+    def detach(self, workspace: Workspace, name: str) -> Monitor:
+        """Detach it; its scores stay."""
+        return workspace.detach_monitor(name)

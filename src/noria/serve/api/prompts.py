@@ -1,0 +1,76 @@
+"""Prompts: push, list, show, label."""
+
+from __future__ import annotations
+
+from litestar import Controller, get, post, put
+
+from noria.assemble import Workspace
+from noria.core.prompts import Prompt, PromptVersion
+from noria.core.struct import Noun
+from noria.serve.api.actor import Actor
+
+
+class PushPrompt(Noun, forbid_unknown_fields=True):
+    """A prompt to be stored under a name."""
+
+    name: str
+    """Name to push it under."""
+    prompt: Prompt
+    """The template."""
+    note: str = ""
+    """Why this version is made."""
+    labels: tuple[str, ...] = ()
+    """Labels to point at it at once."""
+
+
+class PushedPrompt(Noun):
+    """What came of a push."""
+
+    version: PromptVersion
+    """The version that holds the template."""
+    new: bool
+    """False when this name had the same template already."""
+
+
+class SetLabel(Noun, forbid_unknown_fields=True):
+    """Where a label shall point."""
+
+    ref: str
+    """Version number, another label, or the beginning of the prompt's id."""
+
+
+class PromptsController(Controller):
+    """``/api/prompts``."""
+
+    path = "/prompts"
+    tags = ("prompts",)
+
+    @get(sync_to_thread=True)
+    def list_prompts(self, workspace: Workspace) -> list[PromptVersion]:
+        """The latest version of every prompt."""
+        return workspace.catalogue.prompts.list()
+
+    @post(sync_to_thread=True)
+    def push_prompt(self, workspace: Workspace, data: PushPrompt, actor: Actor) -> PushedPrompt:
+        """Store a prompt; the same content under the same name makes no new version."""
+        workspace.check_prompt(data.prompt)
+        prompts = workspace.catalogue.prompts
+        version, new = prompts.push(data.name, data.prompt, by=actor, note=data.note)
+        for label in data.labels:
+            version = prompts.label(data.name, label, str(version.version), by=actor)
+        return PushedPrompt(version=version, new=new)
+
+    @get("/{name:str}", sync_to_thread=True)
+    def show_prompt(self, workspace: Workspace, name: str, ref: str | None = None) -> PromptVersion:
+        """One version: by number, label or id (``ref``), else the latest."""
+        return workspace.catalogue.prompts.get(name, ref)
+
+    @get("/{name:str}/versions", sync_to_thread=True)
+    def list_versions(self, workspace: Workspace, name: str) -> list[PromptVersion]:
+        """Every version, newest first."""
+        return workspace.catalogue.prompts.history(name)
+
+    @put("/{name:str}/labels/{label:str}", sync_to_thread=True)
+    def set_label(self, workspace: Workspace, name: str, label: str, data: SetLabel, actor: Actor) -> PromptVersion:
+        """Point a label at a version."""
+        return workspace.catalogue.prompts.label(name, label, data.ref, by=actor)

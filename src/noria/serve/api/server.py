@@ -1,0 +1,58 @@
+"""The server itself: what it is, what it knows, and new login links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Controller, get, post
+
+from noria.assemble import Workspace
+from noria.core.struct import Noun
+from noria.serve.access import Access
+
+
+class ServerReport(Noun):
+    """What this server is."""
+
+    version: str
+    """Noria's version."""
+    data: str
+    """Data folder."""
+    environment: dict[str, Any]
+    """Python, platform and the packages that matter."""
+    numbers: dict[str, float]
+    """What ``/metrics`` shows."""
+
+
+class LoginToken(Noun):
+    """A token for ``/login?token=...``."""
+
+    token: str
+    """Works once."""
+
+
+class ServerController(Controller):
+    """``/api/server`` and ``/api/login-tokens``."""
+
+    path = "/"
+    tags = ("server",)
+
+    @get("/server")
+    async def show(self, workspace: Workspace) -> ServerReport:
+        """Version, folder, environment and numbers."""
+        return ServerReport(
+            version=workspace.version,
+            data=str(workspace.settings.folder),
+            environment=dict(workspace.environment),
+            numbers=dict(workspace.numbers()),
+        )
+
+    @get("/scorers", sync_to_thread=True)
+    def scorers(self, workspace: Workspace) -> dict[str, Any]:
+        """Every kind of scorer: what it needs, and the JSON Schema of its options."""
+        return workspace.scorer_kinds()
+
+    @post("/login-tokens")
+    async def new_login_token(self, access: Access) -> LoginToken:
+        """Make a login link's token."""
+        return LoginToken(token=access.new_link_token())

@@ -1,0 +1,50 @@
+"""The record: questions over spans and scores, and whole traces."""
+
+from __future__ import annotations
+
+from litestar import Controller, get, post
+
+from noria.assemble import Workspace
+from noria.core.errors import UnknownName
+from noria.core.questions import Filter, Order, Question, Table
+from noria.core.scores import Score
+from noria.core.spans import Span
+from noria.core.struct import Noun
+
+
+class Trace(Noun):
+    """Everything under one trace id."""
+
+    trace_id: str
+    """32 hex digits."""
+    spans: tuple[Span, ...]
+    """Its spans, by start."""
+    scores: tuple[Score, ...]
+    """The scores on them, by time."""
+
+
+class TracesController(Controller):
+    """``/api/traces``."""
+
+    path = "/traces"
+    tags = ("traces",)
+
+    @get()
+    async def latest(self, workspace: Workspace, limit: int = 50, app: str | None = None) -> list[Span]:
+        """The latest spans, newest first."""
+        where = (Filter(column="app", value=app),) if app else ()
+        order = (Order(column="start_ns", descending=True),)
+        return await workspace.traces.spans(Question(where=where, order=order, limit=limit))
+
+    @post("/query", status_code=200)
+    async def query(self, workspace: Workspace, data: Question) -> Table:
+        """Answer a question over spans or scores."""
+        return await workspace.traces.query(data)
+
+    @get("/{trace_id:str}")
+    async def show(self, workspace: Workspace, trace_id: str) -> Trace:
+        """One trace."""
+        spans, scores = await workspace.traces.trace(trace_id)
+        if not spans:
+            raise UnknownName(f"There is no trace {trace_id!r}.")
+        return Trace(trace_id=trace_id, spans=tuple(spans), scores=tuple(scores))

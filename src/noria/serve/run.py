@@ -1,0 +1,105 @@
+"""Running the server: bind, say so, serve until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+
+from noria.assemble import Workspace
+from noria.core.errors import Conflict, InvalidInput
+from noria.serve.access import Access
+from noria.serve.app import Application
+
+GRACE_S = 10
+"""Seconds that calls in flight get to end after a stop was asked for."""
+
+
+class Running:
+    """A server that accepts connections."""
+
+    def __init__(self, server: uvicorn.Server, url: str, access: Access) -> None:
+        self._server = server
+        self.url = url
+        """Base URL, such as ``http://127.0.0.1:7700``."""
+        self.access = access
+        """For making login links."""
+
+    @property
+    def login_link(self) -> str:
+        """A fresh link that logs a browser in, once."""
+        return f"{self.url}/login?token={self.access.new_link_token()}"
+
+    def stop(self) -> None:
+        """Accept nothing more; end when the calls in flight have ended."""
+        self._server.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port.
+
+    Raises:
+        Conflict: it is in use.
+        InvalidInput: the address is not this machine's, or not allowed.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, proto)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(f"Port {port} on {host} is in use.", hint="Choose another with --port.") from error
+        raise InvalidInput(f"Can't listen on {host}:{port}: {error.strerror or error}.") from error
+    return bound
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    workspace: Workspace, bound: socket.socket, access: Access
+) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
+    """Serve a workspace on a bound socket. Yields the running server and the task that ends when it does."""
+    host, port = bound.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    config = uvicorn.Config(
+        Application(workspace, access),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]))
+    started = asyncio.create_task(server.has_started.wait())
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
+    running = Running(server, url, access)
+    try:
+        yield running, task
+    finally:
+        running.stop()
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling (the command line has it), and with an event for its start."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        self.has_started.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the command line."""
+        yield
