@@ -113,11 +113,20 @@ class CallFailed(NoriaError):
     status = 502
 
     def __init__(
-        self, message: str, *, status: int = 502, retryable: bool = False, kept: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        status: int = 502,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+        kept: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(message, kept=kept, hint=hint)
         self.status = status
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
+        """Seconds that the provider asked to wait before trying again; None when it did not say."""
 
 
 class CallRefused(CallFailed):

@@ -1,0 +1,32 @@
+"""The OpenAI Chat Completions wire, both directions.
+
+Source: https://platform.openai.com/docs/api-reference/chat, and what compatible servers (llama.cpp, vLLM, SGLang,
+DeepSeek, OpenRouter, Mistral) add to it.
+
+    requests.py   body of POST /chat/completions  <->  Request
+    replies.py    chat.completion object          <->  Reply;  list of models
+    stream.py     chat.completion.chunk events    <->  Event
+    errors.py     {"error": ...} object           <->  NoriaError
+    shapes.py     the fields both directions know
+    client.py     the wire as a client's targets see it
+"""
+
+from noria.wires.openai_chat.client import OpenAIChat
+from noria.wires.openai_chat.errors import decode_error, encode_error
+from noria.wires.openai_chat.replies import decode_reply, encode_models, encode_reply
+from noria.wires.openai_chat.requests import Incoming, decode_request, encode_request
+from noria.wires.openai_chat.stream import StreamDecoder, StreamEncoder
+
+__all__ = [
+    "Incoming",
+    "OpenAIChat",
+    "StreamDecoder",
+    "StreamEncoder",
+    "decode_error",
+    "decode_reply",
+    "decode_request",
+    "encode_error",
+    "encode_models",
+    "encode_reply",
+    "encode_request",
+]

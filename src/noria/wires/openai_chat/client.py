@@ -1,0 +1,49 @@
+"""The wire as targets see it: :class:`noria.wires.wire.Wire` for OpenAI-compatible providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from noria.core.errors import CallFailed
+from noria.core.events import Reply
+from noria.core.requests import Request
+from noria.core.struct import Noun
+from noria.wires.openai_chat.errors import decode_error
+from noria.wires.openai_chat.replies import decode_reply
+from noria.wires.openai_chat.requests import encode_request
+from noria.wires.openai_chat.stream import StreamDecoder
+
+
+class OpenAIChat(Noun):
+    """The Chat Completions dialect of one provider."""
+
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """How the provider names the limit on generated tokens. OpenAI's reasoning models take only
+    ``max_completion_tokens``; most compatible servers know only ``max_tokens``."""
+
+    @property
+    def path(self) -> str:
+        """Path below the base URL."""
+        return "/chat/completions"
+
+    def headers(self, api_key: str) -> dict[str, str]:
+        """Headers of a request."""
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
+        return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+
+    def encode_request(self, request: Request, *, stream: bool, model: str | None = None) -> bytes:
+        """The request's body."""
+        return encode_request(request, stream=stream, model=model, limit_field=self.limit_field)
+
+    def decoder(self) -> StreamDecoder:
+        """A decoder for one streamed reply."""
+        return StreamDecoder()
+
+    def decode_reply(self, body: bytes) -> Reply:
+        """A reply that came in one piece."""
+        return decode_reply(body)
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
+        """What a status other than 2xx means."""
+        return decode_error(status, headers, body)

@@ -1,0 +1,193 @@
+"""Streamed replies: ``chat.completion.chunk`` objects as server-sent events, ended by ``data: [DONE]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from noria.core.errors import CallCut, NoriaError
+from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.wires.openai_chat.errors import encode_error
+from noria.wires.openai_chat.replies import (
+    decode_shape,
+    logprobs_of,
+    logprobs_out,
+    reasoning_of,
+    text_of,
+    usage_of,
+    usage_out,
+)
+from noria.wires.openai_chat.shapes import ChoiceShape, ReplyShape, ToolCallShape
+from noria.wires.sse import EventParser, encode_event
+
+_DONE = b"[DONE]"
+
+
+class StreamDecoder:
+    """The bytes of one streamed reply, cut anywhere, as events.
+
+    A reply is complete when every choice that began has its finish reason; then a missing ``[DONE]`` is forgiven, as
+    some servers never send it. A ``[DONE]`` after half a choice is not: some proxy closed a broken stream politely.
+    """
+
+    def __init__(self) -> None:
+        self._parser = EventParser()
+        self._started = False
+        self._finished: dict[int, bool] = {}
+        self._done = False
+
+    @property
+    def done(self) -> bool:
+        """True once ``[DONE]`` was read."""
+        return self._done
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Take more bytes; yield the events that they complete.
+
+        Raises:
+            CallFailed: at its place in the stream, an error object (``CallRefused`` where the provider refuses) or
+                something that is no chunk.
+            CallCut: ``[DONE]`` came before the reply was complete.
+        """
+        for event in self._parser.feed(chunk):
+            if self._done:
+                return
+            if event.data.strip() == _DONE:
+                self.close()
+                self._done = True
+            elif event.data:
+                yield from self._chunk(decode_shape(event.data))
+
+    def close(self) -> None:
+        """The bytes have ended. Raises ``CallCut`` when the reply is not complete."""
+        if not self._finished:
+            raise CallCut("The provider's stream ended before the reply began.")
+        if not all(self._finished.values()):
+            raise CallCut("The provider's stream ended before the reply was complete.")
+
+    def _chunk(self, chunk: ReplyShape) -> Iterator[Event]:
+        if not self._started and (chunk.id or chunk.model or chunk.choices):
+            self._started = True
+            yield Started(id=chunk.id or "", model=chunk.model or "")
+        for choice in chunk.choices or ():
+            self._finished.setdefault(choice.index, False)
+            if delta := _delta(choice):
+                yield delta
+            if choice.finish_reason is not None:
+                self._finished[choice.index] = True
+                yield Stopped(index=choice.index, reason=choice.finish_reason)
+        if usage := usage_of(chunk.usage):
+            yield Used(usage=usage)
+
+
+def _delta(choice: ChoiceShape) -> Delta | None:
+    """What a chunk adds to a choice; None for one that only opens or closes it."""
+    answer, logprobs = choice.delta or choice.message, logprobs_of(choice)
+    if answer is None:
+        return Delta(index=choice.index, logprobs=logprobs) if logprobs else None
+    delta = Delta(
+        index=choice.index,
+        text=text_of(answer),
+        reasoning=reasoning_of(answer),
+        refusal=answer.refusal or "",
+        tool_calls=tuple(_piece(call) for call in answer.tool_calls or ()),
+        logprobs=logprobs,
+    )
+    return delta if delta != Delta(index=choice.index) else None
+
+
+def _piece(call: ToolCallShape) -> ToolCallDelta:
+    function = call.function
+    return ToolCallDelta(
+        index=call.index, id=call.id or "", name=function.name or "", arguments=function.arguments or ""
+    )
+
+
+class StreamEncoder:
+    """Events as the bytes of one streamed reply.
+
+    Arguments:
+        id: id of the reply, in every chunk.
+        created: seconds since 1970 UTC.
+        include_usage: the caller asked for the token count; it comes last, in a chunk without choices.
+    """
+
+    def __init__(self, id: str, created: int, include_usage: bool) -> None:
+        self._id = id
+        self._created = created
+        self._include_usage = include_usage
+        self._model = ""
+        self._usage: Usage | None = None
+        self._opened: set[int] = set()
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes of one event; empty where the wire has nothing to say yet."""
+        match event:
+            case Delta():
+                return self._choice(event.index, _delta_out(event), logprobs=logprobs_out(event.logprobs))
+            case Stopped():
+                return self._choice(event.index, {}, finish_reason=event.reason)
+            case Started():
+                self._model = event.model
+            case Used():
+                self._usage = event.usage
+            case Sent():
+                pass
+        return b""
+
+    def finish(self) -> bytes:
+        """The end of a complete reply: the token count, where asked for and known, and ``[DONE]``."""
+        counted = self._include_usage and self._usage is not None
+        last = self._chunk([], usage=usage_out(self._usage)) if counted and self._usage else b""
+        return last + encode_event(_DONE)
+
+    def error(self, error: NoriaError) -> bytes:
+        """The end of a reply that failed: an error object, and no ``[DONE]``, so that no client takes it for whole."""
+        return encode_event(encode_error(error))
+
+    def _choice(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        *,
+        logprobs: dict[str, Any] | None = None,
+        finish_reason: str | None = None,
+    ) -> bytes:
+        if index not in self._opened:
+            self._opened.add(index)
+            delta = {"role": "assistant", **delta}
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        return self._chunk([choice])
+
+    def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
+        chunk: dict[str, Any] = {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+            "choices": choices,
+        }
+        if self._include_usage:
+            chunk["usage"] = usage
+        return encode_event(msgspec.json.encode(chunk))
+
+
+def _delta_out(delta: Delta) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if delta.text:
+        out["content"] = delta.text
+    if delta.reasoning:
+        out["reasoning_content"] = delta.reasoning
+    if delta.refusal:
+        out["refusal"] = delta.refusal
+    if delta.tool_calls:
+        out["tool_calls"] = [_piece_out(piece) for piece in delta.tool_calls]
+    return out
+
+
+def _piece_out(piece: ToolCallDelta) -> dict[str, Any]:
+    function = {key: text for key, text in (("name", piece.name), ("arguments", piece.arguments)) if text}
+    opening = {"id": piece.id, "type": "function"} if piece.id else {}
+    return {"index": piece.index, **opening, "function": function}

@@ -1,0 +1,76 @@
+"""Server-sent events: the framing under every streamed reply.
+
+Source: WHATWG HTML, "Server-sent events", section 9.2.6, https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerSentEvent(NamedTuple):
+    """One dispatched event."""
+
+    type: str
+    """Event type, ``message`` when the stream names none."""
+    data: bytes
+    """The data lines joined by LF, as bytes: the standard replaces malformed UTF-8, which would silently change an
+    answer, so whoever parses the data decides; a JSON decoder refuses it."""
+
+
+class EventParser:
+    """Bytes in, events out, whatever the pieces the bytes come in.
+
+    Knows CRLF, CR and LF line ends, one leading byte order mark, comments and data of several lines. Event ids and
+    reconnection times are read over: a model's reply cannot be resumed.
+    """
+
+    def __init__(self) -> None:
+        self._partial: list[bytes] = []
+        self._after_cr = False
+        self._at_start = True
+        self._type = ""
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """Take more bytes; yield each event that they complete. Run the iterator to its end before feeding again."""
+        if not chunk:
+            return
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]  # the second half of a CRLF whose CR ended a line already
+        self._after_cr = chunk.endswith(b"\r")
+        first, *rest = _LINE_END.split(chunk)
+        self._partial.append(first)
+        for following in rest:
+            line = b"".join(self._partial)
+            self._partial = [following]
+            if event := self._line(line):
+                yield event
+
+    def _line(self, line: bytes) -> ServerSentEvent | None:
+        if self._at_start:
+            line, self._at_start = line.removeprefix(_BOM), False
+        if not line:
+            return self._dispatch()
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+        elif field == b"event":
+            self._type = value.decode("utf-8", "replace")
+        return None
+
+    def _dispatch(self) -> ServerSentEvent | None:
+        kind, data = self._type or "message", self._data
+        self._type, self._data = "", []
+        return ServerSentEvent(kind, b"\n".join(data)) if data else None
+
+
+def encode_event(data: bytes) -> bytes:
+    """One event with one line of data, which holds no line end (JSON as msgspec writes it never does)."""
+    return b"data: " + data + b"\n\n"

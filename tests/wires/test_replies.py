@@ -1,0 +1,260 @@
+"""Replies on the OpenAI Chat wire, whole and streamed; the official SDK's models are the judge of what we write."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from noria.core.errors import CallCut, CallFailed, CallRefused
+from noria.core.events import Choice, Delta, Event, Reply, Started, Stopped, ToolCallDelta, Usage, Used, events_of, fold
+from noria.core.messages import Message, ToolCall
+from noria.wires.openai_chat import StreamDecoder, StreamEncoder, decode_reply, encode_models, encode_reply
+
+TOKEN = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+text = st.text(max_size=12)
+calls = st.builds(ToolCall, id=st.text(min_size=1, max_size=5), name=st.text(min_size=1, max_size=5), arguments=text)
+messages = st.builds(
+    Message,
+    role=st.just("assistant"),
+    content=text,
+    tool_calls=st.lists(calls, max_size=2).map(tuple),
+    reasoning=text,
+    refusal=text,
+)
+choices = st.builds(
+    Choice,
+    message=messages,
+    finish_reason=st.sampled_from(["stop", "length", "tool_calls", "content_filter"]),
+    logprobs=st.none() | st.just({"content": [TOKEN]}),
+)
+count = st.integers(0, 10**6)
+usages = st.builds(
+    Usage, input_tokens=count, output_tokens=count, cached_tokens=st.none() | count, reasoning_tokens=st.none() | count
+)
+replies = st.builds(
+    Reply,
+    id=text,
+    model=st.text(min_size=1, max_size=9),
+    choices=st.lists(choices, min_size=1, max_size=3).map(tuple),
+    usage=st.none() | usages,
+)
+
+
+def streamed(events: list[Event], *, id: str = "id", usage: bool = True) -> bytes:
+    encoder = StreamEncoder(id, 1_700_000_000, usage)
+    return b"".join(map(encoder.encode, events)) + encoder.finish()
+
+
+def chunks_of(stream: bytes) -> list[dict[str, Any]]:
+    lines = [line.removeprefix(b"data: ") for line in stream.split(b"\n\n") if line]
+    assert lines.pop() == b"[DONE]"
+    return [json.loads(line) for line in lines]
+
+
+def decoded(*pieces: bytes) -> list[Event]:
+    decoder = StreamDecoder()
+    events = [event for piece in pieces for event in decoder.feed(piece)]
+    decoder.close()
+    return events
+
+
+@given(replies)
+def test_a_written_reply_reads_back_and_is_what_the_sdk_expects(reply: Reply) -> None:
+    body = encode_reply(reply, id=reply.id, created=1_700_000_000)
+    assert decode_reply(body) == reply
+    seen = ChatCompletion.model_validate(json.loads(body))
+    assert [choice.message.content or "" for choice in seen.choices] == [c.message.text for c in reply.choices]
+    assert (seen.usage.total_tokens if seen.usage else None) == (
+        reply.usage.input_tokens + reply.usage.output_tokens if reply.usage else None
+    )
+
+
+@given(replies, st.data())
+def test_a_streamed_reply_folds_back_for_every_split(reply: Reply, draw: st.DataObject) -> None:
+    stream = streamed(list(events_of(reply)), id=reply.id)
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    events = decoded(*(stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)))
+    assert events == decoded(stream)
+    assert fold(events) == reply
+
+
+@given(replies)
+def test_chunks_are_what_the_sdk_expects(reply: Reply) -> None:
+    chunks = [ChatCompletionChunk.model_validate(chunk) for chunk in chunks_of(streamed(list(events_of(reply))))]
+    first = {choice.index: choice for chunk in reversed(chunks) for choice in chunk.choices}
+    assert all(choice.delta.role == "assistant" for choice in first.values())
+    assert bool(chunks[-1].usage) == bool(reply.usage)
+
+
+def test_a_split_inside_a_character_changes_nothing() -> None:
+    stream = streamed([Started(model="m"), Delta(text="größer €😀"), Stopped()])
+    stream = stream.replace(json.dumps("größer €😀").encode(), '"größer €😀"'.encode())
+    assert "😀".encode() in stream
+    for i in range(len(stream)):
+        assert decoded(stream[:i], stream[i:]) == decoded(stream)
+
+
+def test_usage_comes_only_when_asked_for() -> None:
+    events: list[Event] = [
+        Started(model="m"),
+        Delta(text="hi"),
+        Stopped(),
+        Used(usage=Usage(input_tokens=1, output_tokens=2)),
+    ]
+    assert all("usage" not in chunk for chunk in chunks_of(streamed(events, usage=False)))
+    *others, last = chunks_of(streamed(events))
+    assert [chunk["usage"] for chunk in others] == [None, None]
+    assert (last["choices"], last["usage"]["total_tokens"]) == ([], 3)
+
+
+def test_llama_cpp_and_others_are_understood() -> None:
+    stream = (
+        b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant","content":null}}],"created":1,"id":"c","model":"smol","object":"chat.completion.chunk"}\n\n'
+        b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"reasoning_content":"hm"}}],"id":"c","model":"smol"}\n\n'
+        b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"reasoning":"m"}}],"id":"c","model":"smol"}\n\n'
+        b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"content":[{"type":"text","text":"Hi"}]}}],"id":"c","model":"smol"}\n\n'
+        b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"f","arguments":"{"}}]}}]}\n\n'
+        b'data: {"choices":[{"finish_reason":"stop","index":0,"delta":{}}],"id":"c","model":"smol"}\n\n'
+        b'data: {"choices":[],"id":"c","usage":{"completion_tokens":2,"prompt_tokens":9,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4}},"timings":{"prompt_n":5,"predicted_ms":20.5}}\n\n'
+        b"data: [DONE]\n\n"
+    )
+    assert decoded(stream) == [
+        Started(id="c", model="smol"),
+        Delta(reasoning="hm"),
+        Delta(reasoning="m"),
+        Delta(text="Hi"),
+        Delta(tool_calls=(ToolCallDelta(index=0, id="t", name="f", arguments="{"),)),
+        Stopped(reason="stop"),
+        Used(usage=Usage(input_tokens=9, output_tokens=2, cached_tokens=4)),
+    ]
+
+
+def test_log_probabilities_survive() -> None:
+    event = Delta(text="a", logprobs={"content": [TOKEN]})
+    events = [Started(id="id", model="m"), event, Stopped()]
+    assert decoded(streamed(list(events))) == events
+
+
+COMPLETE = streamed(
+    [Started(model="m"), Delta(text="Hello"), Stopped(), Used(usage=Usage(input_tokens=1, output_tokens=1))]
+)
+
+
+def test_every_cut_is_noticed() -> None:
+    finish = COMPLETE.index(b"\n\n", COMPLETE.index(b'"stop"'))
+    for i in range(len(COMPLETE)):
+        decoder = StreamDecoder()
+        events = list(decoder.feed(COMPLETE[:i]))
+        assert not decoder.done
+        if i < finish + 2:
+            with pytest.raises(CallCut):
+                decoder.close()
+        else:
+            decoder.close()  # the finish reason has come; only the count and the end mark are missing
+            assert fold(events).text == "Hello"
+
+
+def test_done_after_half_a_reply_is_a_cut() -> None:
+    decoder = StreamDecoder()
+    with pytest.raises(CallCut):
+        list(decoder.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\ndata: [DONE]\n\n'))
+
+
+def test_nothing_counts_after_the_end_mark() -> None:
+    decoder = StreamDecoder()
+    seen = list(decoder.feed(COMPLETE))
+    assert decoder.done
+    assert list(decoder.feed(b'data: {"choices":[{"index":0,"delta":{"content":"more"}}]}\n\n')) == []
+    assert fold(seen).text == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "status", "retryable", "sentence"),
+    [
+        (
+            {"message": "The server is overloaded.", "type": "server_error"},
+            CallFailed,
+            502,
+            True,
+            "The server is overloaded.",
+        ),
+        (
+            {"code": 400, "message": "too long", "type": "exceed_context_size_error"},
+            CallRefused,
+            400,
+            False,
+            "too long",
+        ),
+        (
+            {"code": "rate_limit_exceeded", "message": "slow", "type": "rate_limit_error"},
+            CallRefused,
+            429,
+            True,
+            "slow",
+        ),
+        ("broken", CallFailed, 502, True, "broken"),
+    ],
+)
+def test_an_error_in_the_stream_raises_at_its_place(
+    error: Any, kind: type[CallFailed], status: int, retryable: bool, sentence: str
+) -> None:
+    decoder = StreamDecoder()
+    before = b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n'
+    seen: list[Event] = []
+    with pytest.raises(kind, match=sentence) as raised:
+        seen.extend(decoder.feed(before + b"data: " + json.dumps({"error": error}).encode() + b"\n\n"))
+    assert seen == [Started(model="m"), Delta(text="Hel")]
+    assert (type(raised.value), raised.value.status, raised.value.retryable) == (kind, status, retryable)
+
+
+def test_our_own_error_chunk_reads_back_as_an_error() -> None:
+    encoder = StreamEncoder("id", 1, include_usage=False)
+    bytes_ = encoder.encode(Delta(text="Hel")) + encoder.error(CallCut("It broke."))
+    assert b"[DONE]" not in bytes_
+    decoder = StreamDecoder()
+    with pytest.raises(CallFailed, match="It broke"):
+        list(decoder.feed(bytes_))
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", b"[]", b'{"choices":5}', b'{"choices":[{"delta":{"content":"\xe2\x82"}}]}', b"[" * 50_000]
+)
+def test_garbage_is_a_failed_call(data: bytes) -> None:
+    with pytest.raises(CallFailed, match="no chat completion"):
+        list(StreamDecoder().feed(b"data: " + data + b"\n\n"))
+    with pytest.raises(CallFailed, match="no chat completion"):
+        decode_reply(data)
+
+
+@pytest.mark.parametrize("choices", [[], [{"index": 0, "message": {"content": "Hel"}, "finish_reason": None}]])
+def test_half_a_reply_is_neither_read_nor_written(choices: list[Any]) -> None:
+    with pytest.raises(CallCut):
+        decode_reply(json.dumps({"choices": choices}).encode())
+    half = Reply(choices=tuple(Choice(message=Message(role="assistant", content="Hel")) for _ in choices))
+    with pytest.raises(CallCut):
+        encode_reply(half, id="x", created=1)
+
+
+def test_an_error_with_status_200_is_an_error() -> None:
+    with pytest.raises(CallRefused, match="no such model"):
+        decode_reply(b'{"error": {"message": "no such model", "type": "not_found_error"}}')
+
+
+def test_a_reply_without_counts_has_none() -> None:
+    body = {
+        "choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": None},
+    }
+    assert decode_reply(json.dumps(body).encode()).usage is None
+
+
+def test_models() -> None:
+    listed = json.loads(encode_models(["boolq", "local/smol"], 5))
+    assert [(model["id"], model["object"], model["created"]) for model in listed["data"]] == [
+        ("boolq", "model", 5),
+        ("local/smol", "model", 5),
+    ]
+    assert listed["object"] == "list"
