@@ -1,0 +1,64 @@
+"""A local engine as a target: started when first called, its crashes told apart from its answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+from noria.core.errors import CallFailed, EngineFailed
+from noria.core.events import Event, Sent
+from noria.core.protocols import Endpoint, Engine, Target
+from noria.core.requests import Request, replace_lineage, request_id
+from noria.targets.closing import called
+
+_NOTICE_S = 0.5
+"""How long a supervisor may take to notice a crash after the connection to the engine broke."""
+
+
+class Local:
+    """A target that answers from weights on this machine.
+
+    Arguments:
+        engine: started by the first call.
+        make_remote: the target for an endpoint: a ``Remote`` with the provider ``local`` and the endpoint's model.
+        model_id: content id of the model's set-up, stamped on requests that bring none.
+    """
+
+    def __init__(
+        self, engine: Engine, make_remote: Callable[[Endpoint], Target], *, model_id: str | None = None
+    ) -> None:
+        self._engine = engine
+        self._make_remote = make_remote
+        self._model_id = model_id
+
+    async def call(self, request: Request) -> AsyncGenerator[Event]:
+        """Call the engine. The wait for its start counts in the call's duration, not in its time to first token.
+
+        Raises:
+            EngineFailed: it can't start, or crashed during the call.
+            CallFailed: it is well and the call failed all the same.
+        """
+        if self._model_id is not None and request.lineage.model_id is None:
+            request = replace_lineage(request, model_id=self._model_id)
+        yield Sent(request=request, provider="local", request_id=request_id(request))
+        endpoint = await self._engine.start()
+        try:
+            async with called(self._make_remote(endpoint), request) as events:
+                async for event in events:
+                    yield event
+        except CallFailed as error:
+            if error.retryable and (crash := await self._crash(endpoint)):
+                raise crash from error
+            raise
+
+    async def _crash(self, endpoint: Endpoint) -> EngineFailed | None:
+        """Why the engine behind ``endpoint`` is gone; None when it is well.
+
+        A process that ends closes its sockets, so a crash always shows first as a broken call, and there is no need
+        to race every event against it.
+        """
+        try:
+            async with asyncio.timeout(_NOTICE_S):
+                return await self._engine.crashed(endpoint)
+        except TimeoutError:
+            return None

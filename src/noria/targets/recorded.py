@@ -1,0 +1,86 @@
+"""The recorder: every call becomes exactly one span, and no complete reply leaves without its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from noria.core.events import Event, Sent, Stopped, Used
+from noria.core.protocols import Clock, Target
+from noria.core.requests import Request
+from noria.core.spans import Span
+from noria.targets.closing import called
+from noria.targets.recording import NewIds, Price, Recording
+
+
+class Recorded:
+    """The outermost target. Its callers never see ``Sent``.
+
+    Content flows as it comes. The events that make a reply complete (``Stopped`` and ``Used``) are held back until
+    the span is durable: a caller that saw the end of a reply can find its record, also after a crash. When the record
+    can't be kept, the call fails with the store's error instead of ending well.
+
+    Arguments:
+        inner: what is called.
+        record: makes one span durable, and returns then.
+        now: the clock.
+        new_ids: makes a trace id and a span id.
+        price: US dollars for a span.
+    """
+
+    def __init__(
+        self,
+        inner: Target,
+        record: Callable[[Span], Awaitable[None]],
+        *,
+        now: Clock,
+        new_ids: NewIds,
+        price: Price,
+    ) -> None:
+        self._inner = inner
+        self._record = record
+        self._now = now
+        self._new_ids = new_ids
+        self._price = price
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def call(self, request: Request) -> AsyncGenerator[Event]:
+        """Call on, and record. Raises what the inner target raises, and what ``record`` raises."""
+        recording = Recording(request, now=self._now, new_ids=self._new_ids, price=self._price)
+        ending: list[Event] = []
+        try:
+            async with called(self._inner, recording.request) as events:
+                async for event in events:
+                    recording.take(event)
+                    match event:
+                        case Sent():
+                            pass
+                        case Stopped() | Used():
+                            ending.append(event)
+                        case _:
+                            yield event
+            span = recording.finished()
+        except (GeneratorExit, asyncio.CancelledError):
+            await self._write(recording.cancelled())
+            raise
+        except Exception as error:  # whatever went wrong, the call was made, so it is recorded; then it goes on its way
+            await self._write(recording.failed(error))
+            raise
+        await self._write(span)
+        for event in ending:
+            yield event
+
+    async def drain(self) -> None:
+        """Wait for the records that are still being written, at shutdown. Each one's failure went to its own call."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    async def _write(self, span: Span) -> None:
+        """Record in a task of its own: cancelling the call must not cancel its record."""
+        task = asyncio.create_task(self._keep(span))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.shield(task)
+
+    async def _keep(self, span: Span) -> None:
+        await self._record(span)

@@ -1,0 +1,176 @@
+"""The bookkeeping of one call: events in, one span out. The recorder and the evaluation share it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from noria.core.errors import CallCut, NoriaError
+from noria.core.events import Delta, Event, Fold, Reply, Sent
+from noria.core.protocols import Clock, Target
+from noria.core.requests import Request, TraceContext
+from noria.core.spans import Span, Status
+from noria.targets.closing import called
+
+NewIds = Callable[[], tuple[str, str]]
+"""Makes a trace id (32 hex digits) and a span id (16)."""
+Price = Callable[[Span], float | None]
+"""US dollars for a recorded call; None where unknown."""
+
+
+def random_ids() -> tuple[str, str]:
+    """Ids as W3C Trace Context wants them: random, never all zeros."""
+    return secrets.token_hex(16), secrets.token_hex(8)
+
+
+class Recording:
+    """One call while it is under way.
+
+    Arguments:
+        request: as it came.
+        now: the clock.
+        new_ids: where ids come from; the trace id is used only when the request is in no trace yet.
+        price: what the call cost, asked once the rest of the span is known.
+    """
+
+    def __init__(self, request: Request, *, now: Clock, new_ids: NewIds, price: Price) -> None:
+        trace_id, self._span_id = new_ids()
+        place = request.trace or TraceContext(trace_id=trace_id)
+        self._trace = place
+        self._now = now
+        self._price = price
+        self._fold = Fold()
+        self._start_ns = now()
+        self._sent: Sent | None = None
+        self._sent_ns = self._start_ns
+        self._first_ns: int | None = None
+        self._last_ns: int | None = None
+        inside = TraceContext(trace_id=place.trace_id, parent_id=self._span_id)
+        self.request = msgspec.structs.replace(request, trace=inside)
+        """The request to call on with: whatever is recorded inside hangs below this span."""
+
+    def take(self, event: Event) -> None:
+        """Note one event, at the moment it comes."""
+        if isinstance(event, Sent):
+            self._sent, self._sent_ns = event, self._now()
+        elif isinstance(event, Delta) and _has_content(event):
+            self._last_ns = self._now()
+            self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
+        self._fold.take(event)
+
+    def finished(self) -> Span:
+        """The span of a call whose events ended. Raises ``CallCut`` when they ended before the reply was complete."""
+        if not self._fold.reply().complete:
+            raise CallCut("The reply ended before it was complete.")
+        return self._span("ok")
+
+    def failed(self, error: Exception) -> Span:
+        """The span of a call that raised. An error that is not Noria's is a defect; its text may hold anything."""
+        if isinstance(error, NoriaError):
+            return self._span("error", type=error.code, message=str(error))
+        name = type(error).__name__
+        return self._span("error", type=name, message=f"Unexpected {name}.")
+
+    def cancelled(self) -> Span:
+        """The span of a call whose caller went away."""
+        return self._span("cancelled")
+
+    def reply(self) -> Reply:
+        """The reply as far as it has come."""
+        return self._fold.reply()
+
+    def _span(self, status: Status, *, type: str | None = None, message: str | None = None) -> Span:
+        sent, reply = self._sent, self._fold.reply()
+        request = sent.request if sent else self.request
+        provider = (sent.provider if sent else "") or None
+        model = request.model.removeprefix(f"{provider}/")
+        usage = reply.usage
+        ttft_s, tpot_s = self._timings(reply)
+        span = Span(
+            trace_id=self._trace.trace_id,
+            span_id=self._span_id,
+            parent_id=self._trace.parent_id,
+            name=f"chat {provider}/{model}" if provider else f"chat {model}",
+            start_ns=self._start_ns,
+            end_ns=self._now(),
+            status=status,
+            error_type=type,
+            error_message=message,
+            provider=provider,
+            request_model=model,
+            response_model=reply.model or None,
+            params=_params(request),
+            input=request.messages,
+            output=tuple(choice.message for choice in reply.choices),
+            finish_reasons=tuple(c.finish_reason for c in reply.choices if c.finish_reason is not None),
+            variables=request.variables,
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+            cached_tokens=usage.cached_tokens if usage else None,
+            reasoning_tokens=usage.reasoning_tokens if usage else None,
+            ttft_s=ttft_s,
+            tpot_s=tpot_s,
+            request_id=sent.request_id if sent else None,
+            cached=bool(sent and sent.replays),
+            lineage=request.lineage,
+            attributes=request.attributes | _replayed(sent),
+        )
+        return msgspec.structs.replace(span, cost_usd=self._price(span))
+
+    def _timings(self, reply: Reply) -> tuple[float | None, float | None]:
+        """TTFT and TPOT in seconds, None where undefined: not streamed, nothing said, fewer than two tokens."""
+        sent = self._sent
+        if sent is not None and sent.replays:
+            return sent.ttft_s, sent.tpot_s
+        if sent is None or not sent.streamed or self._first_ns is None or self._last_ns is None:
+            return None, None
+        ttft_s = (self._first_ns - self._sent_ns) / 1e9
+        tokens = reply.usage.output_tokens if reply.usage else 0
+        if tokens < 2 or self._last_ns == self._first_ns:
+            return ttft_s, None
+        return ttft_s, (self._last_ns - self._first_ns) / 1e9 / (tokens - 1)
+
+
+async def recorded_call(
+    target: Target, request: Request, *, now: Clock, new_ids: NewIds, price: Price
+) -> tuple[Span, Reply]:
+    """Call ``target`` to the end and return its span with the reply, as far as it came.
+
+    A call that fails is a result too: its span has the status ``error``, and nothing is raised. Cancellation passes
+    through, and defects do. Nothing is stored; that is the caller's to do.
+    """
+    recording = Recording(request, now=now, new_ids=new_ids, price=price)
+    try:
+        async with called(target, recording.request) as events:
+            async for event in events:
+                recording.take(event)
+        span = recording.finished()
+    except NoriaError as error:
+        span = recording.failed(error)
+    return span, recording.reply()
+
+
+def _has_content(delta: Delta) -> bool:
+    return bool(delta.text or delta.reasoning or delta.tool_calls or delta.refusal)
+
+
+def _params(request: Request) -> dict[str, Any]:
+    """Everything beside the messages that decides the answer, provider-specific fields level with the others."""
+    params: dict[str, Any] = msgspec.to_builtins(request.params)
+    params = params.pop("extra", {}) | params
+    if request.tools:
+        params["tools"] = msgspec.to_builtins(request.tools)
+    if request.tool_choice is not None:
+        params["tool_choice"] = request.tool_choice
+    if request.n != 1:
+        params["n"] = request.n
+    return params
+
+
+def _replayed(sent: Sent | None) -> dict[str, Any]:
+    if sent is None or not sent.replays:
+        return {}
+    return {"noria.replayed.span": sent.replays, "noria.replayed.duration_s": sent.duration_s}

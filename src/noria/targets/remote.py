@@ -1,0 +1,199 @@
+"""A model behind HTTP: a wire, a base URL and a key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from noria.core.errors import CallFailed, CallTimeout, InvalidInput
+from noria.core.events import Event, Sent, events_of
+from noria.core.requests import Request, request_id
+from noria.core.struct import Noun
+from noria.targets.foreign import broken, unanswered
+from noria.wires.wire import Wire
+
+_LARGEST_ERROR_BODY = 64 * 1024
+_LAST_BYTES_S = 0.1
+"""How long to wait, after the reply's end mark, for the end of the body, so that the connection can be kept."""
+
+
+class Timeouts(Noun):
+    """How long to wait, seconds. Running out of any raises ``CallTimeout``."""
+
+    connect_s: float = 10.0
+    """For the connection."""
+    first_byte_s: float = 120.0
+    """For the head of the reply, and again for the first byte of its body: the provider's queue and the prompt."""
+    idle_s: float = 60.0
+    """Between two pieces of the body."""
+    total_s: float = 600.0
+    """For the whole call, pauses of whoever reads the events included."""
+
+
+class Remote:
+    """A target over HTTP.
+
+    Arguments:
+        session: whose connections are used; shared between targets, and closed by whoever made it.
+        wire: the dialect.
+        base_url: such as ``https://api.openai.com/v1``.
+        api_key: sent with every call and shown in no error; empty for none.
+        provider: the name that records and ``provider/model`` carry.
+        model: name sent as the model; by default the request's, without ``provider/``.
+        stream: ask for a stream, which is how time to first token can be seen.
+        timeouts: how long to wait.
+        most_bytes: of one reply's body, after decompression; a longer one fails the call.
+
+    Redirects are not followed: the key goes to the configured host alone.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        wire: Wire,
+        *,
+        base_url: str,
+        api_key: str = "",
+        provider: str,
+        model: str | None = None,
+        stream: bool = True,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008  # immutable
+        most_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        self._url, self._shown = _urls(base_url, provider)
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
+        self._session = session
+        self._wire = wire
+        self._api_key = api_key
+        self._provider = provider
+        self._model = model
+        self._stream = stream
+        self._timeouts = timeouts
+        self._most_bytes = most_bytes
+
+    async def call(self, request: Request) -> AsyncGenerator[Event]:
+        """Call the model.
+
+        Raises:
+            CallFailed: and its kinds, from the iterator. All are retryable that may pass by themselves.
+        """
+        sent = Sent(request=request, provider=self._provider, request_id=request_id(request), streamed=self._stream)
+        yield sent
+        try:
+            async with self._answered(request) as (response, deadline):
+                if self._stream and response.content_type != "application/json":
+                    async for event in self._streamed(response, deadline):
+                        yield event
+                    return
+                if self._stream:  # the provider does not stream, so there is no time to first token
+                    yield Sent(request=request, provider=sent.provider, request_id=sent.request_id, streamed=False)
+                for event in events_of(self._wire.decode_reply(await self._whole(response, deadline))):
+                    yield event
+        except CallFailed as error:
+            self._redact(error)
+            raise
+
+    @asynccontextmanager
+    async def _answered(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, float]]:
+        """The response, once its status is known to be good, and the loop's time by which the call must end."""
+        model = self._model or request.model.removeprefix(f"{self._provider}/")
+        body = self._wire.encode_request(request, stream=self._stream, model=model)
+        waits = self._timeouts
+        loop = asyncio.get_running_loop()
+        end = loop.time() + waits.total_s
+        try:
+            async with asyncio.timeout(min(waits.connect_s + waits.first_byte_s, waits.total_s)):
+                response = await self._session.post(
+                    self._url,
+                    data=body,
+                    headers=self._wire.headers(self._api_key),
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=waits.connect_s),
+                    allow_redirects=False,
+                )
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ServerTimeoutError):
+                raise unanswered(error, provider=self._provider, base_url=self._shown) from error
+            raise CallTimeout(f"{self._shown} did not begin to answer in time.") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise unanswered(error, provider=self._provider, base_url=self._shown) from error
+        try:
+            if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+                said = await self._whole(response, end, most=_LARGEST_ERROR_BODY)
+                raise self._wire.decode_error(response.status, response.headers, said)
+            yield response, end
+        finally:
+            response.close()  # keeps the connection when the body was read to its end, and ends the call when it was not
+
+    async def _streamed(self, response: aiohttp.ClientResponse, end: float) -> AsyncIterator[Event]:
+        decoder = self._wire.decoder()
+        async for chunk in self._pieces(response, end):
+            for event in decoder.feed(chunk):
+                yield event
+            if decoder.done:
+                await self._last_bytes(response)
+                return
+        decoder.close()
+
+    async def _whole(self, response: aiohttp.ClientResponse, end: float, most: int | None = None) -> bytes:
+        """The body; with ``most``, no more than about so many bytes of it."""
+        body = bytearray()
+        async for chunk in self._pieces(response, end):
+            body += chunk
+            if most is not None and len(body) >= most:
+                break
+        return bytes(body)
+
+    async def _pieces(self, response: aiohttp.ClientResponse, end: float) -> AsyncIterator[bytes]:
+        """The body's bytes as they come, within all limits."""
+        clock = asyncio.get_running_loop().time
+        wait, read = self._timeouts.first_byte_s, 0
+        while True:
+            try:
+                async with asyncio.timeout(min(wait, end - clock())):
+                    chunk = await response.content.readany()
+            except TimeoutError as error:
+                where = "in the middle of its reply" if read else "before its reply began"
+                raise CallTimeout(f"{self._shown} sent nothing more in time, {where}.") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise broken(error, base_url=self._shown) from error
+            if not chunk:
+                return
+            wait, read = self._timeouts.idle_s, read + len(chunk)
+            if read > self._most_bytes:
+                raise CallFailed(f"{self._shown} sent more than {self._most_bytes} bytes for one reply.")
+            yield chunk
+
+    async def _last_bytes(self, response: aiohttp.ClientResponse) -> None:
+        try:
+            async with asyncio.timeout(_LAST_BYTES_S):
+                await response.content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return  # the reply is complete; only the connection is lost
+
+    def _redact(self, error: CallFailed) -> None:
+        """Some providers repeat the key in their error sentence."""
+        if self._api_key and self._api_key in error.message:
+            error.message = error.message.replace(self._api_key, "[key]")
+            error.args = (error.message,)
+
+
+def _urls(base_url: str, provider: str) -> tuple[str, str]:
+    """The base URL to call, and the one to show: without user name, password and query."""
+    try:
+        parts = urlsplit(base_url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"}:
+        raise InvalidInput(
+            f"The base URL of provider `{provider}` is not an http or https URL.",
+            hint="Write it as https://host/v1.",
+        )
+    at = host if port is None else f"{host}:{port}"
+    return base_url.rstrip("/"), urlunsplit((parts.scheme, at, parts.path.rstrip("/"), "", ""))
