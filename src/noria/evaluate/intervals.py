@@ -13,9 +13,6 @@ from noria.evaluate.clusters import ClusteredMean, clustered_mean
 from noria.evaluate.samples import Sample
 from noria.evaluate.student import normal_quantile, t_quantile
 
-NOTHING = Estimate(value=0.0, lower=0.0, upper=0.0, standard_error=0.0, n=0, clusters=0, method="none")
-"""The estimate of a metric without an observation: show "no data", never its numbers."""
-
 
 def estimate(sample: Sample, *, alpha: float) -> Estimate:
     """The mean over cases with an interval of coverage 1 - ``alpha``.
