@@ -81,7 +81,7 @@ def judge(subject: Subject, options: NumericOptions) -> Finding:
 
 
 def _short(value: Decimal) -> str:
-    return f"{value.normalize():.12g}"
+    return f"{float(value):.12g}"
 
 
 KIND = coded(

@@ -1,0 +1,91 @@
+"""valid_json, json_schema and the reading of answers as JSON."""
+
+import socket
+
+import pytest
+
+from noria.core.errors import InvalidInput, NoriaError
+from noria.scorers.answers import NotJson, parsed
+
+from .subjects import judged, scorer, value
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "pattern": "^[A-Z]"}, "age": {"$ref": "#/$defs/age"}},
+    "required": ["name"],
+    "$defs": {"age": {"type": "integer", "minimum": 0}},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "fenced", "found"),
+    [
+        ('{"a": [1, null]}', False, {"a": [1, None]}),
+        (" 3 ", False, 3),
+        ('```json\n{"a": 1}\n```', True, {"a": 1}),
+        ("\n```\n[]\n```\n", True, []),
+        ("[]", True, []),
+    ],
+)
+def test_parsed(text, fenced, found):
+    assert parsed(text, fenced=fenced) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "NaN", "{'a': 1}", '{"a": 1,}', "```json\n{}\n```", "{} ok", "[" * 100_000, '"\ud800"']
+)
+def test_what_is_not_json(text):
+    with pytest.raises(NotJson):
+        parsed(text, fenced=False)
+
+
+async def test_valid_json():
+    assert await value("valid_json", "[1]") is True
+    assert await value("valid_json", "[1]", form="array") is True
+    assert await value("valid_json", "[1]", form="object") is False
+    assert await value("valid_json", "Sure: [1]") is False
+    assert await value("valid_json", "```\n[1]\n```", fenced=True) is True
+    assert (await judged("valid_json", "")).reason == "The answer is empty."
+
+
+async def test_a_schema_holds_or_says_where_it_does_not():
+    assert await value("json_schema", '{"name": "Ada", "age": 36}', schema=PERSON) is True
+    score = await judged("json_schema", '{"name": "Ada", "age": -1}', schema=PERSON)
+    assert score.value is False
+    assert score.reason == "At $.age: -1 is less than the minimum of 0."
+    assert score.metadata == {"path": "$.age", "keyword": "minimum"}
+    assert (await judged("json_schema", '{"name": "ada"}', schema=PERSON)).metadata["keyword"] == "pattern"
+    assert (await judged("json_schema", "no", schema=PERSON)).reason.startswith("The answer is not JSON")
+    assert await value("json_schema", '{"age": 3}', schema=PERSON) is False
+
+
+async def test_nothing_is_fetched(monkeypatch):
+    def no_network(*_args, **_more):
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    with pytest.raises(InvalidInput, match="nothing is fetched"):
+        scorer("json_schema", schema={"$ref": "http://127.0.0.1:1/schema.json"})
+    with pytest.raises(InvalidInput, match="nothing is fetched"):
+        scorer("json_schema", schema={"properties": {"a": {"$ref": "#/$defs/absent"}}})
+    inner = {"$id": "http://example.test/inner", "$ref": "#/$defs/age", "$defs": {}}
+    with pytest.raises(InvalidInput, match="not in it"):
+        await judged("json_schema", "1", schema={**PERSON, "type": "integer", "allOf": [inner]})
+
+
+@pytest.mark.parametrize("schema", [{"type": "nothing"}, {"pattern": "("}, {"required": "name"}])
+def test_wrong_schemas_are_refused(schema):
+    with pytest.raises(InvalidInput, match="my_json_schema"):
+        scorer("json_schema", schema=schema)
+
+
+async def test_a_pattern_among_data_is_no_keyword():
+    schema = {"enum": [{"$ref": "http://example.test/", "pattern": "("}]}
+    assert await value("json_schema", '{"$ref": "http://example.test/", "pattern": "("}', schema=schema) is True
+
+
+async def test_hostile_answers_are_failures():
+    with pytest.raises(NoriaError, match="was not done"):
+        await judged("json_schema", f'"{"a" * 5_000}!"', schema={"pattern": "^(?:a|aa|a?a)+$"})
+    with pytest.raises(NoriaError, match="nested deeper"):
+        await judged("json_schema", "[" * 500 + "]" * 500, schema={"items": {"$ref": "#"}})
