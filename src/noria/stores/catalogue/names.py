@@ -26,7 +26,7 @@ def check_name(what: str, name: str) -> str:
     """
     if not _RULE.fullmatch(name):
         raise InvalidInput(
-            f"{name!r} can't be the name of a {what}.",
+            f"The {what} name {name!r} is not allowed.",
             hint="Use 1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit.",
         )
     return name
