@@ -21,7 +21,9 @@ from noria.core.prompts import Prompt
 from noria.core.requests import Parameters
 from noria.core.scores import Scorer, ScorerSpec
 from noria.core.struct import Noun
+from noria.evaluate.conclude import metric_names
 from noria.evaluate.datasets import Source
+from noria.evaluate.gates import check_names, parse_gate
 from noria.evaluate.marked import Document
 from noria.evaluate.marked import Path as At
 from noria.evaluate.strict import convert
@@ -142,10 +144,11 @@ def parse(data: bytes, *, name: str, folder: Path) -> LoadedEval:
 
 
 def make_scorers(loaded: LoadedEval, make: Callable[[ScorerSpec], Scorer]) -> list[Scorer]:
-    """Make the file's scorers.
+    """Make the file's scorers, and look up the gates' metrics among theirs.
 
     Raises:
-        InvalidInput: ``make`` refused a kind or its options; with the place in the file.
+        InvalidInput: ``make`` refused a kind or its options, or a gate speaks of a metric that no scorer has; with the
+            place in the file.
     """
     scorers = []
     for index, spec in enumerate(loaded.file.scorer_specs):
@@ -153,6 +156,7 @@ def make_scorers(loaded: LoadedEval, make: Callable[[ScorerSpec], Scorer]) -> li
             scorers.append(make(spec))
         except InvalidInput as error:
             raise loaded.error(error.message, ("scorers", index), hint=error.hint) from error
+    _check_gates(loaded, scorers)
     return scorers
 
 
@@ -249,5 +253,17 @@ def _refuse_twice(loaded: LoadedEval, names: Sequence[str], key: str, *, hint: s
             raise loaded.error(f'two {key} are called "{name}".', (key, index), hint=hint)
 
 
-def _check_gates(loaded: LoadedEval) -> None:
-    return
+def _check_gates(loaded: LoadedEval, scorers: Sequence[Scorer] | None = None) -> None:
+    """Parse the gates and look their names up; without scorers a metric over a run is believed to exist."""
+    variants = [entry.name for entry in loaded.file.variants]
+    names = [spec.name for spec in loaded.file.scorer_specs]
+    for index, text in enumerate(loaded.file.gates):
+        try:
+            gate = parse_gate(text)
+            if scorers is None:
+                believed = [gate.metric] if gate.metric.startswith(tuple(f"{name}." for name in names)) else []
+                check_names([gate], metrics=names + believed, variants=variants)
+            else:
+                check_names([gate], metrics=metric_names(scorers), variants=variants)
+        except InvalidInput as error:
+            raise loaded.error(error.message, ("pass_if", index), hint=error.hint) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -35,7 +35,8 @@ async def each(
     everyone = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({everyone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {everyone, stopping}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not everyone.done():
             await asyncio.wait({everyone}, timeout=grace_s)
         if everyone.done():

@@ -1,0 +1,290 @@
+"""Experiments under way: started, watched, stopped, resumed, and concluded.
+
+One laboratory per process that owns the records. It knows what an experiment's life looks like; how cases, scorers and
+calls come about is handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from noria.core.apps import Variant
+from noria.core.datasets import Case
+from noria.core.errors import InvalidInput, NoriaError
+from noria.core.experiments import Experiment, ExperimentSpec, ExperimentStatus, ExperimentVariant, Run
+from noria.core.protocols import Clock, TraceStore
+from noria.core.results import Progress, Results
+from noria.core.scores import Scorer, ScorerSpec
+from noria.evaluate.conclude import check_spec, conclude, failed_calls
+from noria.evaluate.runner import GRACE_S, Ask, run
+
+log = structlog.get_logger(__name__)
+
+_RECENT = 1_000
+
+
+class Experiments(Protocol):
+    """Where experiments are kept; the catalogue's ``experiments``. Called from worker threads."""
+
+    def save(self, experiment: Experiment) -> None:
+        """Insert, or replace what has its id."""
+        ...
+
+    def get(self, ref: str, /) -> Experiment:
+        """By id. Raises ``UnknownName``."""
+        ...
+
+    def list(self, limit: int, /) -> builtins.list[Experiment]:
+        """The newest, newest first."""
+        ...
+
+    def unfinished(self, spec_id: str, /) -> Experiment | None:
+        """The newest one of this spec that is not finished."""
+        ...
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """An experiment under way."""
+
+    experiment: Experiment
+    cases: Sequence[Case]
+    scorers: Sequence[Scorer]
+    calls: dict[str, Ask]
+    concurrency: int
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[Experiment]
+
+
+@dataclass(kw_only=True)
+class Laboratory:
+    """Runs experiments as asyncio tasks of this process.
+
+    Arguments:
+        experiments: where they are kept.
+        store: where spans and scores go, and where a resumed experiment finds them.
+        load_cases: the cases of a data set, by its id; called in a thread. Raises ``UnknownName``.
+        make_scorer: a scorer from what names it. Raises ``InvalidInput``.
+        make_call: how to call a variant; the flag says whether replies may come from the cache. See
+            :data:`noria.evaluate.runner.Ask` for what it must do.
+        memory: largest resident memory of the local engine that serves a variant, bytes; None for a remote one.
+        now: the time.
+        new_id: a fresh opaque id.
+        environment: what reproducing an experiment needs, kept with it.
+        grace_s: how long calls in flight may take after a stop, seconds.
+    """
+
+    experiments: Experiments
+    store: TraceStore
+    load_cases: Callable[[str], Sequence[Case]]
+    make_scorer: Callable[[ScorerSpec], Scorer]
+    make_call: Callable[[ExperimentVariant, bool], Ask]
+    memory: Callable[[Variant], int | None]
+    now: Clock
+    new_id: Callable[[], str]
+    environment: dict[str, Any]
+    grace_s: float = GRACE_S
+    _works: dict[str, _Work] = field(default_factory=dict, init=False)
+    _progress: dict[str, Progress] = field(default_factory=dict, init=False)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def start(
+        self, spec: ExperimentSpec, *, by: str, app: str | None = None, concurrency: int = 4, fresh: bool = False
+    ) -> Experiment:
+        """Start an experiment, or go on with the unfinished one of the same spec and app.
+
+        Finished calls of an unfinished experiment are never called again; failed ones are. One that is under way in
+        this process is joined.
+
+        Arguments:
+            by: who starts it.
+            app: the app it is run for.
+            concurrency: most calls at the same time.
+            fresh: start anew, whatever is unfinished.
+
+        Raises:
+            UnknownName, InvalidInput: data set, model, scorer or options are wrong; nothing was saved.
+        """
+        async with self._starting:
+            found = None if fresh else await self._unfinished(spec, app)
+            if found is not None and found.id in self._works:
+                work = self._works[found.id]
+                if not work.stop.is_set():
+                    return work.experiment
+                found = await asyncio.shield(work.task)  # it is stopping; go on from where it stopped
+            cases = (await asyncio.to_thread(self.load_cases, spec.dataset_id))[: spec.limit]
+            if not cases:
+                raise InvalidInput(f"The data set {spec.dataset_id} has no cases to try.")
+            scorers = [self.make_scorer(scorer) for scorer in spec.scorers]
+            check_spec(spec, scorers)
+            asks = [self.make_call(variant, spec.cache) for variant in spec.variants]
+            if found is None:
+                experiment = self._new(spec, by=by, app=app)
+            else:
+                experiment = msgspec.structs.replace(
+                    found, status="running", error="", finished_ns=None, environment=self.environment
+                )
+            await asyncio.to_thread(self.experiments.save, experiment)
+            calls = {part.id: ask for part, ask in zip(experiment.runs, asks, strict=True)}
+            self._begin(experiment, cases, scorers, calls, concurrency=concurrency)
+            return experiment
+
+    def progress(self, id: str) -> Progress:
+        """How far an experiment is; of one that this process did not run, as far as its results tell.
+
+        Raises:
+            UnknownName: there is no such experiment.
+        """
+        if id in self._progress:
+            return self._progress[id]
+        results = self.experiments.get(id).results or Results(runs=())
+        calls = sum(one.calls for one in results.runs)
+        cached = sum(one.cached for one in results.runs)
+        total = calls + results.errors
+        return Progress(run="", done=total, total=total, errors=results.errors, cached=cached)
+
+    async def stop(self, id: str) -> Experiment:
+        """Begin no more calls, wait for those in flight, and leave the experiment to be resumed.
+
+        Raises:
+            UnknownName: there is no such experiment.
+        """
+        if id in self._works:
+            self._works[id].stop.set()
+        return await self.wait(id)
+
+    async def wait(self, id: str) -> Experiment:
+        """The experiment, once it is no longer under way.
+
+        Raises:
+            UnknownName: there is no such experiment.
+            StorageFull, Unavailable: its end could not be recorded.
+        """
+        if id in self._works:
+            return await asyncio.shield(self._works[id].task)
+        return await asyncio.to_thread(self.experiments.get, id)
+
+    async def close(self) -> None:
+        """Stop everything that is under way; all of it can be resumed."""
+        async with self._starting:
+            works = list(self._works.values())
+            for work in works:
+                work.stop.set()
+            await asyncio.gather(*(work.task for work in works), return_exceptions=True)
+
+    async def recover(self) -> list[Experiment]:
+        """At the start of a process: what a killed one left running, now interrupted. Looks at the newest thousand."""
+        found = []
+        for experiment in await asyncio.to_thread(self.experiments.list, _RECENT):
+            if experiment.status == "running" and experiment.id not in self._works:
+                sentence = "The process that ran it ended. Start it again: finished calls are kept and not repeated."
+                found.append(msgspec.structs.replace(experiment, status="interrupted", error=sentence))
+                await asyncio.to_thread(self.experiments.save, found[-1])
+        return found
+
+    async def _unfinished(self, spec: ExperimentSpec, app: str | None) -> Experiment | None:
+        found = await asyncio.to_thread(self.experiments.unfinished, spec.id)
+        return found if found is not None and found.app == app else None
+
+    def _new(self, spec: ExperimentSpec, *, by: str, app: str | None) -> Experiment:
+        return Experiment(
+            id=self.new_id(),
+            spec=spec,
+            runs=tuple(
+                Run(id=self.new_id(), variant_name=entry.name, variant_id=entry.variant.id) for entry in spec.variants
+            ),
+            status="running",
+            created_ns=self.now(),
+            created_by=by,
+            app=app,
+            environment=self.environment,
+        )
+
+    def _begin(
+        self,
+        experiment: Experiment,
+        cases: Sequence[Case],
+        scorers: Sequence[Scorer],
+        calls: dict[str, Ask],
+        *,
+        concurrency: int,
+    ) -> None:
+        async def conduct() -> Experiment:
+            try:
+                return await self._conduct(work)
+            finally:
+                del self._works[experiment.id]
+
+        work = _Work(
+            experiment=experiment,
+            cases=cases,
+            scorers=scorers,
+            calls=calls,
+            concurrency=concurrency,
+            task=asyncio.create_task(conduct(), name=f"experiment {experiment.id}"),
+        )
+        self._works[experiment.id] = work
+        self._progress[experiment.id] = Progress(run=experiment.runs[0].variant_name, done=0, total=0)
+
+    async def _conduct(self, work: _Work) -> Experiment:
+        """From the first call to the saved end."""
+        experiment, started = work.experiment, self.now()
+        peaks: dict[str, int | None] = {}
+        variants = {
+            part.id: entry.variant for part, entry in zip(experiment.runs, experiment.spec.variants, strict=True)
+        }
+
+        def ran(part: Run) -> None:
+            peaks[part.id] = self.memory(variants[part.id])
+
+        def progress(progress: Progress) -> None:
+            self._progress[experiment.id] = progress
+
+        try:
+            judged = await run(
+                experiment,
+                work.cases,
+                calls=work.calls,
+                scorers=work.scorers,
+                store=self.store,
+                now=self.now,
+                concurrency=work.concurrency,
+                progress=progress,
+                stop=work.stop,
+                grace_s=self.grace_s,
+                ran=ran,
+            )
+            wanted = len(work.cases) * experiment.spec.repeats * len(experiment.runs)
+            there = sum(map(len, judged.values()))
+            if there < wanted:
+                sentence = f"Stopped after {there} of {wanted} calls. Start it again: those are kept and not repeated."
+                return await self._end(experiment, "interrupted", sentence)
+            wall_s = (self.now() - started) / 1e9
+            results = await asyncio.to_thread(
+                conclude, experiment, judged, work.scorers, peak_memory=peaks, wall_s=wall_s
+            )
+            failures = failed_calls(judged)
+            return await self._end(experiment, "interrupted" if failures else "finished", failures, results)
+        except asyncio.CancelledError:
+            await self._end(experiment, "interrupted", "Cancelled. Start it again: finished calls are kept.")
+            raise
+        except NoriaError as error:
+            return await self._end(experiment, "failed", str(error))
+        except Exception as error:  # the one broad catch of a job: it is logged, and the experiment says so
+            log.exception("experiment_failed", experiment_id=experiment.id)
+            return await self._end(experiment, "failed", f"{type(error).__name__}: {error}")
+
+    async def _end(
+        self, experiment: Experiment, status: ExperimentStatus, error: str, results: Results | None = None
+    ) -> Experiment:
+        ended = msgspec.structs.replace(experiment, status=status, error=error, results=results, finished_ns=self.now())
+        await asyncio.to_thread(self.experiments.save, ended)
+        log.info("experiment_ended", experiment_id=ended.id, status=status)
+        return ended
