@@ -101,13 +101,19 @@ def test_two_packages_with_one_kind_are_a_conflict(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("no_such_module_here:KIND", "cannot be loaded"), ("noria.scorers.exact:NOTHING", "cannot be loaded"),
-     ("noria.scorers.exact:judge", "is no noria.scorers.kind.Kind")],
-)  # fmt: skip
+    [
+        ("no_such_module_here:KIND", "No module named 'no_such_module_here'"),
+        ("noria.scorers.exact:NOTHING", "has no attribute 'NOTHING'"),
+        ("noria.scorers.exact:judge", "is no noria.scorers.kind.Kind"),
+    ],
+)
 def test_a_broken_plugin_is_named(tmp_path, monkeypatch, value, message):
     install(tmp_path, "noria-broken", {"broken": value}, monkeypatch)
-    with pytest.raises(InvalidInput, match=f"noria-broken.*{message}|{message}.*noria-broken|{message}"):
+    with pytest.raises(InvalidInput) as caught:
         find("broken")
+    assert "'broken'" in str(caught.value)
+    assert "'noria-broken'" in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", sorted(kinds()))
