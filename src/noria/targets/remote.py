@@ -65,7 +65,7 @@ class Remote:
         timeouts: Timeouts = Timeouts(),  # noqa: B008  # immutable
         most_bytes: int = 64 * 1024 * 1024,
     ) -> None:
-        self._url, self._shown = _urls(base_url, provider)
+        self._url, self._shown = _urls(base_url, wire.path, provider)
         if not (api_key.isascii() and api_key.isprintable()):
             raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
         self._session = session
@@ -183,17 +183,21 @@ class Remote:
             error.args = (error.message,)
 
 
-def _urls(base_url: str, provider: str) -> tuple[str, str]:
-    """The base URL to call, and the one to show: without user name, password and query."""
+def _urls(base_url: str, path: str, provider: str) -> tuple[str, str]:
+    """The URL to call, with the base URL's query kept; and the base URL to show, without user, password and query."""
     try:
         parts = urlsplit(base_url)
-        host, port = parts.hostname, parts.port
+        valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"}:
+        valid = False
+    if not valid or parts.scheme not in {"http", "https"}:
         raise InvalidInput(
             f"The base URL of provider `{provider}` is not an http or https URL.",
             hint="Write it as https://host/v1.",
         )
-    at = host if port is None else f"{host}:{port}"
-    return base_url.rstrip("/"), urlunsplit((parts.scheme, at, parts.path.rstrip("/"), "", ""))
+    root = parts.path.rstrip("/")
+    shown = parts.netloc.rpartition("@")[2]
+    return (
+        urlunsplit((parts.scheme, parts.netloc, root + path, parts.query, "")),
+        urlunsplit((parts.scheme, shown, root, "", "")),
+    )

@@ -1,0 +1,117 @@
+"""Every target against the one contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from noria.core.apps import Variant
+from noria.core.errors import EngineFailed
+from noria.core.prompts import Block, Prompt
+from noria.core.protocols import Endpoint, EngineStatus, Target
+from noria.core.spans import Span
+from noria.targets.cached import Cached
+from noria.targets.local import Local
+from noria.targets.prompted import Prompted
+from noria.targets.recorded import Recorded
+from noria.targets.recording import random_ids
+from noria.targets.released import Released
+from noria.targets.remote import Remote
+from noria.targets.retrying import Retrying
+from noria.targets.routed import Routed
+from noria.targets.scripted import Scripted
+from noria.targets.variant import AsVariant
+from noria.wires.openai_chat import OpenAIChat
+
+from .contract import Open, Opened, StreamingContract, TargetContract
+from .upstream import serving
+
+Script = Callable[[Any], Iterable[Any]]
+
+
+async def never(_: str) -> Span | None:
+    return None
+
+
+async def forget(_: Span) -> None:
+    return None
+
+
+async def at_once(_: float) -> None:
+    return None
+
+
+CONVERSATION = Prompt(blocks=(Block(role="conversation"),))
+WRAPPERS: dict[str, Callable[[Target], Target]] = {
+    "scripted": lambda inner: inner,
+    "prompted": lambda inner: Prompted(inner, CONVERSATION, CONVERSATION.id, lambda _p, _v, messages: tuple(messages)),
+    "variant": lambda inner: AsVariant(inner, Variant(model="m"), "variant_1"),
+    "routed": lambda inner: Routed({"m": inner}.__getitem__),
+    "released": lambda inner: Released("app", [(inner, 1.0)], "release_1"),
+    "cached": lambda inner: Cached(inner, never),
+    "retrying": lambda inner: Retrying(inner, sleep=at_once, random=lambda: 0.5),
+    "recorded": lambda inner: Recorded(inner, forget, now=lambda: 0, new_ids=random_ids, price=lambda _: None),
+}
+
+
+class Well:
+    """An engine that runs and never crashes."""
+
+    async def start(self) -> Endpoint:
+        return Endpoint(base_url="http://127.0.0.1:1/v1", model="m")
+
+    async def stop(self) -> None: ...
+
+    async def crashed(self, endpoint: Endpoint) -> EngineFailed:
+        raise TimeoutError
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(state="ready")
+
+
+class TestWrappers(StreamingContract):
+    @pytest.fixture(params=WRAPPERS)
+    def open(self, request: pytest.FixtureRequest) -> Open:
+        @asynccontextmanager
+        async def opened(script: Script) -> AsyncIterator[Opened]:
+            inner = Scripted(script)
+            yield Opened(WRAPPERS[request.param](inner), inner.closed, shows_sent=request.param != "recorded")
+
+        return opened
+
+
+class TestLocal(StreamingContract):
+    @pytest.fixture
+    def open(self) -> Open:
+        @asynccontextmanager
+        async def opened(script: Script) -> AsyncIterator[Opened]:
+            inner = Scripted(script)
+            yield Opened(Local(Well(), lambda _: inner), inner.closed)
+
+        return opened
+
+
+def remote(session: aiohttp.ClientSession, *, stream: bool) -> Open:
+    @asynccontextmanager
+    async def opened(script: Script) -> AsyncIterator[Opened]:
+        async with serving(script) as upstream:
+            target = Remote(session, OpenAIChat(), base_url=upstream.base_url, provider="p", stream=stream)
+            yield Opened(target, upstream.closed)
+
+    return opened
+
+
+class TestRemote(StreamingContract):
+    @pytest.fixture
+    def open(self, session: aiohttp.ClientSession) -> Open:
+        return remote(session, stream=True)
+
+
+class TestRemoteUnstreamed(TargetContract):
+    @pytest.fixture
+    def open(self, session: aiohttp.ClientSession) -> Open:
+        return remote(session, stream=False)
