@@ -56,23 +56,26 @@ class Blobs:
     def put(self, source: BinaryIO | bytes, *, expect: str | None = None) -> str:
         """Store and return the SHA-256, once the bytes are on disk.
 
+        What ``source`` raises while it is read passes through; nothing was kept then.
+
         Raises:
             InvalidInput: the digest is not ``expect``; nothing was kept.
             StorageFull: no room; nothing was kept.
         """
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
         with self._new_file() as file:
-            digest = _copy(stream, file)
+            digest = _copy(stream, file, self._folder)
             _compare(digest, expect)
             target = self._place(digest)
-            if target.exists():
-                return digest
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()  # Windows renames closed files only
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            Path(file.name).replace(target)
-            sync_folder(target.parent)
+            with disk_errors(self._folder):
+                if target.exists():
+                    return digest
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()  # Windows renames closed files only
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                Path(file.name).replace(target)
+                sync_folder(target.parent)
         return digest
 
     def open(self, sha256: str) -> BinaryIO:
@@ -108,12 +111,15 @@ class Blobs:
     def _new_file(self) -> Iterator[Any]:
         """A partial file that is gone afterwards, unless it was renamed."""
         with disk_errors(self._folder):
-            file = tempfile.NamedTemporaryFile(dir=self._partial, delete=False)  # noqa: SIM115 - renamed while open
-            try:
-                with file:
-                    yield file
-            finally:
-                Path(file.name).unlink(missing_ok=True)
+            file = tempfile.NamedTemporaryFile(dir=self._partial, delete=False)  # noqa: SIM115 - closed to be renamed
+        try:
+            yield file
+        finally:
+            with disk_errors(self._folder):
+                try:
+                    file.close()
+                finally:
+                    Path(file.name).unlink(missing_ok=True)
 
 
 class RemoteBlobs:
@@ -139,7 +145,7 @@ class RemoteBlobs:
         self._name = url.partition("?")[0]
 
     def put(self, source: BinaryIO | bytes, *, expect: str | None = None) -> str:
-        """Store and return the SHA-256, once the upload is complete.
+        """Store and return the SHA-256, once the upload is complete. What ``source`` raises passes through.
 
         Raises:
             InvalidInput: the digest is not ``expect``; nothing was kept.
@@ -176,7 +182,7 @@ class RemoteBlobs:
         if not self.has(sha256):
             raise _missing(sha256, self._name)
         if not self._cache.has(sha256):
-            with self.open(sha256) as source:
+            with self._errors(), self.open(sha256) as source:
                 self._cache.put(source, expect=sha256)
         return self._cache.path(sha256)
 
@@ -219,12 +225,13 @@ def _remote_error(error: OSError, place: str) -> NoriaError:
     return Unavailable(f"The blob store {place} does not answer: {error}.", hint="Try again.")
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy to the end, a piece at a time, and return the SHA-256."""
+def _copy(source: BinaryIO, target: BinaryIO, place: Path) -> str:
+    """Copy to the end, a piece at a time, and return the SHA-256. Only errors of writing are the disk's."""
     digest = hashlib.sha256()
     while piece := source.read(_CHUNK):
         digest.update(piece)
-        target.write(piece)
+        with disk_errors(place):
+            target.write(piece)
     return digest.hexdigest()
 
 
