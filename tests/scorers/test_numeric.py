@@ -81,3 +81,9 @@ async def test_a_reference_that_is_not_one_number_is_an_error(reference):
 async def test_negative_tolerances_are_refused():
     with pytest.raises(InvalidInput, match="abs_tol"):
         await judged("numeric", "1", 1, abs_tol=-1)
+
+
+async def test_a_number_beyond_all_measure_is_no_number():
+    assert await value("numeric", "9" * 2_000_000, 1) is False
+    assert await value("numeric", f"1, not {'9' * 500}", 1) is True
+    assert await value("numeric", "1e999", 1) is False

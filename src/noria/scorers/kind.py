@@ -23,7 +23,8 @@ Better = Literal["higher", "lower"] | None
 class Options(Noun, forbid_unknown_fields=True):
     """Base of every kind's options.
 
-    What an option means stands in its ``Meta(description=...)``, so that the published JSON schema says it too.
+    What an option means stands in its ``Meta(description=...)``, so that the published JSON schema says it too. None
+    may be called ``kind`` or ``name``, beside which options stand in an experiment file.
     """
 
 

@@ -25,6 +25,8 @@ _NUMBER = re.compile(
     r"(?P<exponent>[eE][-+−]?[0-9]{1,3}(?![0-9]))?"
     r"(?P<percent>\s?%)?"
 )
+MAX_CHARS = 400
+"""Longest number that is read, characters: a hostile answer could write one beyond what decimal arithmetic holds."""
 
 
 class NumericOptions(Options):
@@ -42,7 +44,7 @@ class NumericOptions(Options):
 
 def numbers(text: str, *, percent: Literal["number", "fraction"] = "number") -> list[Decimal]:
     """The numbers in a text, in order: ``1,234.5``, ``-3``, ``6.02e23``, ``$4.50``, ``45 %``."""
-    return [_value(match, percent) for match in _NUMBER.finditer(text)]
+    return [_value(match, percent) for match in _NUMBER.finditer(text) if len(match[0]) <= MAX_CHARS]
 
 
 def _value(match: re.Match[str], percent: str) -> Decimal:

@@ -17,10 +17,8 @@ from noria.scorers.kind import Better
 class Grades(Noun, forbid_unknown_fields=True):
     """Whole numbers from worst to best."""
 
-    min: int = 1
-    """The worst grade."""
-    max: int
-    """The best grade."""
+    min: Annotated[int, Meta(description="The worst grade.")] = 1
+    max: Annotated[int, Meta(description="The best grade.")]
 
     def __post_init__(self) -> None:
         if self.min >= self.max:
