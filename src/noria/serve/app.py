@@ -28,7 +28,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from noria.assemble import Workspace
 from noria.core.errors import NoriaError, NotAllowed
 from noria.serve.access import STATIC, Access, cookie_header
-from noria.serve.api.apps import AppsController
+from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.datasets import DatasetsController
 from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
@@ -154,6 +154,7 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
             PromptsController,
             ServerController,
             TracesController,
+            VariantsController,
         ],
         dependencies={
             "workspace": Provide(lambda: workspace, sync_to_thread=False),

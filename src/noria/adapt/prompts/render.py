@@ -8,7 +8,7 @@ is not bounded (a template can double a text until none is left), so a template 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import minijinja
@@ -30,7 +30,7 @@ _TYPES: dict[VariableType, tuple[type, ...]] = {
 }
 
 
-def render(prompt: Prompt, variables: dict[str, Any], conversation: Sequence[Message] = ()) -> tuple[Message, ...]:
+def render(prompt: Prompt, variables: Mapping[str, Any], conversation: Sequence[Message] = ()) -> tuple[Message, ...]:
     """The messages to send.
 
     Arguments:
@@ -89,7 +89,7 @@ def check(prompt: Prompt) -> None:
         )
 
 
-def _checked(declared: dict[str, Variable], given: dict[str, Any]) -> dict[str, Any]:
+def _checked(declared: Mapping[str, Variable], given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise InvalidInput(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Controller, get, post, put
 
 from noria.assemble import Workspace
-from noria.core.apps import App, NamedVariant, Release, Share
+from noria.core.apps import App, NamedVariant, Release, Share, Variant
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.requests import Parameters
 from noria.core.struct import Noun
@@ -30,6 +30,15 @@ class PutVariant(Noun, forbid_unknown_fields=True):
     """``name``, ``name@version``, ``name@label`` or a prompt id; None sends the caller's messages as they are."""
     params: Parameters = Parameters()
     """Decoding parameters."""
+
+
+class MadeVariant(Noun):
+    """A variant with its id."""
+
+    variant: Variant
+    """The variant."""
+    variant_id: str
+    """Its content id."""
 
 
 class WeightedVariant(Noun, forbid_unknown_fields=True):
@@ -119,3 +128,16 @@ class AppsController(Controller):
     def roll_back(self, workspace: Workspace, name: str, data: RollBack, actor: Actor) -> Release:
         """Go back to the release before the one in force."""
         return workspace.catalogue.apps.roll_back(name, by=actor, reason=data.reason)
+
+
+class VariantsController(Controller):
+    """``/api/variants``."""
+
+    path = "/variants"
+    tags = ("apps",)
+
+    @post(status_code=200, sync_to_thread=True)
+    def make_variant(self, workspace: Workspace, data: PutVariant) -> MadeVariant:
+        """Resolve names to content ids, without giving the variant to an app."""
+        made = workspace.make_variant(model=data.model, prompt=data.prompt, params=data.params)
+        return MadeVariant(variant=made, variant_id=made.id)

@@ -43,8 +43,20 @@ class TracesController(Controller):
 
     @get("/{trace_id:str}")
     async def show(self, workspace: Workspace, trace_id: str) -> Trace:
-        """One trace."""
-        spans, scores = await workspace.traces.trace(trace_id)
-        if not spans:
-            raise UnknownName(f"There is no trace {trace_id!r}.")
-        return Trace(trace_id=trace_id, spans=tuple(spans), scores=tuple(scores))
+        """One trace, by id or the beginning of it."""
+        found = await _whole_id(workspace, trace_id)
+        spans, scores = await workspace.traces.trace(found)
+        return Trace(trace_id=found, spans=tuple(spans), scores=tuple(scores))
+
+
+async def _whole_id(workspace: Workspace, beginning: str) -> str:
+    """The one trace id that begins so."""
+    last = beginning + "\U0010ffff"
+    where = (Filter(column="trace_id", op=">=", value=beginning), Filter(column="trace_id", op="<", value=last))
+    table = await workspace.traces.query(Question(where=where, group_by=("trace_id",), limit=2))
+    found = [row["trace_id"] for row in table.records()]
+    if not found:
+        raise UnknownName(f"There is no trace {beginning!r}.")
+    if len(found) > 1:
+        raise UnknownName(f"Several traces begin with {beginning!r}.", hint="Write more of the id.")
+    return str(found[0])

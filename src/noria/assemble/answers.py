@@ -1,0 +1,159 @@
+"""From a name to a target: how the small targets are put around each other.
+
+    name                      answers
+    app                       the release in force: released([variant, ...])
+    app@variant               one variant of an app
+    local/model               an engine on this machine
+    provider/model            a configured server
+
+A variant is ``AsVariant(Prompted(provider))``; evaluation puts the response cache around the provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+import aiohttp
+
+from noria.adapt.prompts import render
+from noria.assemble.engines import EnginePool
+from noria.core.apps import Variant
+from noria.core.errors import InvalidInput, UnknownName
+from noria.core.protocols import Endpoint, Target
+from noria.core.spans import Span
+from noria.settings import Settings
+from noria.stores.catalogue import Catalogue
+from noria.targets.cached import Cached
+from noria.targets.local import Local
+from noria.targets.prompted import Prompted
+from noria.targets.released import Released
+from noria.targets.remote import Remote, Timeouts
+from noria.targets.retrying import Retrying
+from noria.targets.variant import AsVariant
+from noria.wires.openai_chat import OpenAIChat
+
+Lookup = Callable[[str], Awaitable[Span | None]]
+"""The response cache: request id -> the span that answered it."""
+
+
+class Answers:
+    """Finds the target of a name, and keeps it until the catalogue changes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        catalogue: Catalogue,
+        engines: EnginePool,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._catalogue = catalogue
+        self._engines = engines
+        self._session = session
+        self._known: dict[str, Target] = {}
+        self._as_of = -1
+
+    def resolve(self, name: str) -> Target:
+        """The target of ``name``.
+
+        Raises:
+            UnknownName: nobody is called so.
+        """
+        changes = self._catalogue.changes
+        if changes != self._as_of:
+            self._known, self._as_of = {}, changes
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def variant(self, variant: Variant, lookup: Lookup | None = None) -> Target:
+        """A variant as a target; with ``lookup``, replies to the same request are taken from the record."""
+        inner = self.model(variant.model)
+        if lookup is not None:
+            inner = Cached(inner, lookup)
+        if variant.prompt_id is not None:
+            prompt = self._catalogue.prompts.by_id(variant.prompt_id)
+            inner = Prompted(inner, prompt, variant.prompt_id, render)
+        return AsVariant(inner, variant, variant.id)
+
+    def model(self, name: str) -> Target:
+        """``local/model`` or ``provider/model``.
+
+        Raises:
+            UnknownName: no such model or provider.
+            InvalidInput: the provider's key is not in the environment.
+        """
+        provider_name, _, model = name.partition("/")
+        if not model:
+            raise UnknownName(
+                f"{name!r} names no model.", hint="Models are called `provider/model`, such as `local/smollm2-135m`."
+            )
+        if provider_name == "local":
+            return self._local(model)
+        provider = self._settings.provider(provider_name)
+        if provider is None:
+            known = ", ".join(["local", *self._settings.providers])
+            raise UnknownName(
+                f"There is no provider {provider_name!r} (known: {known}).",
+                hint=f"Add [providers.{provider_name}] with a base_url to noria.toml.",
+            )
+        key = self._environ.get(provider.api_key_env, "") if provider.api_key_env else ""
+        if provider.api_key_env and not key:
+            raise InvalidInput(f"Provider {provider_name!r} needs its key in {provider.api_key_env}, which is not set.")
+        remote = Remote(
+            self._session,
+            OpenAIChat(),
+            base_url=provider.base_url,
+            api_key=key,
+            provider=provider_name,
+            model=model,
+            stream=provider.stream,
+            timeouts=Timeouts(
+                connect_s=provider.connect_timeout_s,
+                first_byte_s=provider.first_token_timeout_s,
+                idle_s=provider.idle_timeout_s,
+                total_s=provider.total_timeout_s,
+            ),
+        )
+        return Retrying(remote, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
+
+    def _find(self, name: str) -> Target:
+        if "/" in name:
+            return self.model(name)
+        app_name, _, variant_name = name.partition("@")
+        app = self._catalogue.apps.get(app_name)
+        if variant_name:
+            for named in app.variants:
+                if named.name == variant_name:
+                    return Released(app_name, [(self.variant(named.variant), 1.0)], "")
+            names = ", ".join(named.name for named in app.variants) or "none yet"
+            raise UnknownName(f"App {app_name!r} has no variant {variant_name!r} (it has: {names}).")
+        if app.release is None:
+            raise InvalidInput(
+                f"App {app_name!r} has no release, so nobody answers it.",
+                hint=f"Run `noria promote {app_name} VARIANT`, or call {app_name}@VARIANT.",
+            )
+        shares = [
+            (self.variant(self._catalogue.apps.variant(share.variant_id)), share.weight) for share in app.release.shares
+        ]
+        return Released(app_name, shares, app.release.id)
+
+    def _local(self, name: str) -> Target:
+        model = self._catalogue.models.get(name)
+
+        def remote(endpoint: Endpoint) -> Target:
+            return Remote(
+                self._session,
+                OpenAIChat(),
+                base_url=endpoint.base_url,
+                api_key=endpoint.api_key,
+                provider="local",
+                model=endpoint.model,
+            )
+
+        local = Local(self._engines.engine(model), remote, model_id=model.id)
+        return Retrying(local, attempts=2, sleep=asyncio.sleep, random=random.random)

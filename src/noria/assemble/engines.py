@@ -1,0 +1,55 @@
+"""The engines of this workspace: one for each local model set-up that was called."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from noria.core.models import LocalModel
+from noria.core.protocols import BlobStore, EngineStatus
+from noria.engines.llamacpp import LlamaCpp
+
+
+class EnginePool:
+    """Makes an engine when its model is first needed, and stops them all at the end.
+
+    Arguments:
+        blobs: where the weights are.
+        logs: folder of the engines' logs.
+    """
+
+    def __init__(self, blobs: BlobStore, logs: Path) -> None:
+        self._blobs = blobs
+        self._logs = logs
+        self._engines: dict[str, LlamaCpp] = {}
+
+    def engine(self, model: LocalModel) -> LlamaCpp:
+        """The engine of a model set-up; two names of one set-up share it."""
+        if model.id not in self._engines:
+            self._engines[model.id] = LlamaCpp(
+                Path(self._blobs.path(model.sha256)),
+                model=model.name,
+                options=model.options,
+                log_folder=self._logs,
+            )
+        return self._engines[model.id]
+
+    def status(self, model_id: str) -> EngineStatus:
+        """Health of a set-up's engine."""
+        engine = self._engines.get(model_id)
+        return engine.status() if engine else EngineStatus(state="stopped")
+
+    def peak_memory(self, model_id: str | None) -> int | None:
+        """Largest resident memory seen of a set-up's engine, bytes; None where none ran here."""
+        return self.status(model_id).peak_rss_bytes if model_id else None
+
+    async def stop(self, model_id: str) -> None:
+        """Stop one engine, if it runs."""
+        engine = self._engines.pop(model_id, None)
+        if engine is not None:
+            await engine.stop()
+
+    async def close(self) -> None:
+        """Stop all engines."""
+        await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
+        self._engines.clear()

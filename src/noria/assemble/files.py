@@ -1,0 +1,75 @@
+"""People's files, read and checked before anything is sent to a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noria.adapt.prompts import diff, dump_markdown, read_prompt
+from noria.adapt.prompts.files import PromptFile
+from noria.core.datasets import Case
+from noria.core.errors import InvalidInput
+from noria.core.events import Reply
+from noria.core.prompts import Prompt
+from noria.core.requests import Request
+from noria.core.scores import Scorer
+from noria.core.spans import Span
+from noria.evaluate.datasets import Problem, read
+from noria.evaluate.evalfile import EvalFile, LoadedEval, VariantEntry, check_cases, load, make_scorers
+from noria.evaluate.schema import eval_schema
+from noria.scorers.registry import kinds, make, options_schema
+
+__all__ = ["EvalPlan", "PromptFile", "VariantEntry", "diff", "dump_markdown", "published_schema", "read_prompt"]
+
+
+class EvalPlan:
+    """An evaluation file with everything that it names on this machine: its data and its prompt files.
+
+    Raises:
+        InvalidInput: whatever is wrong, with file, line and column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._loaded: LoadedEval = load(path)
+        self.file: EvalFile = self._loaded.file
+        """What the file says."""
+        self._scorers: list[Scorer] = make_scorers(self._loaded, lambda spec: make(spec, ask=_nobody))
+        data = read(self.file.dataset, self._loaded.folder)
+        self.cases: list[Case] = data.cases
+        """The cases of its data set."""
+        self.problems: tuple[Problem, ...] = data.problems
+        """Rows that were skipped, because the file says so."""
+        self.prompt_files: dict[str, PromptFile] = {
+            entry.name: self._prompt(index, entry)
+            for index, entry in enumerate(self.file.variants)
+            if entry.prompt_file
+        }
+        """Prompt files by the name of their variant."""
+
+    @property
+    def dataset_name(self) -> str:
+        """What the data set is called: its file's name."""
+        return Path(self.file.dataset.path).stem
+
+    def check(self, prompts: dict[str, Prompt]) -> None:
+        """Check that the cases have what prompts (by variant's name) and scorers need. Raises ``InvalidInput``."""
+        check_cases(self._loaded, self.cases, prompts=prompts, scorers=self._scorers)
+
+    def error_in(self, variant: int, error: InvalidInput) -> InvalidInput:
+        """``error`` with the place of a variant in the file before it."""
+        return self._loaded.error(error.message, ("variants", variant), hint=error.hint)
+
+    def _prompt(self, index: int, entry: VariantEntry) -> PromptFile:
+        try:
+            return read_prompt(self._loaded.folder / (entry.prompt or ""))
+        except InvalidInput as error:
+            raise self._loaded.error(error.message, ("variants", index, "prompt"), hint=error.hint) from error
+
+
+def published_schema() -> dict[str, object]:
+    """The JSON Schema of the evaluation file, with the options of every kind of scorer that is installed."""
+    return eval_schema({kind: options_schema(kind) for kind in kinds()})
+
+
+async def _nobody(_: Request) -> tuple[Span, Reply]:
+    """Stands in for the models that judges ask: reading a file calls none."""
+    raise AssertionError

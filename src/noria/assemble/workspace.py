@@ -1,0 +1,341 @@
+"""A workspace: one data folder, opened, with everything that works on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import aiohttp
+import msgspec
+
+import noria
+from noria.adapt.prompts import check
+from noria.assemble.answers import Answers
+from noria.assemble.engines import EnginePool
+from noria.assemble.environment import environment
+from noria.assemble.pulls import Pulls
+from noria.assemble.replies import RememberedReplies
+from noria.assemble.reports import ModelReport, PullProgress
+from noria.core.apps import Variant
+from noria.core.datasets import Case, Dataset, dataset_id
+from noria.core.errors import InvalidInput
+from noria.core.events import Reply
+from noria.core.experiments import ExperimentVariant
+from noria.core.models import EngineOptions, LocalModel
+from noria.core.monitors import Monitor
+from noria.core.prompts import Prompt
+from noria.core.protocols import BlobStore, Target, TraceStore
+from noria.core.requests import Parameters, Request
+from noria.core.scores import Scorer, ScorerSpec
+from noria.core.spans import Span
+from noria.engines.weights import pull
+from noria.evaluate.datasets import decode_cases, encode_cases
+from noria.evaluate.laboratory import Laboratory
+from noria.evaluate.runner import Ask
+from noria.monitor import LiveMonitors, refuse_needs
+from noria.scorers.registry import kinds, make
+from noria.settings import Secret, Settings
+from noria.stores.blobs import Blobs
+from noria.stores.catalogue import Catalogue
+from noria.stores.folder import DataFolder
+from noria.stores.traces.duckdb import DuckDBTraces
+from noria.targets.pricing import price_of
+from noria.targets.recorded import Recorded
+from noria.targets.recording import random_ids, recorded_call
+from noria.targets.routed import Routed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workspace:
+    """What ``serve`` and ``cli`` work with. Made by :func:`open_workspace`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        folder: DataFolder,
+        catalogue: Catalogue,
+        traces: DuckDBTraces,
+        blobs: BlobStore,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self.settings = settings
+        """The configuration."""
+        self.version = noria.__version__
+        """Noria's version."""
+        self.environment = environment(noria.__version__)
+        """What repeating an experiment needs."""
+        self.key = Secret(folder.admin_key(environ.get("NORIA_API_KEY")))
+        """The admin key."""
+        self.catalogue = catalogue
+        """Prompts, apps, models, data sets, experiments, monitors."""
+        self.traces: TraceStore = traces
+        """Spans and scores."""
+        self._store = traces
+        self._folder = folder
+        self._blobs = blobs
+        self._engines = EnginePool(blobs, folder.logs)
+        self._answers = Answers(settings, environ, catalogue, self._engines, session)
+        self._replies = RememberedReplies(traces)
+        self._pulls = Pulls(new_id)
+        self._scorers: dict[str, Scorer] = {}
+        self.monitors = LiveMonitors(self._attached, lambda scores: traces.append(scores=scores), time.time_ns)
+        """Live scoring."""
+        recorded = Recorded(
+            Routed(self._answers.resolve), self._record, now=time.time_ns, new_ids=random_ids, price=price_of
+        )
+        self._recorded = recorded
+        self.target: Target = recorded
+        """Answers every name, and records every call."""
+        self.laboratory = Laboratory(
+            experiments=catalogue.experiments,
+            store=traces,
+            load_cases=self.cases,
+            make_scorer=self.make_scorer,
+            make_call=self._make_call,
+            memory=lambda variant: self._engines.peak_memory(variant.model_id),
+            now=time.time_ns,
+            new_id=new_id,
+            environment=self.environment,
+        )
+        """Runs experiments."""
+        self.ready = True
+        """False once closing has begun."""
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def new_trace_id() -> str:
+        """A fresh trace id, 32 hex digits."""
+        return random_ids()[0]
+
+    async def callable_models(self) -> Iterable[str]:
+        """Names that can be called now: released apps, then local models."""
+        apps = await self.in_thread(self.catalogue.apps.list)
+        models = await self.in_thread(self.catalogue.models.list)
+        return [app.name for app in apps if app.release] + [f"local/{model.name}" for model in models]
+
+    async def _record(self, span: Span) -> None:
+        await self._store.append([span])
+        self.monitors.observe(span)
+
+    async def _ask(self, request: Request) -> tuple[Span, Reply]:
+        """For judges: a call that is recorded like any other."""
+        span, reply = await recorded_call(
+            self._answers.resolve(request.model), request, now=time.time_ns, new_ids=random_ids, price=price_of
+        )
+        await self._store.append([span])
+        return span, reply
+
+    def _make_call(self, entry: ExperimentVariant, cache: bool) -> Ask:
+        target = self._answers.variant(entry.variant, self._replies if cache else None)
+
+        async def ask(request: Request) -> Span:
+            span, _ = await recorded_call(target, request, now=time.time_ns, new_ids=random_ids, price=price_of)
+            return span
+
+        return ask
+
+    # -- prompts, variants, data sets, scorers -------------------------------------------------------------------
+
+    @staticmethod
+    def check_prompt(prompt: Prompt) -> None:
+        """Refuse a prompt that can't work. Raises ``InvalidInput``."""
+        if not prompt.blocks:
+            raise InvalidInput("The prompt has no message.")
+        check(prompt)
+
+    def make_variant(self, *, model: str, prompt: str | None, params: Parameters) -> Variant:
+        """A variant from names: the prompt as ``name``, ``name@ref`` or id; a local model becomes its set-up's id.
+
+        Raises:
+            UnknownName: no such model, provider or prompt.
+        """
+        self._answers.model(model)
+        model_id = None
+        if model.startswith("local/"):
+            model_id = self.catalogue.models.get(model.removeprefix("local/")).id
+        return Variant(model=model, model_id=model_id, prompt_id=self._prompt_id(prompt), params=params)
+
+    def _prompt_id(self, written: str | None) -> str | None:
+        if written is None:
+            return None
+        if written.startswith("prompt_"):
+            return self.catalogue.prompts.by_id(written).id
+        name, _, ref = written.partition("@")
+        return self.catalogue.prompts.get(name, ref or None).prompt_id
+
+    def put_dataset(self, name: str, cases: Sequence[Case]) -> Dataset:
+        """Store a version of a data set. Raises ``InvalidInput`` when it is empty."""
+        if not cases:
+            raise InvalidInput(f"The data set {name!r} has no cases.")
+        columns = tuple(dict.fromkeys(column for case in cases for column in case.input))
+        blob = self._blobs.put(encode_cases(cases))
+        dataset = Dataset(id=dataset_id(cases), name=name, size=len(cases), blob=blob, columns=columns)
+        self.catalogue.datasets.put(dataset)
+        return dataset
+
+    def cases(self, dataset_id: str) -> list[Case]:
+        """The cases of a data set version."""
+        with self._blobs.open(self.catalogue.datasets.get(dataset_id).blob) as file:
+            return decode_cases(file.read())
+
+    def make_scorer(self, spec: ScorerSpec) -> Scorer:
+        """A scorer. Raises ``UnknownName`` or ``InvalidInput``."""
+        return make(spec, ask=self._ask)
+
+    @staticmethod
+    def scorer_kinds() -> dict[str, Any]:
+        """Every kind of scorer, described."""
+        return {name: msgspec.to_builtins(card) for name, card in kinds().items()}
+
+    # -- monitors ------------------------------------------------------------------------------------------------
+
+    def attach_monitor(self, name: str, *, app: str, scorer: ScorerSpec, rate: float, by: str) -> Monitor:
+        """Attach a scorer to an app's calls.
+
+        Raises:
+            InvalidInput: the rate is no part, or the scorer needs what live calls don't have.
+            UnknownName: no such app or kind of scorer.
+        """
+        if not 0 <= rate <= 1:
+            raise InvalidInput(f"The rate is {rate}; it must be from 0 to 1.")
+        self.catalogue.apps.get(app)
+        refuse_needs(self.make_scorer(scorer))
+        monitor = Monitor(name=name, app=app, scorer=scorer, rate=rate, created_ns=time.time_ns(), created_by=by)
+        self.catalogue.monitors.put(monitor)
+        self._scorers.clear()
+        return monitor
+
+    def detach_monitor(self, name: str) -> Monitor:
+        """Detach it; its scores stay. Raises ``UnknownName``."""
+        monitor = self.catalogue.monitors.get(name)
+        self.catalogue.monitors.remove(name)
+        self._scorers.clear()
+        return monitor
+
+    def _attached(self, app: str) -> list[tuple[Monitor, Scorer]]:
+        found = self.catalogue.monitors.list(app)
+        for monitor in found:
+            if monitor.name not in self._scorers:
+                self._scorers[monitor.name] = self.make_scorer(monitor.scorer)
+        return [(monitor, self._scorers[monitor.name]) for monitor in found]
+
+    # -- local models --------------------------------------------------------------------------------------------
+
+    async def model_reports(self) -> list[ModelReport]:
+        """Local models with their engines' health."""
+        models = await self.in_thread(self.catalogue.models.list)
+        return [ModelReport(model=model, engine=self._engines.status(model.id)) for model in models]
+
+    def start_pull(self, reference: str, *, name: str | None, options: EngineOptions) -> PullProgress:
+        """Begin to fetch weights and to register them as a model."""
+
+        async def fetch(report: Callable[[str, int, int | None], None]) -> LocalModel:
+            model = await pull(
+                reference, blobs=self._blobs, name=name, options=options, now=time.time_ns, progress=report
+            )
+            await self.in_thread(self.catalogue.models.put, model)
+            return model
+
+        return self._pulls.start(reference, fetch)
+
+    def pull_progress(self, id: str) -> PullProgress:
+        """How far a pull is. Raises ``UnknownName``."""
+        return self._pulls.progress(id)
+
+    async def warm(self, name: str) -> ModelReport:
+        """Start a model's engine. Raises ``UnknownName`` or ``EngineFailed``."""
+        model = await self.in_thread(self.catalogue.models.get, name)
+        await self._engines.engine(model).start()
+        return ModelReport(model=model, engine=self._engines.status(model.id))
+
+    async def remove_model(self, name: str) -> LocalModel:
+        """Forget a model; weights that no other model uses are deleted. Raises ``UnknownName``."""
+        model = await self.in_thread(self.catalogue.models.remove, name)
+        left = await self.in_thread(self.catalogue.models.list)
+        if all(other.id != model.id for other in left):
+            await self._engines.stop(model.id)
+        if all(other.sha256 != model.sha256 for other in left):
+            await self.in_thread(self._blobs.delete, model.sha256)
+        return model
+
+    # -- the workspace itself ------------------------------------------------------------------------------------
+
+    def announce(self, url: str) -> None:
+        """Tell other processes where this one answers."""
+        self._folder.set_url(url)
+
+    def numbers(self) -> Mapping[str, float]:
+        """What ``/metrics`` shows."""
+        stats = self._store.stats()
+        return {
+            "noria_records_appended_total": stats.appended,
+            "noria_records_drained_total": stats.drained,
+            "noria_records_recovered_total": stats.recovered,
+            "noria_records_refused_total": stats.refused,
+            "noria_records_pending": stats.pending,
+            "noria_spool_pending_bytes": stats.pending_bytes,
+            "noria_spool_cut_bytes_total": stats.cut_bytes,
+            "noria_spool_damaged_bytes_total": stats.damaged_bytes,
+            "noria_monitor_scores_total": self.monitors.scored,
+            "noria_monitor_skipped_total": self.monitors.skipped,
+            "noria_monitor_failed_total": self.monitors.failed,
+        }
+
+    @staticmethod
+    async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what blocks (the catalogue, blobs) beside the event loop."""
+        return await asyncio.to_thread(functools.partial(function, *args, **kwargs))
+
+    async def close(self) -> None:
+        """Stop what runs, and leave everything durable."""
+        self.ready = False
+        await self.laboratory.close()
+        await self._pulls.close()
+        await self._recorded.drain()
+        await self.monitors.close()
+        await self._engines.close()
+
+
+def new_id() -> str:
+    """A fresh opaque id: 128 random bits as 32 hex digits, of which people may write the beginning."""
+    return secrets.token_hex(16)
+
+
+@contextlib.asynccontextmanager
+async def open_workspace(settings: Settings, environ: Mapping[str, str], *, holder: str) -> AsyncIterator[Workspace]:
+    """Open the data folder and everything on it; close it all at the end.
+
+    Arguments:
+        settings: the configuration.
+        environ: where providers' keys and ``NORIA_API_KEY`` are.
+        holder: what to tell others who want the folder, such as ``noria up``.
+
+    Raises:
+        Conflict: another process holds the folder.
+        InvalidInput: it is of a newer version, or can't be used.
+        Unavailable: the catalogue's database does not answer.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(DataFolder.open(settings.folder, holder=holder))
+        catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=time.time_ns)
+        stack.callback(catalogue.close)
+        blobs = Blobs(settings.blobs or str(folder.blobs))
+        traces = await DuckDBTraces.open(folder.traces, folder.spool)
+        stack.push_async_callback(traces.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
+        workspace = Workspace(
+            settings, environ, folder=folder, catalogue=catalogue, traces=traces, blobs=blobs, session=session
+        )
+        stack.push_async_callback(workspace.close)
+        await workspace.laboratory.recover()
+        yield workspace

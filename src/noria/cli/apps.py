@@ -1,0 +1,109 @@
+"""``noria apps``: make, list, show, and give variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from noria.cli.api import Api
+from noria.cli.command import Console, Show, with_api
+from noria.cli.tables import short_id, table, when
+from noria.core.apps import App, NamedVariant, Release
+from noria.core.errors import InvalidInput
+from noria.core.requests import Parameters
+from noria.serve.api.apps import PutApp, PutVariant
+
+
+@click.group()
+def apps() -> None:
+    """An app is a named job with variants; its release says who gets which."""
+
+
+@apps.command("list")
+@with_api
+async def list_apps(api: Api, show: Show) -> None:
+    """List apps and what serves them."""
+    found = await api.get("/api/apps", list[App])
+
+    def draw(console: Console) -> None:
+        if not found:
+            console.print("No apps yet. Make one: noria apps create NAME")
+            return
+        rows = [(app.name, len(app.variants), serves(app), app.description) for app in found]
+        console.print(table("name", "variants", "serves", "description", rows=rows, right=["variants"]))
+
+    show(found, draw)
+
+
+@apps.command()
+@click.argument("name")
+@click.option("--description", default="", help="What it is for.")
+@with_api
+async def create(api: Api, show: Show, name: str, description: str) -> None:
+    """Make an app, or change its description."""
+    app = await api.post("/api/apps", App, PutApp(name=name, description=description))
+    show(
+        app, lambda console: console.print(f"App {app.name} is there. Give it a variant: noria apps add {app.name} ...")
+    )
+
+
+@apps.command()
+@click.argument("app")
+@click.argument("variant")
+@click.option("--model", required=True, help="provider/model, such as local/smollm2-135m.")
+@click.option("--prompt", help="NAME, NAME@3, NAME@label; by default the caller's messages are sent as they are.")
+@click.option("--params", default="{}", help='Decoding parameters as JSON, such as {"temperature": 0}, or @FILE.')
+@with_api
+async def add(api: Api, show: Show, app: str, variant: str, model: str, prompt: str | None, params: str) -> None:
+    """Give an app a variant."""
+    body = PutVariant(model=model, prompt=prompt, params=_parameters(params))
+    named = await api.put(f"/api/apps/{app}/variants/{variant}", NamedVariant, body)
+    show(named, lambda console: console.print(f"{app}@{named.name} is {short_id(named.variant_id)}."))
+
+
+@apps.command("show")
+@click.argument("name")
+@with_api
+async def show_app(api: Api, show: Show, name: str) -> None:
+    """Show an app's variants and every release: who, when, why."""
+    app = await api.get(f"/api/apps/{name}", App)
+    releases = await api.get(f"/api/apps/{name}/releases", list[Release])
+
+    def draw(console: Console) -> None:
+        console.print(f"{app.name}  {app.description}", "")
+        rows = [(v.name, short_id(v.variant_id), v.variant.model, short_id(v.variant.prompt_id)) for v in app.variants]
+        console.print(table("variant", "id", "model", "prompt", rows=rows), "")
+        history = [
+            (when(r.created_ns), _shares(app, r), r.created_by, ("rollback. " if r.rolled_back_from else "") + r.reason)
+            for r in releases
+        ]
+        console.print(table("released", "serves", "by", "why", rows=history) if history else "No release yet.")
+
+    show({"app": app, "releases": releases}, draw)
+
+
+def serves(app: App) -> str:
+    """Who answers an app's callers."""
+    return _shares(app, app.release) if app.release else "nobody yet"
+
+
+def _shares(app: App, release: Release) -> str:
+    names = {variant.variant_id: variant.name for variant in app.variants}
+    total = sum(share.weight for share in release.shares)
+    parts = [
+        names.get(share.variant_id, short_id(share.variant_id))
+        + (f" {share.weight / total:.0%}" if len(release.shares) > 1 else "")
+        for share in release.shares
+    ]
+    return ", ".join(parts)
+
+
+def _parameters(given: str) -> Parameters:
+    """Decoding parameters from JSON, or from the file after an ``@``."""
+    try:
+        text = Path(given[1:]).read_bytes() if given.startswith("@") else given.encode()
+        return msgspec.json.decode(text, type=Parameters)
+    except (msgspec.DecodeError, OSError) as error:
+        raise InvalidInput(f"--params: {error}.") from error

@@ -1,0 +1,82 @@
+"""``noria``: finds the command, runs it, and turns errors into sentences and exit codes.
+
+Exit codes: 0 done (all gates passed), 1 a gate failed, 2 an error, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+import noria
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "apps": ("noria.cli.apps:apps", "Apps, their variants and releases."),
+    "datasets": ("noria.cli.datasets:datasets", "Data sets and their versions."),
+    "demo": ("noria.cli.demo:demo", "Once round the loop, on a real model and real data."),
+    "eval": ("noria.cli.evaluate:evaluate", "Run an evaluation file; resumes what was interrupted."),
+    "experiments": ("noria.cli.experiments:experiments", "Experiments: list, show, compare."),
+    "login": ("noria.cli.login:login", "Print a link that logs a browser in."),
+    "models": ("noria.cli.models:models", "Local models: pull, list, remove."),
+    "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),
+    "promote": ("noria.cli.releases:promote", "Put a variant of an app in force."),
+    "prompts": ("noria.cli.prompts:prompts", "Prompts: push, list, show, diff, label."),
+    "rollback": ("noria.cli.releases:rollback", "Take the release in force back."),
+    "schema": ("noria.cli.schema:schema", "Print the JSON Schema of the evaluation file."),
+    "scorers": ("noria.cli.scorers:scorers", "The kinds of scorer and their options."),
+    "traces": ("noria.cli.traces:traces", "The record: list and show."),
+    "up": ("noria.cli.up:up", "Start the server and its page."),
+}
+"""Command -> where it is, and the line that ``noria --help`` shows for it."""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is run, so that help and completion are instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        place, _ = COMMANDS[cmd_name]
+        module, _, name = place.partition(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(noria.__version__, prog_name="noria")
+def commands() -> None:
+    """Noria: choose, adapt, evaluate, infer, serve and monitor LLM applications, on one record."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough
+        sys.exit(0)
