@@ -13,8 +13,9 @@ from noria.core.prompts import Prompt
 from noria.core.requests import Request
 from noria.core.scores import Scorer
 from noria.core.spans import Span
-from noria.evaluate.datasets import Problem, read
+from noria.evaluate.datasets import read
 from noria.evaluate.evalfile import EvalFile, LoadedEval, VariantEntry, check_cases, load, make_scorers
+from noria.evaluate.rows import Problem
 from noria.evaluate.schema import eval_schema
 from noria.scorers.registry import kinds, make, options_schema
 
@@ -70,6 +71,6 @@ def published_schema() -> dict[str, object]:
     return eval_schema({kind: options_schema(kind) for kind in kinds()})
 
 
-async def _nobody(_: Request) -> tuple[Span, Reply]:
+async def _nobody(request: Request) -> tuple[Span, Reply]:
     """Stands in for the models that judges ask: reading a file calls none."""
-    raise AssertionError
+    raise AssertionError(request.model)
