@@ -9,10 +9,13 @@ from paper import PaperTraces
 from trials import Exact, Model, Moody, Ticks, cases, experiment
 
 from noria.core.errors import StorageFull
+from noria.core.protocols import TraceStore
+from noria.core.questions import Question
 from noria.core.results import Progress
 from noria.core.scores import Score
 from noria.evaluate.judged import Judged
 from noria.evaluate.runner import run
+from noria.stores.traces.memory import MemoryTraces
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def model() -> Model:
     return Model(Ticks())
 
 
-async def go(store: PaperTraces, model: Model, count: int = 5, *names: str, **given: Any) -> dict[str, list[Judged]]:
+async def go(store: TraceStore, model: Model, count: int = 5, *names: str, **given: Any) -> dict[str, list[Judged]]:
     repeats = given.pop("repeats", 1)
     trial = experiment(count, *(names or ("a",)), repeats=repeats)
     given.setdefault("scorers", [Exact()])
@@ -98,7 +101,7 @@ async def test_answers_without_scores_are_judged_from_the_record(store: PaperTra
     again = Model(Ticks())
     found = await go(store, again, 3, scorers=[Exact()])
     assert again.requests == []
-    assert [one.scores["exact"].value for one in found["run-a"]] == [True] * 3  # type: ignore[union-attr]
+    assert [one.scores["exact"].value for one in found["run-a"]] == [True] * 3
     assert len(store.all("score")) == 3
 
 
@@ -107,7 +110,7 @@ async def test_scores_of_another_version_are_given_again(store: PaperTraces, mod
     newer, again = Exact(version="2"), Model(Ticks())
     found = await go(store, again, 2, scorers=[newer])
     assert sorted(newer.seen) == ["c0", "c1"]
-    assert {one.scores["exact"].version for one in found["run-a"]} == {"2"}  # type: ignore[union-attr]
+    assert {one.scores["exact"].version for one in found["run-a"]} == {"2"}
     assert again.requests == []
 
 
@@ -144,6 +147,30 @@ async def test_a_scorers_fault_is_a_finding_and_the_run_goes_on(store: PaperTrac
         ("moody", "c0"),
         ("moody", "c3"),
     ]
+
+
+async def test_a_score_that_cannot_be_kept_is_the_scorers_fault_alone(model: Model) -> None:
+    class Undefined(Exact):
+        async def score(self, subject: Any) -> Score | None:
+            value = float("nan") if subject.case.id == "c1" else 1.0
+            return Score(scorer=self.name, version="1", value=value)
+
+    memory = MemoryTraces()
+    scorers = [Exact(), Undefined("odd"), Exact("last")]
+    found = (await go(memory, model, 3, scorers=scorers))["run-a"]
+    assert "only finite numbers can be kept" in str(found[1].scores["odd"])
+    kept = [(score.case_id, score.scorer) for score in await memory.scores(Question(source="scores"))]
+    wanted = [(case, scorer) for case in ("c0", "c1", "c2") for scorer in ("exact", "odd", "last")]
+    assert sorted(kept) == sorted(set(wanted) - {("c1", "odd")})
+
+
+async def test_a_reply_that_cannot_be_kept_is_a_failed_call_alone(model: Model) -> None:
+    model.answer = lambda request: "\ud800" if request.variables["q"] == "1" else "fine"
+    memory = MemoryTraces()
+    found = (await go(memory, model, 4))["run-a"]
+    assert [one.answered for one in found] == [True, False, True, True]
+    assert "half a surrogate pair" in str(found[1].span.error_message)
+    assert len(await memory.spans(Question())) == 4
 
 
 async def test_stop_begins_no_call_and_waits_for_those_in_flight(store: PaperTraces, model: Model) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from noria.core.errors import InvalidInput
 from noria.core.protocols import TraceStore
 from noria.core.scores import Score
 from noria.core.spans import Span
@@ -55,11 +56,21 @@ class GroupCommit:
         scores = [score for waiting in batch for score in waiting.scores]
         try:
             await self._store.append(spans, scores)
+        except InvalidInput as error:
+            if len(batch) == 1:
+                _refuse(batch, error)
+                return
+            for waiting in batch:  # one record that can't be kept must not take its neighbours with it
+                await self._commit_batch([waiting])
         except Exception as error:  # noqa: BLE001 - handed to every caller, who would wait for ever without it
-            for waiting in batch:
-                if not waiting.durable.done():
-                    waiting.durable.set_exception(error)
+            _refuse(batch, error)
         else:
             for waiting in batch:
                 if not waiting.durable.done():
                     waiting.durable.set_result(None)
+
+
+def _refuse(batch: list[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.durable.done():
+            waiting.durable.set_exception(error)

@@ -23,7 +23,7 @@ import msgspec
 
 from noria.core.apps import Variant
 from noria.core.datasets import Case
-from noria.core.errors import NoriaError
+from noria.core.errors import InvalidInput, NoriaError
 from noria.core.experiments import Experiment, Run
 from noria.core.protocols import Clock, TraceStore
 from noria.core.requests import Lineage, Request
@@ -94,8 +94,11 @@ async def run(
                 tally=tally,
             )
             tally.begin(part.variant_name)
-            await one.resume(store, workers=concurrency, stop=stop, grace_s=grace_s)
-            await each(one.open(), one.answer, workers=concurrency, stop=stop, grace_s=grace_s)
+            try:
+                await one.resume(store, workers=concurrency, stop=stop, grace_s=grace_s)
+                await each(one.open(), one.answer, workers=concurrency, stop=stop, grace_s=grace_s)
+            finally:
+                await one.settle()
             ran(part)
             results[part.id] = one.judged()
     finally:
@@ -117,6 +120,7 @@ class _OneRun:
     now: Clock
     tally: Tally
     done: dict[tuple[str, int], Judged] = field(default_factory=dict)
+    keeping: set[asyncio.Task[None]] = field(default_factory=set)
 
     def open(self) -> Iterator[tuple[Case, int]]:
         """What has no answer yet."""
@@ -151,11 +155,19 @@ class _OneRun:
                     fresh.append(span)
             await each(fresh, take, workers=workers, stop=stop, grace_s=grace_s)
 
+    async def settle(self) -> None:
+        """Wait until all scores are durable; raise what the store raised."""
+        await asyncio.gather(*self.keeping)
+
     async def answer(self, item: tuple[Case, int]) -> None:
         """Call, record, judge."""
         case, repeat = item
         span = await self.call(self._request(case, repeat))
-        await self.commit.keep(spans=[span])
+        try:
+            await self.commit.keep(spans=[span])
+        except InvalidInput as error:  # half a character in the reply, say: a failed call, and the only one
+            span = _unfit(span, error)
+            await self.commit.keep(spans=[span])
         await self._judge(case, repeat, span, {})
         self.tally.answered(span)
 
@@ -178,8 +190,9 @@ class _OneRun:
         )
 
     async def _judge(self, case: Case, repeat: int, span: Span, known: Mapping[str, Score]) -> None:
-        """Score what has no score yet, make the new scores durable, and note the whole."""
+        """Score what has no score yet, note the whole, and hand the new scores to the store."""
         scores: dict[str, Score | str | None] = dict(known)
+        new: list[Score] = []
         if span.status == "ok":
             subject = Subject(
                 output=span.output_text,
@@ -191,10 +204,9 @@ class _OneRun:
             )
             for scorer in self.scorers:
                 if scorer.name not in scores:
-                    scores[scorer.name] = self._signed(await _score(scorer, subject), case, repeat, span)
-            new = [score for name, score in scores.items() if isinstance(score, Score) and name not in known]
-            if new:
-                await self.commit.keep(scores=new)
+                    score = self._signed(await _score(scorer, subject), case, repeat, span)
+                    scores[scorer.name] = score
+                    new += [score] if isinstance(score, Score) else []
         self.done[case.id, repeat] = Judged(
             case=case,
             repeat=repeat,
@@ -202,6 +214,30 @@ class _OneRun:
             span=msgspec.structs.replace(span, input=(), output=(), variables={}),
             scores={scorer.name: scores[scorer.name] for scorer in self.scorers if scorer.name in scores},
         )
+        if new:
+            task = asyncio.create_task(self._keep(new, (case.id, repeat)))
+            self.keeping.add(task)
+            task.add_done_callback(self._kept)
+
+    async def _keep(self, new: Sequence[Score], key: tuple[str, int]) -> None:
+        """Make scores durable. One that can't be (its value is not finite, say) is its scorer's failure.
+
+        Nobody waits for it but :meth:`settle`: what a kill could lose here is judged again. The worker's next span
+        queues behind these scores, so they do not pile up.
+        """
+        try:
+            await self.commit.keep(scores=new)
+        except InvalidInput as error:
+            if len(new) > 1:
+                for score in new:
+                    await self._keep([score], key)
+                return
+            judged = self.done[key]
+            self.done[key] = msgspec.structs.replace(judged, scores=judged.scores | {new[0].scorer: str(error)})
+
+    def _kept(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.keeping.discard(task)
 
     def _signed(self, score: Score | str | None, case: Case, repeat: int, span: Span) -> Score | str | None:
         """The score with the place it belongs to."""
@@ -227,3 +263,11 @@ async def _score(scorer: Scorer, subject: Subject) -> Score | str | None:
         return str(error)
     except Exception as error:  # noqa: BLE001 - a scorer may be a stranger's plug-in; its fault is a finding, not our end
         return f"{type(error).__name__}: {error}"
+
+
+def _unfit(span: Span, error: InvalidInput) -> Span:
+    """A call whose record can't be kept as it is, as a failed one without its content."""
+    nothing: dict[str, Any] = {"input": (), "output": (), "variables": {}, "params": {}, "attributes": {}}
+    return msgspec.structs.replace(
+        span, status="error", error_type=error.code, error_message=f"The reply can't be kept: {error}", **nothing
+    )
