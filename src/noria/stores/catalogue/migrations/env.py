@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-# Alembic takes SQLite for a database without transactional DDL; it has it, once Python's driver keeps out of the way.
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+# Alembic leaves a transaction that it finds open alone, so all steps and the new revision are committed together.
+context.configure(connection=context.config.attributes["connection"])
 with context.begin_transaction():
     context.run_migrations()
