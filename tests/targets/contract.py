@@ -41,6 +41,11 @@ async def events_until_error(events: AsyncIterator[Event]) -> tuple[list[Event],
     return seen, None
 
 
+async def sent_through(target: Target, request: Request) -> Request:
+    seen, _ = await events_until_error(target.call(request))
+    return next(event.request for event in seen if isinstance(event, Sent))
+
+
 class TargetContract:
     """Subclass it and give the fixture ``open``."""
 

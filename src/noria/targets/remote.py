@@ -68,6 +68,8 @@ class Remote:
         self._url, self._shown = _urls(base_url, wire.path, provider)
         if not (api_key.isascii() and api_key.isprintable()):
             raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
+        if api_key and "@" in urlsplit(base_url).netloc:
+            raise InvalidInput(f"Provider `{provider}` has both an API key and a user in its base URL; keep one.")
         self._session = session
         self._wire = wire
         self._api_key = api_key
