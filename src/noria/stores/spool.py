@@ -1,0 +1,343 @@
+"""The spool: an append-only log on disk between whoever makes records and the store that takes them.
+
+An append returns when its bytes survive a power cut; a slow store, or its checkpoint, delays no call. Appenders that
+arrive together share one ``fdatasync`` (group commit): one thread writes all that waits, syncs once and answers all.
+The consumer keeps its own :class:`Position` in the same transaction as the records it took, and hands it back at
+open; so each frame is taken exactly once whatever dies when.
+
+The spool knows nothing about what a payload means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from noria.core.errors import StorageFull, Unavailable
+from noria.stores.segments import LARGEST, Damage, Frame, frame, frame_size, scan
+
+SEGMENT_BYTES = 32 << 20
+"""A segment is closed when it has reached this size; also about the most that one read returns."""
+MOST_BYTES = 8 << 30
+"""When so much waits for the consumer, appends are refused instead of filling the disk."""
+_SUFFIX = ".spool"
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
+
+log = structlog.get_logger(__name__)
+
+
+class Position(NamedTuple):
+    """A place between two frames. Positions grow."""
+
+    segment: int
+    """Number of the file; 0 is before the first."""
+    offset: int
+    """Bytes into it."""
+
+
+START = Position(0, 0)
+"""Before the first frame of a new spool."""
+
+
+class Batch(NamedTuple):
+    """What :meth:`Spool.read` found."""
+
+    frames: list[Frame]
+    """Whole frames, oldest first."""
+    segment: int
+    """The file they are in."""
+    position: Position
+    """What to keep with the records: everything before it is taken."""
+
+
+class _Waiting(NamedTuple):
+    payload: bytes
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Position]
+
+
+class Spool:
+    """An open spool; make one with :meth:`open`. One process a folder: its consumer's lock must see to that."""
+
+    def __init__(self, folder: Path, sizes: dict[int, int], next_number: int, segment_bytes: int, most: int) -> None:
+        self._folder = folder
+        self._sizes = sizes  # durable bytes of each segment there is; the writer adds, the consumer removes
+        self._next = next_number
+        self._segment_bytes = segment_bytes
+        self._most = most
+        self._taken = START
+        self._file: int | None = None
+        self._active = 0
+        self._spoiled: dict[Path, int] = {}
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting_bytes = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="noria-spool", daemon=True)
+        self.cut_bytes = 0
+        """Bytes of an unfinished frame cut off the end at open: an append that a crash interrupted, never answered."""
+        self.damaged_bytes = 0
+        """Bytes found unreadable between whole frames while reading: records that the disk lost."""
+        self.first_own = next_number
+        """Segments before this one were written by an earlier process."""
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        taken: Position = START,
+        segment_bytes: int = SEGMENT_BYTES,
+        most_bytes: int = MOST_BYTES,
+    ) -> Spool:
+        """Open or create the spool in ``folder``, cut an unfinished end, and forget what the consumer has ``taken``.
+
+        Raises:
+            StorageFull: the folder can't be made, read or written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            sizes = {int(path.stem): path.stat().st_size for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdigit()}
+            spool = cls(folder, sizes, max([taken.segment, *sizes]) + 1, segment_bytes, most_bytes)
+            spool._cut_end(taken)
+            spool.release(taken)
+        except OSError as error:
+            raise _full(folder, error) from error
+        spool._thread.start()
+        return spool
+
+    @property
+    def end(self) -> Position:
+        """Everything before it is durable."""
+        last = max(self._sizes, default=0)
+        return Position(last, self._sizes.get(last, 0)) if last else self._taken
+
+    @property
+    def pending_bytes(self) -> int:
+        """Durable bytes that the consumer has not taken."""
+        total = sum(self._sizes.copy().values())
+        return total - min(self._taken.offset, self._sizes.get(self._taken.segment, 0))
+
+    async def append(self, payload: bytes) -> Position:
+        """Make ``payload`` durable, all or nothing; returns the end of its frame.
+
+        A caller that is cancelled while it waits has not been answered: its payload may have been kept.
+
+        Raises:
+            StorageFull: it could not be written; nothing of it is kept.
+            Unavailable: the consumer is too far behind, or the spool is closed.
+        """
+        if self._closed:
+            raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
+        size = frame_size(payload)
+        if len(payload) > LARGEST or self.pending_bytes + self._waiting_bytes + size > self._most:
+            raise Unavailable(
+                f"The record spool holds {self.pending_bytes:,} bytes that the trace store has not taken yet.",
+                retry_after_s=5.0,
+                kept="Earlier records are safe; this batch was not recorded.",
+                hint="Send less, or look in the log why the trace store is slow.",
+            )
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Position] = loop.create_future()
+        self._waiting_bytes += size
+        self._queue.put(_Waiting(payload, loop, done))
+        try:
+            return await done
+        finally:
+            self._waiting_bytes -= size
+
+    def read(self, after: Position) -> Batch | None:
+        """The next frames, at most the rest of one segment; None when everything durable is before ``after``.
+
+        Unreadable bytes are skipped, logged and counted in ``damaged_bytes``.
+        """
+        for number in sorted(self._sizes.copy()):
+            start = after.offset if number == after.segment else 0
+            size = self._sizes[number]
+            if number < after.segment or start >= size:
+                continue
+            frames = []
+            for found in scan(self._bytes(number, start, size), number, base=start):
+                if isinstance(found, Frame):
+                    frames.append(found)
+                    continue
+                self.damaged_bytes += found.end - found.start
+                log.error("spool.damaged", segment=number, offset=found.start, lost_bytes=found.end - found.start)
+            return Batch(frames, number, Position(number, size))
+        return None
+
+    def release(self, taken: Position) -> None:
+        """Delete segments that lie wholly before ``taken``. Call it after the consumer's own commit, never before."""
+        self._taken = max(taken, self._taken)
+        for number, size in sorted(self._sizes.copy().items()):
+            if number != self._active and (number, size) <= self._taken:
+                self._path(number).unlink(missing_ok=True)
+                del self._sizes[number]
+
+    def close(self) -> None:
+        """Finish what is queued, stop the thread and delete what was taken. Blocks for one write at most."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        self._seal()
+        self.release(self._taken)
+
+    # -- the writer's thread
+
+    def _serve(self) -> None:
+        going = True
+        while going:
+            group = [self._queue.get()]
+            while not self._queue.empty():
+                group.append(self._queue.get_nowait())
+            going = None not in group
+            waiting = [item for item in group if item is not None]
+            if not waiting:
+                continue
+            try:
+                positions = self._write([item.payload for item in waiting])
+            except OSError as error:
+                _answer(waiting, error=_full(self._folder, error))
+                log.error("spool.write_failed", error=str(error), refused=len(waiting))  # noqa: TRY400 - the sentence says it
+            else:
+                _answer(waiting, positions=positions)
+
+    def _write(self, payloads: list[bytes]) -> list[Position]:
+        self._mend()
+        file = self._open_segment()
+        number, size = self._active, self._sizes[self._active]
+        frames, positions, end = [], [], size
+        for payload in payloads:
+            frames.append(frame(payload, number, end))
+            end += len(frames[-1])
+            positions.append(Position(number, end))
+        try:
+            rest = memoryview(b"".join(frames))
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            _sync(file)
+        except OSError:
+            # After a failed sync the kernel may have dropped the pages, so this file is not written again:
+            # what was synced before stays, the rest is cut off, and the next append starts a new file.
+            self._spoiled[self._path(number)] = size
+            self._seal()
+            self._mend(quiet=True)
+            raise
+        self._sizes[number] = end
+        return positions
+
+    def _open_segment(self) -> int:
+        if self._file is not None and self._sizes[self._active] >= self._segment_bytes:
+            self._seal()
+        if self._file is None:
+            number, self._next = self._next, self._next + 1
+            file = os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            try:
+                _sync_folder(self._folder)
+            except OSError:
+                os.close(file)
+                self._path(number).unlink(missing_ok=True)
+                raise
+            # Active before it is listed, so that there is no moment at which `release` takes it for finished.
+            self._active = number
+            self._sizes[number] = 0
+            self._file = file
+        return self._file
+
+    def _seal(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file, self._active = None, 0
+
+    def _mend(self, *, quiet: bool = False) -> None:
+        """Cut off what a failed write left behind, so that no refused record comes back after a restart."""
+        for path, size in list(self._spoiled.items()):
+            try:
+                _truncate(path, size)
+            except FileNotFoundError:  # taken and released meanwhile
+                pass
+            except OSError:
+                if quiet:  # the write that failed is being reported already; the next append tries again
+                    return
+                raise
+            del self._spoiled[path]
+
+    # -- files
+
+    def _cut_end(self, taken: Position) -> None:
+        last = max(self._sizes, default=0)
+        if last == 0 or last < taken.segment:
+            return
+        start = taken.offset if last == taken.segment else 0
+        found = list(scan(self._bytes(last, start, self._sizes[last]), last, base=start))
+        if found and isinstance(found[-1], Damage):
+            tail = found[-1]
+            self.cut_bytes = tail.end - tail.start
+            _truncate(self._path(last), tail.start)
+            self._sizes[last] = tail.start
+            log.warning("spool.cut", segment=last, offset=tail.start, cut_bytes=self.cut_bytes)
+
+    def _bytes(self, number: int, start: int, end: int) -> bytes:
+        with self._path(number).open("rb") as file:
+            file.seek(start)
+            return file.read(max(0, end - start))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:016d}{_SUFFIX}"
+
+
+def _answer(
+    waiting: Iterable[_Waiting], *, positions: list[Position] | None = None, error: Exception | None = None
+) -> None:
+    """Wake each event loop once, however many of its tasks wait."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Position], Position | None]]] = {}
+    for index, item in enumerate(waiting):
+        loops.setdefault(item.loop, []).append((item.done, positions[index] if positions else None))
+    for loop, pairs in loops.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, pairs, error)
+        except RuntimeError:  # the loop was closed while its task waited: nobody is left to answer
+            log.warning("spool.unanswered", appends=len(pairs))
+
+
+def _resolve(pairs: list[tuple[asyncio.Future[Position], Position | None]], error: Exception | None) -> None:
+    for done, position in pairs:
+        if done.done():  # cancelled meanwhile
+            continue
+        if position is not None:
+            done.set_result(position)
+        elif error is not None:
+            done.set_exception(error)
+
+
+def _full(folder: Path, error: OSError) -> StorageFull:
+    return StorageFull(
+        f"Records can't be written to {folder}: {error.strerror or error}.",
+        kept="Everything recorded before is safe; this batch was not recorded.",
+        hint="Free disk space or make the folder writable, then try again.",
+    )
+
+
+def _truncate(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable too; Windows needs no such thing and refuses it."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

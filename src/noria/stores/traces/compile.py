@@ -1,0 +1,185 @@
+"""A checked question as DuckDB SQL. Every value and every JSON key is a bound parameter; names come from the schema."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from noria.core.questions import Aggregate
+from noria.stores.traces.plan import Condition, Plan, Sort
+from noria.stores.traces.schema import TIME, Column
+
+_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+_NUMERIC_TYPES = "('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
+NUMBER_OF_JSON = (
+    "CASE WHEN json_type({0}) IN " + _NUMERIC_TYPES + " THEN TRY_CAST(json_extract_string({0}) AS DOUBLE)"
+    " WHEN json_type({0}) = 'BOOLEAN' THEN CAST(json_extract_string({0}) = 'true' AS DOUBLE) END"
+)
+"""The number that a JSON value is (true is 1); null for texts, lists and objects. ``{0}``: document, path."""
+
+
+class Sql(NamedTuple):
+    """A statement with its parameters."""
+
+    text: str
+    parameters: list[Any]
+
+
+def compile_rows(plan: Plan, names: tuple[str, ...] | None = None) -> Sql:
+    """The statement that answers an ungrouped question: the plan's columns, or the stored columns ``names``."""
+    made = _Writer(plan)
+    if names is None:
+        wanted = ", ".join(made.output(item) for item in plan.columns)
+    else:
+        wanted = ", ".join(f'"{name}"' for name in names)
+    newest = f"{TIME[plan.question.source]} DESC, rowid DESC"
+    order = ", ".join([*(made.sort_rows(item) for item in plan.order), newest])
+    return made.statement(f"SELECT {wanted}", f"ORDER BY {order}")
+
+
+def compile_groups(plan: Plan) -> Sql:
+    """The statement that answers a grouped question: groups, then measures."""
+    made = _Writer(plan)
+    columns = [*(made.output(item) for item in plan.columns), *(made.measure(*item) for item in plan.measures)]
+    wanted = ", ".join(f"{expression} AS c{index}" for index, expression in enumerate(columns))
+    places = [f"c{index}" for index in range(len(plan.columns))]
+    order = [made.sort_groups(item) for item in plan.order]
+    order += [made.sort_groups(Sort(index, None, False)) for index in range(len(plan.columns))]
+    tail = f"GROUP BY {', '.join(places)}" if places else ""
+    if order:
+        tail += f" ORDER BY {', '.join(order)}"
+    return made.statement(f"SELECT {wanted}", tail)
+
+
+def pointer(key: str) -> str:
+    """The JSON pointer (RFC 6901) to ``key``: unlike a path it can name every key there is."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+class _Writer:
+    """Writes one statement; keeps its parameters."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.parameters: list[Any] = []
+
+    def bind(self, value: Any) -> str:
+        self.parameters.append(value)
+        return f"${len(self.parameters)}"
+
+    def statement(self, head: str, tail: str) -> Sql:
+        question = self.plan.question
+        time = TIME[question.source]
+        conditions = [self.condition(item) for item in self.plan.where]
+        if question.since_ns is not None:
+            conditions.append(f"{time} >= {self.bind(_bigint(question.since_ns))}")
+        if question.until_ns is not None:
+            conditions.append(f"{time} < {self.bind(_bigint(question.until_ns))}")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        limit = f" LIMIT {self.bind(question.limit)}" if question.limit is not None else ""
+        offset = f" OFFSET {self.bind(question.offset)}" if question.offset else ""
+        # Everything spliced in below is a name from the schema, a keyword, or a parameter's number.
+        return Sql(f"{head} FROM {question.source}{where} {tail}{limit}{offset}", self.parameters)
+
+    # -- columns
+
+    def output(self, item: Column) -> str:
+        """The column as it leaves: JSON as text, which the caller decodes."""
+        if item.key is not None:
+            return f"nullif(CAST(json_extract({self._document(item)}) AS VARCHAR), 'null')"
+        if item.name in ("date", "hour"):
+            moment = f"make_timestamp({TIME[self.plan.question.source]} // 1000)"
+            if item.name == "date":
+                return f"CAST(CAST({moment} AS DATE) AS VARCHAR)"
+            return f"strftime({moment}, '%Y-%m-%dT%H:00:00Z')"
+        return f'"{item.name}"'
+
+    def number(self, item: Column) -> str:
+        """The column as a number; null where it is none."""
+        if item.kind == "bool":
+            return f"CAST({self.output(item)} AS INTEGER)"
+        if item.kind != "any":
+            return self.output(item)
+        if item.key is None:
+            return "value_number"
+        return NUMBER_OF_JSON.format(self._document(item))
+
+    def text(self, item: Column) -> str:
+        """The column as a text; null where it is none."""
+        if item.kind != "any":
+            return self.output(item)
+        document = self._document(item)
+        return f"CASE WHEN json_type({document}) = 'VARCHAR' THEN json_extract_string({document}) END"
+
+    def _document(self, item: Column) -> str:
+        """The two arguments of a JSON function: document and path."""
+        return f'"{item.field}", {self.bind(pointer(item.key)) if item.key is not None else self.bind("$")}'
+
+    # -- conditions
+
+    def condition(self, item: Condition) -> str:
+        column, op = item.column, item.op
+        if op in ("is null", "is not null"):
+            return f"{self.output(column)} {op.upper()}"
+        if op in ("in", "not in"):
+            return self._member(item)
+        [value] = item.values
+        if op == "contains":
+            return self._contains(column, value)
+        subject = self.text(column) if isinstance(value, str) else self.number_or_bool(column)
+        if op == "!=":
+            return f"{subject} IS DISTINCT FROM {self.bind(value)}"
+        if op == "=" and column.name == "trace_id":
+            place = self.bind(value)
+            return f"(trace_key = md5_number_lower({place}) AND trace_id = {place})"
+        return f"{subject} {op} {self.bind(value)}"
+
+    def number_or_bool(self, column: Column) -> str:
+        return self.output(column) if column.kind == "bool" else self.number(column)
+
+    def _member(self, item: Condition) -> str:
+        texts = [value for value in item.values if isinstance(value, str)]
+        others = [value for value in item.values if not isinstance(value, str)]
+        parts = [f"{self.output(item.column)} IS NULL"] if item.null else []
+        if texts:
+            parts.append(f"{self.text(item.column)} IN ({', '.join(map(self.bind, texts))})")
+        if others:
+            parts.append(f"{self.number_or_bool(item.column)} IN ({', '.join(map(self.bind, others))})")
+        found = f"coalesce({' OR '.join(parts) or 'false'}, false)"
+        return found if item.op == "in" else f"NOT {found}"
+
+    def _contains(self, column: Column, value: str) -> str:
+        if column.kind != "json":
+            return f"contains({self.text(column)}, {self.bind(value)})"
+        # Texts inside JSON are escaped; so is what is looked for, by the same library, its quotes taken off.
+        escaped = f"(CAST(to_json(CAST({self.bind(value)} AS VARCHAR)) AS VARCHAR))[2:-2]"
+        return f"contains({self.output(column)}, {escaped})"
+
+    # -- measures and order
+
+    def measure(self, item: Aggregate, column: Column | None) -> str:
+        if column is None:
+            return "count(*)"
+        if item.measure == "count":
+            return f"count({self.output(column)})"
+        number = self.number(column)
+        if item.measure in _QUANTILES:
+            return f"quantile_cont(CAST({number} AS DOUBLE), {_QUANTILES[item.measure]})"
+        return f"{'avg' if item.measure == 'mean' else item.measure}({number})"
+
+    def sort_rows(self, item: Sort) -> str:
+        direction = "DESC" if item.descending else "ASC"
+        column = item.column or self.plan.columns[item.place]
+        if column.kind != "any":
+            return f"{self.output(column)} {direction} NULLS LAST"
+        return f"{self.number(column)} {direction} NULLS LAST, {self.text(column)} {direction} NULLS LAST"
+
+    def sort_groups(self, item: Sort) -> str:
+        place, direction = f"c{item.place}", "DESC" if item.descending else "ASC"
+        columns = self.plan.columns
+        if item.place < len(columns) and columns[item.place].kind in ("json", "any"):
+            return f"TRY_CAST({place} AS DOUBLE) {direction} NULLS LAST, {place} {direction} NULLS LAST"
+        return f"{place} {direction} NULLS LAST"
+
+
+def _bigint(value: int) -> int:
+    return max(-(2**63), min(value, 2**63 - 1))

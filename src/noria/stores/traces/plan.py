@@ -1,0 +1,195 @@
+"""A question, checked: what every store does with it before it asks its own database."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+from noria.core.errors import InvalidInput
+from noria.core.questions import Aggregate, Filter, Order, Question
+from noria.stores.traces.schema import DERIVED, STORED, Column, Source, column, near
+
+Test = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
+
+
+class Condition(NamedTuple):
+    """A filter whose column is known and whose value fits it.
+
+    Null is a value like others for ``!=`` and ``not in`` (what has no app is not in app ``a``), and never less,
+    greater or containing. In an ``any`` column texts are compared with texts, numbers with numbers; true is 1.
+    """
+
+    column: Column
+    op: Test
+    """``= null`` has become ``is null``."""
+    values: tuple[Any, ...]
+    """Values without null: one, or those of the list."""
+    null: bool = False
+    """For ``in`` and ``not in``: null was in the list."""
+
+
+class Sort(NamedTuple):
+    """One sorting step: nulls come last either way."""
+
+    place: int
+    """Which output column, for a grouped question; -1 otherwise."""
+    column: Column | None
+    """Which column, for an ungrouped one."""
+    descending: bool
+
+
+class Plan(NamedTuple):
+    """A checked question."""
+
+    question: Question
+    where: tuple[Condition, ...]
+    columns: tuple[Column, ...]
+    """Output of an ungrouped question, or the groups."""
+    measures: tuple[tuple[Aggregate, Column | None], ...]
+    order: tuple[Sort, ...]
+    grouped: bool
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the answer's columns."""
+        return (*(item.name for item in self.columns), *(measure.label for measure, _ in self.measures))
+
+
+def plan(question: Question) -> Plan:
+    """Check ``question`` against the schema.
+
+    Raises:
+        InvalidInput: an unknown column, a value that does not fit its column, a measure of something without numbers,
+            or parts that contradict one another.
+    """
+    source = question.source
+    grouped = bool(question.group_by or question.measures)
+    if grouped and question.columns:
+        raise InvalidInput("A grouped question can't name columns.", hint="Name them in group_by or in a measure.")
+    if question.offset < 0 or (question.limit is not None and question.limit < 0):
+        raise InvalidInput("limit and offset can't be negative.")
+    names = question.group_by if grouped else question.columns or (*STORED[source], *_measured(source))
+    made = Plan(
+        question=question,
+        where=tuple(_condition(source, item) for item in question.where),
+        columns=tuple(column(source, name) for name in names),
+        measures=tuple((item, _measure(source, item)) for item in question.measures),
+        order=(),
+        grouped=grouped,
+    )
+    if len(set(made.labels)) < len(made.labels):
+        raise InvalidInput("Two columns of the answer have one name.", hint="Give the measures names.")
+    return made._replace(order=tuple(_sort(source, item, made) for item in question.order))
+
+
+def whole(question: Question, source: Source) -> Question:
+    """``question`` as one for whole records of ``source``.
+
+    Raises:
+        InvalidInput: it is for the other source, grouped, or names columns.
+    """
+    if question.source != source:
+        raise InvalidInput(f"This is a question over {question.source}; {source} were asked for.")
+    if question.columns or question.group_by or question.measures:
+        raise InvalidInput(f"Whole {source} come with all columns and ungrouped.", hint="Use a query for parts.")
+    return question
+
+
+def _measured(source: Source) -> tuple[str, ...]:
+    return tuple(name for name, kind in DERIVED[source].items() if kind == "float")
+
+
+def _measure(source: Source, item: Aggregate) -> Column | None:
+    if item.column is None:
+        if item.measure != "count":
+            raise InvalidInput(f"{item.measure} needs a column.")
+        return None
+    found = column(source, item.column)
+    allowed = {
+        "count": ("text", "int", "float", "bool", "json", "any"),
+        "min": ("text", "int", "float", "bool", "any"),
+        "max": ("text", "int", "float", "bool", "any"),
+    }.get(item.measure, ("int", "float", "bool", "any"))
+    if found.kind not in allowed:
+        raise InvalidInput(f"{item.measure} can't be taken of {found.name}, which holds {_HOLDS[found.kind]}.")
+    return found
+
+
+def _sort(source: Source, item: Order, made: Plan) -> Sort:
+    if not made.grouped:
+        found = column(source, item.column)
+        if found.kind == "json":
+            raise InvalidInput(f"{found.name} holds {_HOLDS['json']}, which have no order.")
+        return Sort(-1, found, item.descending)
+    if item.column not in made.labels:
+        raise InvalidInput(
+            f"A grouped answer can't be sorted by {item.column!r}, which it does not hold.",
+            hint=near(item.column, list(made.labels)),
+        )
+    return Sort(made.labels.index(item.column), None, item.descending)
+
+
+def _condition(source: Source, item: Filter) -> Condition:
+    found = column(source, item.column)
+    if item.op in ("is null", "is not null"):
+        return Condition(found, item.op, ())
+    if item.op in ("in", "not in"):
+        if not isinstance(item.value, list | tuple):
+            raise InvalidInput(f"{item.op!r} on {item.column} needs a list.")
+        values = tuple(_fitting(found, value) for value in item.value if value is not None)
+        return Condition(found, item.op, values, None in item.value)
+    if item.value is None:
+        if item.op in ("=", "!="):
+            return Condition(found, "is null" if item.op == "=" else "is not null", ())
+        raise InvalidInput(f"{item.op!r} on {item.column} needs a value.")
+    if item.op == "contains":
+        if found.kind not in ("text", "json", "any") or not isinstance(item.value, str):
+            raise InvalidInput(f"'contains' looks for a text in a text; {item.column} holds {_HOLDS[found.kind]}.")
+        return Condition(found, item.op, (_encodable(found, item.value),))
+    if found.kind == "json":
+        raise InvalidInput(
+            f"{item.column} holds {_HOLDS['json']}, which can't be compared with {item.op!r}.",
+            hint=f"Use contains or is null, or ask for one key, such as {item.column}.<key>.",
+        )
+    return Condition(found, item.op, (_fitting(found, item.value),))
+
+
+_HOLDS = {
+    "text": "texts",
+    "int": "numbers",
+    "float": "numbers",
+    "bool": "true or false",
+    "json": "lists or objects",
+    "any": "texts or numbers",
+}
+
+
+def _fitting(found: Column, value: Any) -> Any:
+    """``value`` as the column's kind compares it: a text, a float, or a boolean."""
+    if isinstance(value, str) and found.kind in ("text", "any"):
+        return _encodable(found, value)
+    if isinstance(value, bool) and found.kind in ("bool", "any"):
+        return value if found.kind == "bool" else float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and found.kind in ("int", "float", "any"):
+        return _number(found, value)
+    raise InvalidInput(f"{found.name} holds {_HOLDS[found.kind]}, so it can't be compared with {value!r}.")
+
+
+def _number(found: Column, value: float) -> float:
+    if found.kind == "int" and isinstance(value, int) and abs(value) < 2**63:
+        return value  # nanoseconds don't fit a float
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    if not math.isfinite(number):
+        raise InvalidInput(f"{found.name} can't be compared with {value}; only finite numbers are kept.")
+    return number
+
+
+def _encodable(found: Column, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"The text to compare {found.name} with holds half a surrogate pair.") from error
+    return value

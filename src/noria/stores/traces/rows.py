@@ -1,0 +1,136 @@
+"""Records to JSON lines and back.
+
+A record travels to the database as the JSON of its struct: one C-speed encode when it is appended, no Python at all
+when it is taken (the database reads the lines itself), and numbers of any size stay exact.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from noria.core.errors import InvalidInput
+from noria.core.messages import Message
+from noria.core.requests import Lineage
+from noria.core.scores import Score
+from noria.core.spans import Span
+from noria.stores.traces.schema import LINEAGE, STORED, Source
+
+_LARGEST = 2**63 - 1
+_INTEGERS: dict[Source, tuple[str, ...]] = {
+    "spans": ("start_ns", "end_ns", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    "scores": ("time_ns", "repeat"),
+}
+_TYPES: dict[str, Any] = {
+    "input": tuple[Message, ...],
+    "output": tuple[Message, ...],
+    "finish_reasons": tuple[str, ...],
+    "params": dict[str, Any],
+    "variables": dict[str, Any],
+    "attributes": dict[str, Any],
+    "metadata": dict[str, Any],
+    "value": bool | int | float | str,
+}
+
+
+class Lines(NamedTuple):
+    """Records of one append, as they are kept in the spool."""
+
+    spans: bytes
+    """One JSON object a line."""
+    scores: bytes
+    """One JSON object a line."""
+    records: int
+    """How many, in both."""
+
+
+def pack(spans: Sequence[Span], scores: Sequence[Score]) -> bytes:
+    """One spool payload.
+
+    Raises:
+        InvalidInput: a record can't be kept as it is (a number that is not finite or too big for its column, half a
+            surrogate pair, a value that JSON has no form for). Nothing of the append is kept then.
+    """
+    lines = Lines(
+        b"".join([_line("spans", span) for span in spans]),
+        b"".join([_line("scores", score) for score in scores]),
+        len(spans) + len(scores),
+    )
+    return msgspec.msgpack.encode(lines)
+
+
+def unpack(payload: bytes) -> Lines:
+    """The inverse of :func:`pack`, up to the lines."""
+    return msgspec.msgpack.decode(payload, type=Lines)
+
+
+def _line(source: Source, record: Span | Score) -> bytes:
+    for name in _INTEGERS[source]:
+        _check_integer(source, name, getattr(record, name))
+    if isinstance(record, Span):
+        _check_integer(source, "repeat", record.lineage.repeat)
+    try:
+        line = msgspec.json.encode(record)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{_name(record)} holds half a surrogate pair, which is no text: {error}.") from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidInput(f"{_name(record)} holds a value that JSON has no form for: {error}.") from error
+    # The encoder writes numbers that are not finite as null. Nulls are rare here (defaults are left out), so only
+    # lines that hold one pay for the slow look.
+    if b"null" in line:
+        for path, number in _not_finite(msgspec.structs.asdict(record), ""):
+            raise InvalidInput(f"{_name(record)} holds {number} in {path}; only finite numbers can be kept.")
+    return line + b"\n"
+
+
+def _check_integer(source: Source, name: str, value: int | None) -> None:
+    if value is not None and not 0 <= value <= _LARGEST:
+        raise InvalidInput(f"{name} of a record in {source} is {value}; it must be from 0 to 2^63 - 1.")
+
+
+def _not_finite(value: Any, path: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield path, value
+    elif isinstance(value, msgspec.Struct):
+        yield from _not_finite(msgspec.structs.asdict(value), path)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _not_finite(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, item in enumerate(value):
+            yield from _not_finite(item, f"{path}[{index}]")
+
+
+def _name(record: Span | Score) -> str:
+    if isinstance(record, Span):
+        return f"Span {record.span_id!r}"
+    return f"A score by {record.scorer!r}"
+
+
+@functools.cache
+def _decoder(name: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_TYPES.get(name, Any))
+
+
+def span_of(row: Sequence[Any]) -> Span:
+    """The span of a row with all stored columns in order; JSON columns as text."""
+    values = _values("spans", row)
+    lineage = Lineage(**{name: values.pop(name) for name in LINEAGE})
+    return Span(**values, lineage=lineage)
+
+
+def score_of(row: Sequence[Any]) -> Score:
+    """The score of a row with all stored columns in order; JSON columns as text."""
+    return Score(**_values("scores", row))
+
+
+def _values(source: Source, row: Sequence[Any]) -> dict[str, Any]:
+    return {
+        name: _decoder(name).decode(value) if kind in ("json", "any") else value
+        for (name, kind), value in zip(STORED[source].items(), row, strict=True)
+    }
