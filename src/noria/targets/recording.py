@@ -158,11 +158,14 @@ def _has_content(delta: Delta) -> bool:
 
 
 def _params(request: Request) -> dict[str, Any]:
-    """Everything beside the messages that decides the answer, provider-specific fields level with the others."""
-    params: dict[str, Any] = msgspec.to_builtins(request.params)
+    """Everything beside the messages that decides the answer, provider-specific fields level with the others.
+
+    Through JSON, so that a span is the same before and after it was stored.
+    """
+    params: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request.params))
     params = params.pop("extra", {}) | params
     if request.tools:
-        params["tools"] = msgspec.to_builtins(request.tools)
+        params["tools"] = msgspec.json.decode(msgspec.json.encode(request.tools))
     if request.tool_choice is not None:
         params["tool_choice"] = request.tool_choice
     if request.n != 1:
