@@ -22,6 +22,7 @@ from noria.core.experiments import Experiment, ExperimentSpec, ExperimentStatus,
 from noria.core.protocols import Clock, TraceStore
 from noria.core.results import Progress, Results
 from noria.core.scores import Scorer, ScorerSpec
+from noria.evaluate.asking import check_asks
 from noria.evaluate.conclude import check_spec, conclude, failed_calls
 from noria.evaluate.runner import GRACE_S, Ask, run
 
@@ -124,6 +125,7 @@ class Laboratory:
                 raise InvalidInput(f"The data set {spec.dataset_id} has no cases to try.")
             scorers = [self.make_scorer(scorer) for scorer in spec.scorers]
             check_spec(spec, scorers)
+            await asyncio.to_thread(check_asks, cases, [entry.variant for entry in spec.variants])
             asks = [self.make_call(variant, spec.cache) for variant in spec.variants]
             if found is None:
                 experiment = self._new(spec, by=by, app=app)

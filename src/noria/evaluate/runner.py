@@ -30,6 +30,7 @@ from noria.core.requests import Lineage, Request
 from noria.core.results import Progress
 from noria.core.scores import Score, Scorer, Subject
 from noria.core.spans import Span
+from noria.evaluate.asking import ask
 from noria.evaluate.group_commit import GroupCommit
 from noria.evaluate.judged import Judged
 from noria.evaluate.pool import each
@@ -172,22 +173,17 @@ class _OneRun:
         self.tally.answered(span)
 
     def _request(self, case: Case, repeat: int) -> Request:
-        variant = self.variant
-        return Request(
-            model=variant.model,
-            params=variant.params,
-            variables=case.input,
-            lineage=Lineage(
-                app=self.experiment.app,
-                variant_id=self.run.variant_id,
-                prompt_id=variant.prompt_id,
-                model_id=variant.model_id,
-                experiment_id=self.experiment.id,
-                run_id=self.run.id,
-                case_id=case.id,
-                repeat=repeat,
-            ),
+        lineage = Lineage(
+            app=self.experiment.app,
+            variant_id=self.run.variant_id,
+            prompt_id=self.variant.prompt_id,
+            model_id=self.variant.model_id,
+            experiment_id=self.experiment.id,
+            run_id=self.run.id,
+            case_id=case.id,
+            repeat=repeat,
         )
+        return ask(case, self.variant, lineage)
 
     async def _judge(self, case: Case, repeat: int, span: Span, known: Mapping[str, Score]) -> None:
         """Score what has no score yet, note the whole, and hand the new scores to the store."""
