@@ -72,7 +72,7 @@ class EngineContract:
         assert status.state == "ready"
         assert psutil.pid_exists(status.pid)
         assert 0 < status.rss_bytes <= status.peak_rss_bytes
-        assert await answer(endpoint)
+        assert await answer(endpoint, max_tokens=8)
         await engine.stop()
         assert engine.status().state == "stopped"
         assert engine.status().pid is None
@@ -154,7 +154,7 @@ class EngineContract:
         await engine.crashed(endpoint)
         await engine.start()
         assert engine.status().pid != pid
-        text = Path(engine.status().log).read_text()
+        text = await asyncio.to_thread(Path(engine.status().log).read_text)
         assert "zebrafish" not in text
         assert endpoint.api_key not in text
 

@@ -93,7 +93,8 @@ class EngineProcess:
             raise self._exit_failure()
         answer = json.loads(line)
         if "refused" in answer:
-            raise CannotRun(f"The engine '{self._name}' can't run: {answer['refused']}", hint=answer.get("hint", ""))
+            why = f"The engine '{self._name}' can't run: {answer['refused']}{self._quoted()}"
+            raise CannotRun(why, hint=str(answer.get("hint", "")))
         return int(answer["port"])
 
     async def _until_healthy(self, policy: RestartPolicy) -> None:
@@ -147,9 +148,12 @@ class EngineProcess:
         return self._failure(f"was killed by {name}" if name else f"exited with status {code}")
 
     def _failure(self, what: str) -> EngineFailed:
+        hint = f"Its whole log is {self._log.path}."
+        return EngineFailed(f"The engine '{self._name}' {what}.{self._quoted()}", hint=hint)
+
+    def _quoted(self) -> str:
         lines = self._log.last_lines()
-        quoted = f" Its log ends: {lines}" if lines else ""
-        return EngineFailed(f"The engine '{self._name}' {what}.{quoted}", hint=f"Its whole log is {self._log.path}.")
+        return f" Its log ends: {lines}" if lines else ""
 
 
 async def spawn(

@@ -9,13 +9,14 @@ It knows nothing about models: an engine is a program that keeps to the agreemen
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from noria.core.errors import EngineFailed
+from noria.core.errors import EngineFailed, NoriaError
 from noria.core.protocols import Endpoint, EngineStatus
 from noria.engines.log import EngineLog
 from noria.engines.process import CannotRun, EngineProcess, spawn
@@ -32,6 +33,7 @@ class Supervisor:
         order: what the process is told on its standard input, JSON-like; ``attempt`` (0, 1, ...) is added.
         log: path of its log file, kept over restarts and bounded.
         policy: when to restart and when to give up.
+        check: called in a thread before each first start; what it raises is raised by :meth:`start`.
         monotonic: a clock in seconds, for crash times.
         uniform: a random number in [0, 1), for the jitter.
 
@@ -47,6 +49,7 @@ class Supervisor:
         order: Mapping[str, Any],
         log: Path,
         policy: RestartPolicy | None = None,
+        check: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
         uniform: Callable[[], float] = random.random,
     ) -> None:
@@ -56,6 +59,7 @@ class Supervisor:
         self._order = order
         self._log = EngineLog(log)
         self._policy = policy or RestartPolicy()
+        self._check = check
         self._monotonic = monotonic
         self._uniform = uniform
         self._state = "stopped"
@@ -67,7 +71,7 @@ class Supervisor:
         self._process: EngineProcess | None = None
         self._endpoint: Endpoint | None = None
         self._failure: EngineFailed | None = None
-        self._ready: asyncio.Future[Endpoint | EngineFailed] | None = None
+        self._ready: asyncio.Future[Endpoint | NoriaError] | None = None
         self._gone: asyncio.Future[EngineFailed] | None = None
 
     async def start(self) -> Endpoint:
@@ -85,7 +89,7 @@ class Supervisor:
             self._task = asyncio.create_task(self._live(), name=f"engine {self._name}")
         assert self._ready is not None  # noqa: S101 - set together with the task
         outcome = await asyncio.shield(self._ready)
-        if isinstance(outcome, EngineFailed):
+        if isinstance(outcome, NoriaError):
             raise _anew(outcome)
         return outcome
 
@@ -131,6 +135,13 @@ class Supervisor:
             raise kind(f"{self._message} It is not started again for another {wait:.0f} s.", retry_after_s=wait)
 
     async def _live(self) -> None:
+        self._state = "starting"
+        try:
+            await asyncio.to_thread(self._check)
+        except NoriaError as error:
+            self._state, self._message = "failed", str(error)
+            self._settle(error)
+            return
         attempt = 0
         while True:
             failure = await self._run(attempt)
@@ -172,8 +183,7 @@ class Supervisor:
     def _gain(self, endpoint: Endpoint) -> None:
         self._endpoint, self._state, self._message = endpoint, "ready", ""
         self._gone = asyncio.get_running_loop().create_future()
-        if self._ready and not self._ready.done():
-            self._ready.set_result(endpoint)
+        self._settle(endpoint)
 
     def _fail_calls(self, failure: EngineFailed) -> None:
         """Fail the calls in flight; starts wait for the next process."""
@@ -186,8 +196,12 @@ class Supervisor:
     def _fail_all(self, failure: EngineFailed) -> None:
         """Fail the calls in flight and the starts that wait."""
         self._fail_calls(failure)
+        self._settle(failure)
+
+    def _settle(self, outcome: Endpoint | NoriaError) -> None:
+        """Answer the starts that wait."""
         if self._ready and not self._ready.done():
-            self._ready.set_result(failure)
+            self._ready.set_result(outcome)
 
     def _give_up(self, failure: EngineFailed) -> None:
         self._state, self._message = "failed", str(failure)
@@ -197,6 +211,9 @@ class Supervisor:
         self._fail_all(failure)
 
 
-def _anew(failure: EngineFailed) -> EngineFailed:
+Failure = TypeVar("Failure", bound=NoriaError)
+
+
+def _anew(failure: Failure) -> Failure:
     """A copy for each caller: a shared exception would collect all their tracebacks."""
-    return type(failure)(failure.message, retry_after_s=failure.retry_after_s, kept=failure.kept, hint=failure.hint)
+    return copy.copy(failure)
