@@ -40,6 +40,8 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         "autoload_known_extensions": False,
         # Checkpoints stall writers; at the default of 16 MB one comes every few seconds under load.
         "checkpoint_threshold": "64MB",
+        # By default DuckDB would take 80 % of the machine, which a local model needs; beyond this it spills to disk.
+        "memory_limit": "1GB",
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
