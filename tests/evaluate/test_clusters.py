@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+
 from noria.evaluate.clusters import clustered_mean, positions
 from noria.evaluate.student import t_quantile
-from scipy import stats
 
 NUMBERS = st.lists(st.floats(-100, 100), min_size=3, max_size=30).filter(lambda xs: np.ptp(xs) > 1e-3)
 

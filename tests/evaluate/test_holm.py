@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from noria.evaluate.holm import holm, levels
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judging import calls
+from scipy import stats
+
 from noria.evaluate.intervals import estimate, wilson
 from noria.evaluate.samples import Sample, scored
-from scipy import stats
 
 
 def sample(values, clusters=None, *, repeats=1, boolean=True):
@@ -92,7 +93,7 @@ def test_the_order_of_cases_does_not_matter(order):
     assert estimate(scored(shuffled, "accuracy"), alpha=0.05) == estimate(scored(answers, "accuracy"), alpha=0.05)
 
 
-def coverage(draw, truth, rounds=1_200):
+def coverage(draw, truth, rounds=900):
     found = [estimate(draw(), alpha=0.05) for _ in range(rounds)]
     return np.mean([one.lower <= truth <= one.upper for one in found])
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from noria.evaluate.permutation import DRAWS, sign_flip_p, swap_p
 from scipy import stats
+
+from noria.evaluate.permutation import DRAWS, sign_flip_p, swap_p
 
 DIFFERENCES = st.lists(st.integers(-30, 30).map(lambda whole: whole / 7), min_size=1, max_size=11)
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
+
 from noria.core.results import Estimate
 from noria.evaluate.power import MOST, detectable, more_cases
-from scipy import stats
 
 
 def difference(value, error, clusters, n=None):
@@ -31,6 +32,7 @@ def test_millers_rule_of_thumb_for_large_samples():
 def test_with_the_cases_forecast_the_difference_seen_is_detectable(error, seen, clusters, size):
     now = difference(seen, error, clusters, clusters * size)
     more = more_cases(now, alpha=0.05)
+    assume(more < MOST)
     total = clusters + more / size
     later = difference(seen, error * np.sqrt(clusters / total), round(total), round(total * size))
     assert detectable(later, alpha=0.05) <= seen * 1.005

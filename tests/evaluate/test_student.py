@@ -5,8 +5,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from noria.evaluate.student import normal_quantile, t_cdf, t_quantile, t_tail
 from scipy import stats
+
+from noria.evaluate.student import normal_quantile, t_cdf, t_quantile, t_tail
 
 FREEDOMS = [0.7, 1, 2, 4.5, 10, 29.3, 100, 1_000, 1e4, 1e6]
 

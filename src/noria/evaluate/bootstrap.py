@@ -117,7 +117,8 @@ def _bias_corrected(drawn: Floats, found: float, left_out: Floats, alpha: float)
     """The BCa interval from sorted resamples and the jackknife values (one cluster left out)."""
     normal = NormalDist()
     count = len(drawn)
-    below = np.count_nonzero(drawn < found) + 0.5 * np.count_nonzero(drawn == found)  # ties count half
+    slack = EQUAL * np.abs(drawn).max()  # rounding must not turn a tie into a side; ties count half
+    below = (np.count_nonzero(drawn < found - slack) + np.count_nonzero(drawn <= found + slack)) / 2
     bias = normal.inv_cdf(min(max(below, 0.5), count - 0.5) / count)
     defined = left_out[~np.isnan(left_out)]
     influence = defined.sum() / max(1, len(defined)) - defined

@@ -110,7 +110,7 @@ def _of_run(gate: Gate, run: RunSummary) -> float:
     else:
         value = totals[gate.metric]
     if value is None:
-        raise InvalidInput(f"the {gate.metric.replace('_', ' ')} of {run.variant} is unknown.")
+        raise InvalidInput(f"{run.variant} has no known {gate.metric.replace('_', ' ')}.")
     return float(value)
 
 

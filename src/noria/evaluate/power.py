@@ -45,7 +45,9 @@ def more_cases(difference: Estimate, *, alpha: float) -> int | None:
     if needed * difference.n / units > MOST:
         return MOST
     for _ in range(20):  # the t quantiles depend on the number sought
-        needed = max(float(fewest), units * (_multiple(needed, alpha) * ratio) ** 2)
+        before, needed = needed, max(float(fewest), units * (_multiple(needed, alpha) * ratio) ** 2)
+        if abs(needed - before) < 0.01:
+            break
     more = (needed - units) * difference.n / units
     return min(MOST, _rounded_up(more)) if more > 0.0 else 0
 

@@ -2,7 +2,7 @@
 
 The t distribution's tail is a regularised incomplete beta function, evaluated by its continued fraction with the
 modified Lentz method (DLMF 8.17.22; Press et al., *Numerical Recipes*, 3rd ed., section 6.4). Quantiles come from
-bisection and Newton steps on that tail. Tested against SciPy to a relative 1e-10.
+Newton's steps on that tail. Tested against SciPy to a relative 1e-10.
 """
 
 from __future__ import annotations
@@ -46,19 +46,16 @@ def t_quantile(probability: float, df: float) -> float:
 
 
 def _upper_quantile(tail: float, df: float) -> float:
-    """The t with ``t_tail(t, df) == tail`` for 0 < ``tail`` < 0.5: bracketed, then Newton kept inside the bracket."""
-    low, high = 0.0, 1.0
-    while t_tail(high, df) > tail:
-        low, high = high, high * 2.0
-    t = (low + high) / 2.0
-    for _ in range(200):
-        excess = t_tail(t, df) - tail
-        low, high = (t, high) if excess > 0.0 else (low, t)
-        step = t + excess / _density(t, df)
-        following = step if low < step < high else (low + high) / 2.0
-        if abs(following - t) <= 1e-15 * t:
-            return following
-        t = following
+    """The t with ``t_tail(t, df) == tail`` for 0 < ``tail`` < 0.5.
+
+    Newton's steps from the normal quantile, which lies below. The tail is convex, so they rise and never overshoot.
+    """
+    t = -normal_quantile(tail)
+    for _ in range(_STEPS):
+        step = (t_tail(t, df) - tail) / _density(t, df)
+        t += step
+        if step <= 1e-14 * t:
+            break
     return t
 
 

@@ -126,7 +126,9 @@ def _plain(value: float) -> str:
     """Two decimals, more for the small, fewer for the large: 0.71, 0.0042, 341."""
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.2f}" if value >= 0.05 or value == 0 else _significant(value, 2)
+    if value >= 0.05 or value == 0:
+        return f"{value:.2f}"
+    return _significant(value, 2).rstrip("0") if value >= 1e-6 else _significant(value, 2)
 
 
 def _seconds(value: float) -> str:
