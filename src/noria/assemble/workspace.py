@@ -40,7 +40,7 @@ from noria.evaluate.runner import Ask
 from noria.monitor import LiveMonitors, refuse_needs
 from noria.scorers.registry import kinds, make
 from noria.settings import Secret, Settings
-from noria.stores.blobs import Blobs
+from noria.stores.blobs import open_blobs
 from noria.stores.catalogue import Catalogue
 from noria.stores.folder import DataFolder
 from noria.stores.traces.duckdb import DuckDBTraces
@@ -329,7 +329,7 @@ async def open_workspace(settings: Settings, environ: Mapping[str, str], *, hold
         folder = stack.enter_context(DataFolder.open(settings.folder, holder=holder))
         catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=time.time_ns)
         stack.callback(catalogue.close)
-        blobs = Blobs(settings.blobs or str(folder.blobs))
+        blobs = open_blobs(settings.blobs or folder.blobs, cache=folder.path / "cache")
         traces = await DuckDBTraces.open(folder.traces, folder.spool)
         stack.push_async_callback(traces.close)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
