@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from paper import PaperTraces
 from trials import Exact, cases, experiment, span
 
 from noria.core.requests import Request
 from noria.core.spans import Span
 from noria.evaluate.runner import run
+from noria.stores.traces.duckdb import DuckDBTraces
 
 
 async def main(folder: Path, port: int, count: int, concurrency: int) -> None:
@@ -24,16 +24,18 @@ async def main(folder: Path, port: int, count: int, concurrency: int) -> None:
         await writer.wait_closed()
         return span(request, time.time_ns(), answer, number=0)
 
+    store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
     trial = experiment(count, "a", repeats=2)
     found = await run(
         trial,
         cases(count),
         calls={"run-a": call},
         scorers=[Exact()],
-        store=PaperTraces(folder / "traces.jsonl"),
+        store=store,
         now=time.time_ns,
         concurrency=concurrency,
     )
+    await store.close()
     assert len(found["run-a"]) == 2 * count
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.datasets import Case, dataset_id
@@ -268,6 +268,7 @@ CASES = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(CASES)
 def test_cases_survive_the_way_through_a_blob(cases: list[Case]) -> None:
     again = decode_cases(encode_cases(cases))

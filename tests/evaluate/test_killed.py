@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from paper import PaperTraces
+from noria.core.questions import Question
+from noria.stores.traces.duckdb import DuckDBTraces
 
 COUNT, REPEATS, CONCURRENCY = 40, 2, 4
 
@@ -40,26 +41,34 @@ async def test_a_killed_experiment_goes_on_and_repeats_no_finished_call(tmp_path
     upstream = Upstream()
     server = await asyncio.start_server(upstream.answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    store = PaperTraces(tmp_path / "traces.jsonl")
     async with server:
         for kill_at in (17, 50):
             upstream.kill_at = kill_at
-            durable_before = finished(store)
+            before, _ = await recorded(tmp_path)
             known = len(upstream.calls)
             assert await upstream.start(tmp_path, port) == -9
-            assert len(finished(store)) > len(durable_before)
-            assert not durable_before & set(upstream.calls[known:])
-        durable, known = finished(store), len(upstream.calls)
+            assert len((await recorded(tmp_path))[0]) > len(before)
+            assert not before & set(upstream.calls[known:])
+        durable, _ = await recorded(tmp_path)
+        known = len(upstream.calls)
         upstream.kill_at = None
         assert await upstream.start(tmp_path, port) == 0
     wanted = {(f"c{number}", repeat) for number in range(COUNT) for repeat in range(REPEATS)}
     assert set(upstream.calls[known:]) == wanted - durable
-    assert finished(store) == wanted
-    assert len(store.all("span")) == len(store.all("score")) == len(wanted)
+    assert await recorded(tmp_path) == (wanted, len(wanted))
     # Only what was in flight at a kill was called again: at most CONCURRENCY calls for each of the two kills.
     assert len(upstream.calls) <= len(wanted) + 2 * CONCURRENCY
     assert max(Counter(upstream.calls).values()) <= 3
 
 
-def finished(store: PaperTraces) -> set[tuple[str, int]]:
-    return {(span["lineage"]["case_id"], span["lineage"]["repeat"]) for span in store.all("span")}
+async def recorded(folder: Path) -> tuple[set[tuple[str | None, int | None]], int]:
+    """Cases and repeats with a durable answer, and how many scores there are."""
+    store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
+    try:
+        spans = await store.spans(Question(limit=None))
+        scores = await store.scores(Question(source="scores", limit=None))
+    finally:
+        await store.close()
+    keys = {(span.lineage.case_id, span.lineage.repeat) for span in spans}
+    assert len(keys) == len(spans)
+    return keys, len(scores)

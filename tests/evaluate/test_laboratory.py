@@ -123,6 +123,14 @@ async def test_the_limit_tries_the_first_cases_only(bench: Bench) -> None:
     assert bench.caching == [False]
 
 
+async def test_answers_from_the_cache_are_counted(bench: Bench) -> None:
+    bench.model.cached = True
+    done = await bench.finish(spec(3, "a", "b"))
+    assert done.results is not None
+    assert [run.cached for run in done.results.runs] == [3, 3]
+    assert bench.laboratory.progress(done.id).cached == 6
+
+
 async def test_stopped_it_goes_on_where_it_was(bench: Bench) -> None:
     bench.model.gate.clear()
     asked = spec(20, "a")

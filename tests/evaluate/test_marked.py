@@ -60,7 +60,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("a: 1\na: 2", 'f.yaml:2:1: the key "a" is there twice'),
         ("a: &a [*a]", "nested more than 40 levels"),
         ("[" * 200 + "]" * 200, "nested more than 40 levels"),
-        ("[" * 50_000, "nested more than 40 levels"),
+        ("[" * 1_000, "nested more than 40 levels"),
         (BOMB, "more than 100000 values, aliases expanded"),
         (
             "a: !!python/object/apply:os.system [x]",

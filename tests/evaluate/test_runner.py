@@ -15,6 +15,7 @@ from noria.core.results import Progress
 from noria.core.scores import Score
 from noria.evaluate.judged import Judged
 from noria.evaluate.runner import run
+from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.memory import MemoryTraces
 
 
@@ -122,6 +123,21 @@ async def test_resuming_reads_page_by_page(store: PaperTraces, model: Model, mon
     assert len(found["run-a"]) == 7
     assert again.requests == []
     assert judge.seen == []
+
+
+async def test_the_embedded_store_gives_back_what_it_was_given(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noria.evaluate.resume.PAGE", 4)
+    traces = await DuckDBTraces.open(tmp_path / "traces.duckdb", tmp_path / "spool")
+    first = await go(traces, model, 5, "a", "b", repeats=2)
+    await traces.close()
+    traces = await DuckDBTraces.open(tmp_path / "traces.duckdb", tmp_path / "spool")
+    again, judge = Model(Ticks()), Exact()
+    second = await go(traces, again, 5, "a", "b", repeats=2, scorers=[judge])
+    await traces.close()
+    assert (again.requests, judge.seen) == ([], [])
+    assert second == first
 
 
 async def test_failed_calls_are_recorded_without_scores_and_called_again(store: PaperTraces, model: Model) -> None:
