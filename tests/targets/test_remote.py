@@ -12,7 +12,7 @@ from aiohttp import web
 from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
 from noria.core.events import Delta, Sent, Started, collect
 from noria.targets.foreign import broken, unanswered
-from noria.targets.remote import Remote, Timeouts
+from noria.targets.remote import Remote, Timeouts, open_session
 from noria.targets.scripted import answer
 from noria.wires.openai_chat import OpenAIChat
 
@@ -61,12 +61,40 @@ async def test_a_provider_that_does_not_stream_is_read_all_the_same(session: aio
     assert [event.text for event in seen if isinstance(event, Delta)] == ["hi"]
 
 
-async def test_the_connection_is_kept_for_the_next_call(session: aiohttp.ClientSession) -> None:
-    async with serving(lambda _: answer("hi")) as upstream:
+@pytest.mark.parametrize(("keep_alive", "connections"), [(True, 1), (False, 3)])
+async def test_connections_are_kept_where_asked_for(keep_alive: bool, connections: int) -> None:
+    async with serving(lambda _: answer("hi")) as upstream, open_session(keep_alive=keep_alive) as session:
         target = remote(session, upstream)
         for _ in range(3):
             await collect(target.call(ASK))
-    assert len(upstream.connections) == 1
+    assert len(upstream.connections) == connections
+
+
+async def test_a_server_that_closes_after_each_reply_without_saying_so() -> None:
+    """As llama.cpp does: a kept connection would carry the next request into the void."""
+    body = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    handlers: list[asyncio.Task[None] | None] = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.append(asyncio.current_task())
+        request = await reader.readuntil(b"\r\n\r\n")
+        length = int(request.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        await reader.readexactly(length)
+        writer.write(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        await writer.drain()
+        await reader.read(1)  # until the client closes, or sends what will never be answered
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(once, "127.0.0.1", 0)
+    async with server, open_session(keep_alive=False) as session:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        target = Remote(session, OpenAIChat(), base_url=url, provider="p")
+        assert [(await collect(target.call(ASK))).text for _ in range(3)] == ["hi"] * 3
+        await asyncio.gather(*filter(None, handlers))
+    assert len(handlers) == 3
 
 
 @pytest.mark.parametrize("end", [RESET, CUT])
@@ -103,6 +131,7 @@ async def test_no_http_at_all_is_a_failed_call(session: aiohttp.ClientSession) -
         writer.write(b"220 smtp ready\r\n\r\n")
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(garble, "127.0.0.1", 0)
     async with server:
@@ -116,6 +145,7 @@ async def test_a_connection_closed_without_an_answer(session: aiohttp.ClientSess
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:

@@ -98,3 +98,5 @@ async def serving(script: Script) -> AsyncIterator[Upstream]:
         yield upstream
     finally:
         await runner.cleanup()
+        for _ in range(3):  # an aborted transport closes its socket in one of the loop's next turns
+            await asyncio.sleep(0)

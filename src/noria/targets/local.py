@@ -20,7 +20,8 @@ class Local:
 
     Arguments:
         engine: started by the first call.
-        make_remote: the target for an endpoint: a ``Remote`` with the provider ``local`` and the endpoint's model.
+        make_remote: the target for an endpoint: a ``Remote`` with the provider ``local``, the endpoint's model and key,
+            on a session that does not keep connections.
         model_id: content id of the model's set-up, stamped on requests that bring none.
     """
 

@@ -35,11 +35,23 @@ class Timeouts(Noun):
     """For the whole call, pauses of whoever reads the events included."""
 
 
+def open_session(*, keep_alive: bool) -> aiohttp.ClientSession:
+    """A session for remotes: as many connections as there are calls, no cookies. Close it at shutdown.
+
+    With ``keep_alive`` a connection serves many calls, which saves TLS handshakes. A local engine needs one without:
+    llama.cpp closes the connection after every stream without saying so, and a call that is already under way on it
+    would be lost.
+    """
+    connector = aiohttp.TCPConnector(limit=0, force_close=not keep_alive)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
 class Remote:
     """A target over HTTP.
 
     Arguments:
-        session: whose connections are used; shared between targets, and closed by whoever made it.
+        session: whose connections are used, such as :func:`open_session` makes; shared between targets, and closed by
+            whoever made it.
         wire: the dialect.
         base_url: such as ``https://api.openai.com/v1``.
         api_key: sent with every call and shown in no error; empty for none.
@@ -72,6 +84,7 @@ class Remote:
             raise InvalidInput(f"Provider `{provider}` has both an API key and a user in its base URL; keep one.")
         self._session = session
         self._wire = wire
+        self._headers = wire.headers(api_key)
         self._api_key = api_key
         self._provider = provider
         self._model = model
@@ -114,7 +127,7 @@ class Remote:
                 response = await self._session.post(
                     self._url,
                     data=body,
-                    headers=self._wire.headers(self._api_key),
+                    headers=self._headers,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=waits.connect_s),
                     allow_redirects=False,
                 )
