@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from noria.adapt.prompts import diff, dump_markdown, read_prompt
 from noria.adapt.prompts.files import PromptFile
 from noria.core.datasets import Case
@@ -54,6 +56,14 @@ class EvalPlan:
     def check(self, prompts: dict[str, Prompt]) -> None:
         """Check that the cases have what prompts (by variant's name) and scorers need. Raises ``InvalidInput``."""
         check_cases(self._loaded, self.cases, prompts=prompts, scorers=self._scorers)
+
+    def use_model(self, model: str) -> None:
+        """Try every variant that names a model on another one, instead of writing a second file."""
+        variants = tuple(
+            msgspec.structs.replace(entry, model=model) if entry.model is not None else entry
+            for entry in self.file.variants
+        )
+        self.file = msgspec.structs.replace(self.file, variants=variants)
 
     def error_in(self, variant: int, error: InvalidInput) -> InvalidInput:
         """``error`` with the place of a variant in the file before it."""

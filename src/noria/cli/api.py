@@ -34,12 +34,14 @@ _KINDS: dict[str, type[NoriaError]] = {
 class Api:
     """The REST API as typed calls. Answers are validated on their way in."""
 
-    def __init__(self, client: httpx.AsyncClient, settings: Settings, server_url: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, settings: Settings, server_url: str = "", key: str = "") -> None:
         self._client = client
         self.settings = settings
         """The configuration."""
         self.server_url = server_url
         """The server's URL; empty when the folder is opened in this process."""
+        self.key = key
+        """The key for ``server_url``, for programs that this one starts."""
 
     async def get(self, path: str, kind: type[T], **query: Any) -> T:
         """Read."""
@@ -84,11 +86,10 @@ async def open_api(options: Mapping[str, Any], *, holder: str) -> AsyncIterator[
         holder: how this process is known to others while it holds the folder.
     """
     settings = load_settings(os.environ, Path.cwd(), options)
-    url, key = _running(settings)
+    url, key = running_server(settings)
     if url:
-        headers = {"authorization": f"Bearer {key}", **_headers()}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as client:
-            yield Api(client, settings, url)
+        async with connected(settings, url, key) as api:
+            yield api
         return
     from noria.assemble import open_workspace  # noqa: PLC0415  # half a second that a call over HTTP need not pay
     from noria.serve.access import Access  # noqa: PLC0415
@@ -101,23 +102,34 @@ async def open_api(options: Mapping[str, Any], *, holder: str) -> AsyncIterator[
         async with httpx.AsyncClient(
             transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=TIMEOUT_S
         ) as client:
-            yield Api(client, settings, "")
+            yield Api(client, settings)
 
 
-def _running(settings: Settings) -> tuple[str, str]:
-    """URL and key of the running server; empty when none runs."""
+@contextlib.asynccontextmanager
+async def connected(settings: Settings, url: str, key: str) -> AsyncIterator[Api]:
+    """The API of a server at ``url``."""
+    headers = {"authorization": f"Bearer {key}", **_headers()}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as client:
+        yield Api(client, settings, url, key)
+
+
+def running_server(settings: Settings) -> tuple[str, str]:
+    """URL and key of the running server; empty when none runs.
+
+    The key that lies in the data folder goes only to the server that holds this folder, never to another URL.
+    """
     from noria.assemble.holder import holder_of, stored_key  # noqa: PLC0415  # see above
 
     given = os.environ.get("NORIA_API_KEY", "").strip()
-    if settings.url:
-        key = given or stored_key(settings.folder) or ""
-        if not key:
-            raise InvalidInput(f"There is no key for {settings.url}.", hint="Set NORIA_API_KEY.")
-        return settings.url.rstrip("/"), key
     holder = holder_of(settings.folder)
-    if holder is None or not holder.url:
+    own_url = holder.url if holder else None
+    url = settings.url.rstrip("/") or own_url
+    if not url:
         return "", ""
-    return holder.url, given or stored_key(settings.folder) or ""
+    key = given or (stored_key(settings.folder) if url == own_url else None)
+    if not key:
+        raise InvalidInput(f"There is no key for {url}.", hint="Set NORIA_API_KEY.")
+    return url, key
 
 
 def _headers() -> dict[str, str]:
