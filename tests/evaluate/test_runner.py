@@ -8,7 +8,7 @@ import pytest
 from paper import PaperTraces
 from trials import Exact, Model, Moody, Ticks, cases, experiment
 
-from noria.core.errors import StorageFull
+from noria.core.errors import CallFailed, StorageFull
 from noria.core.protocols import TraceStore
 from noria.core.questions import Question
 from noria.core.results import Progress
@@ -152,6 +152,22 @@ async def test_failed_calls_are_recorded_without_scores_and_called_again(store: 
     found = await go(store, again, 3)
     assert [case for _, case, _ in again.called] == ["c1"]
     assert all(one.answered for one in found["run-a"])
+
+
+async def test_a_model_that_never_answers_is_given_up(store: PaperTraces, model: Model) -> None:
+    model.broken = {f"c{number}" for number in range(100)}
+    with pytest.raises(
+        CallFailed, match=r'The first 20 calls of the variant "a" all failed, the last with: The model did'
+    ):
+        await go(store, model, 100, concurrency=1)
+    assert len(model.requests) == len(store.all("span")) == 20
+
+
+async def test_one_answer_is_enough_to_go_on(store: PaperTraces, model: Model) -> None:
+    model.broken = {f"c{number}" for number in range(1, 100)}
+    assert len((await go(store, model, 100, concurrency=1))["run-a"]) == 100
+    assert len((await go(store, model, 100, concurrency=1))["run-a"]) == 100
+    assert len(model.requests) == 199
 
 
 async def test_a_scorers_fault_is_a_finding_and_the_run_goes_on(store: PaperTraces, model: Model) -> None:

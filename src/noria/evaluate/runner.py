@@ -23,7 +23,7 @@ import msgspec
 
 from noria.core.apps import Variant
 from noria.core.datasets import Case
-from noria.core.errors import InvalidInput, NoriaError
+from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.experiments import Experiment, Run
 from noria.core.protocols import Clock, TraceStore
 from noria.core.requests import Lineage, Request
@@ -43,6 +43,9 @@ A call that fails for good comes back as a span with status ``error``; an except
 
 GRACE_S = 10.0
 """How long calls in flight may take after a stop, seconds."""
+
+GIVE_UP_AFTER = 20
+"""Failed calls, without one answer to the run, after which the rest is not tried: a wrong key or address fails them all."""
 
 
 async def run(
@@ -76,6 +79,7 @@ async def run(
 
     Raises:
         StorageFull: nothing more can be made durable. What was durable before is kept, as with every exception.
+        CallFailed: the first :data:`GIVE_UP_AFTER` calls of a run all failed.
     """
     stop = stop or asyncio.Event()
     commit = GroupCommit(store)
@@ -122,6 +126,8 @@ class _OneRun:
     tally: Tally
     done: dict[tuple[str, int], Judged] = field(default_factory=dict)
     keeping: set[asyncio.Task[None]] = field(default_factory=set)
+    answered: int = 0
+    failed: int = 0
 
     def open(self) -> Iterator[tuple[Case, int]]:
         """What has no answer yet."""
@@ -171,6 +177,14 @@ class _OneRun:
             await self.commit.keep(spans=[span])
         await self._judge(case, repeat, span, {})
         self.tally.answered(span)
+        self.failed += span.status != "ok"
+        if not self.answered and self.failed >= GIVE_UP_AFTER:
+            raise CallFailed(
+                f'The first {self.failed} calls of the variant "{self.run.variant_name}" all failed, the last with: '
+                f"{span.error_message or span.error_type}",
+                kept="They are recorded, and no more were made.",
+                hint="Put right what is wrong and start it again.",
+            )
 
     def _request(self, case: Case, repeat: int) -> Request:
         lineage = Lineage(
@@ -190,6 +204,7 @@ class _OneRun:
         scores: dict[str, Score | str | None] = dict(known)
         new: list[Score] = []
         if span.status == "ok":
+            self.answered += 1
             subject = Subject(
                 output=span.output_text,
                 input=case.input,
