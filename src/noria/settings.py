@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -45,6 +45,8 @@ class Provider(Noun, forbid_unknown_fields=True):
     """Base URL, such as ``https://api.example.com/v1``."""
     api_key_env: str = ""
     """Environment variable that holds the key; empty sends none. The key itself never stands in a file."""
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """How the server names the limit on generated tokens; OpenAI's newer models take ``max_completion_tokens``."""
     stream: bool = True
     """Ask for streamed replies, so that time to first token is seen. Turn off for servers that cannot."""
     connect_timeout_s: float = 10.0
@@ -60,7 +62,9 @@ class Provider(Noun, forbid_unknown_fields=True):
 
 
 BUILT_IN_PROVIDERS: dict[str, Provider] = {
-    "openai": Provider(base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+    "openai": Provider(
+        base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY", limit_field="max_completion_tokens"
+    ),
 }
 """Providers that need no entry in the file, only their key in the environment."""
 

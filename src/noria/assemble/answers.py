@@ -39,21 +39,33 @@ Lookup = Callable[[str], Awaitable[Span | None]]
 
 
 class Answers:
-    """Finds the target of a name, and keeps it until the catalogue changes."""
+    """Finds the target of a name, and keeps it until the catalogue changes.
+
+    Arguments:
+        settings: the configured providers.
+        environ: where their keys are.
+        catalogue: apps, variants, prompts and local models.
+        engines: the local models' engines.
+        providers: connections to providers, kept open between calls.
+        local: connections to engines, one for each call: llama.cpp closes them after a stream without saying so.
+    """
 
     def __init__(
         self,
         settings: Settings,
         environ: Mapping[str, str],
+        *,
         catalogue: Catalogue,
         engines: EnginePool,
-        session: aiohttp.ClientSession,
+        providers: aiohttp.ClientSession,
+        local: aiohttp.ClientSession,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._catalogue = catalogue
         self._engines = engines
-        self._session = session
+        self._providers = providers
+        self._local_session = local
         self._known: dict[str, Target] = {}
         self._as_of = -1
 
@@ -105,8 +117,8 @@ class Answers:
         if provider.api_key_env and not key:
             raise InvalidInput(f"Provider {provider_name!r} needs its key in {provider.api_key_env}, which is not set.")
         remote = Remote(
-            self._session,
-            OpenAIChat(),
+            self._providers,
+            OpenAIChat(limit_field=provider.limit_field),
             base_url=provider.base_url,
             api_key=key,
             provider=provider_name,
@@ -147,7 +159,7 @@ class Answers:
 
         def remote(endpoint: Endpoint) -> Target:
             return Remote(
-                self._session,
+                self._local_session,
                 OpenAIChat(),
                 base_url=endpoint.base_url,
                 api_key=endpoint.api_key,

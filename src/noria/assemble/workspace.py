@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,6 +15,7 @@ import msgspec
 import noria
 from noria.adapt.prompts import check
 from noria.assemble.answers import Answers
+from noria.assemble.clock import now
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.pulls import Pulls
@@ -47,6 +47,7 @@ from noria.stores.traces.duckdb import DuckDBTraces
 from noria.targets.pricing import price_of
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
+from noria.targets.remote import open_session
 from noria.targets.routed import Routed
 
 P = ParamSpec("P")
@@ -65,7 +66,8 @@ class Workspace:
         catalogue: Catalogue,
         traces: DuckDBTraces,
         blobs: BlobStore,
-        session: aiohttp.ClientSession,
+        providers: aiohttp.ClientSession,
+        local: aiohttp.ClientSession,
     ) -> None:
         self.settings = settings
         """The configuration."""
@@ -83,15 +85,15 @@ class Workspace:
         self._folder = folder
         self._blobs = blobs
         self._engines = EnginePool(blobs, folder.logs)
-        self._answers = Answers(settings, environ, catalogue, self._engines, session)
+        self._answers = Answers(
+            settings, environ, catalogue=catalogue, engines=self._engines, providers=providers, local=local
+        )
         self._replies = RememberedReplies(traces)
         self._pulls = Pulls(new_id)
         self._scorers: dict[str, Scorer] = {}
-        self.monitors = LiveMonitors(self._attached, lambda scores: traces.append(scores=scores), time.time_ns)
+        self.monitors = LiveMonitors(self._attached, lambda scores: traces.append(scores=scores), now)
         """Live scoring."""
-        recorded = Recorded(
-            Routed(self._answers.resolve), self._record, now=time.time_ns, new_ids=random_ids, price=price_of
-        )
+        recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
         self._recorded = recorded
         self.target: Target = recorded
         """Answers every name, and records every call."""
@@ -102,7 +104,7 @@ class Workspace:
             make_scorer=self.make_scorer,
             make_call=self._make_call,
             memory=lambda variant: self._engines.peak_memory(variant.model_id),
-            now=time.time_ns,
+            now=now,
             new_id=new_id,
             environment=self.environment,
         )
@@ -130,7 +132,7 @@ class Workspace:
     async def _ask(self, request: Request) -> tuple[Span, Reply]:
         """For judges: a call that is recorded like any other."""
         span, reply = await recorded_call(
-            self._answers.resolve(request.model), request, now=time.time_ns, new_ids=random_ids, price=price_of
+            self._answers.resolve(request.model), request, now=now, new_ids=random_ids, price=price_of
         )
         await self._store.append([span])
         return span, reply
@@ -139,7 +141,7 @@ class Workspace:
         target = self._answers.variant(entry.variant, self._replies if cache else None)
 
         async def ask(request: Request) -> Span:
-            span, _ = await recorded_call(target, request, now=time.time_ns, new_ids=random_ids, price=price_of)
+            span, _ = await recorded_call(target, request, now=now, new_ids=random_ids, price=price_of)
             return span
 
         return ask
@@ -210,7 +212,7 @@ class Workspace:
             raise InvalidInput(f"The rate is {rate}; it must be from 0 to 1.")
         self.catalogue.apps.get(app)
         refuse_needs(self.make_scorer(scorer))
-        monitor = Monitor(name=name, app=app, scorer=scorer, rate=rate, created_ns=time.time_ns(), created_by=by)
+        monitor = Monitor(name=name, app=app, scorer=scorer, rate=rate, created_ns=now(), created_by=by)
         self.catalogue.monitors.put(monitor)
         self._scorers.clear()
         return monitor
@@ -240,9 +242,7 @@ class Workspace:
         """Begin to fetch weights and to register them as a model."""
 
         async def fetch(report: Callable[[str, int, int | None], None]) -> LocalModel:
-            model = await pull(
-                reference, blobs=self._blobs, name=name, options=options, now=time.time_ns, progress=report
-            )
+            model = await pull(reference, blobs=self._blobs, name=name, options=options, now=now, progress=report)
             await self.in_thread(self.catalogue.models.put, model)
             return model
 
@@ -327,14 +327,22 @@ async def open_workspace(settings: Settings, environ: Mapping[str, str], *, hold
     """
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.folder, holder=holder))
-        catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=time.time_ns)
+        catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=now)
         stack.callback(catalogue.close)
         blobs = open_blobs(settings.blobs or folder.blobs, cache=folder.path / "cache")
         traces = await DuckDBTraces.open(folder.traces, folder.spool)
         stack.push_async_callback(traces.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
+        providers = await stack.enter_async_context(open_session(keep_alive=True))
+        local = await stack.enter_async_context(open_session(keep_alive=False))
         workspace = Workspace(
-            settings, environ, folder=folder, catalogue=catalogue, traces=traces, blobs=blobs, session=session
+            settings,
+            environ,
+            folder=folder,
+            catalogue=catalogue,
+            traces=traces,
+            blobs=blobs,
+            providers=providers,
+            local=local,
         )
         stack.push_async_callback(workspace.close)
         await workspace.laboratory.recover()

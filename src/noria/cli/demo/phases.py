@@ -38,7 +38,7 @@ WEIGHTS = "smollm2-135m"
 LEAN = "smollm2-135m-lean"
 """The same weights, set up for less memory."""
 OPTIONS = EngineOptions(context=2048, slots=4)
-LEAN_OPTIONS = EngineOptions(context=2048, slots=4, kv_cache="q8_0")
+LEAN_OPTIONS = EngineOptions(context=2048, slots=4, kv_cache="q4_0")
 QUALITY = "topic.accuracy"
 """The metric that decides."""
 CALLS = 24
@@ -249,7 +249,7 @@ def unseen_questions(example: Path, count: int) -> list[str]:
     """Questions that no experiment and no few-shot example has used: the last ones of the training split."""
     lines = (example / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    return [row["input"]["text"] for row in rows if row["metadata"].get("role") != "example"][-count:]
+    return [row["input"]["text"] for row in rows if row["metadata"].get("role") != "few-shot"][-count:]
 
 
 def call_as_a_program(url: str, key: str, questions: list[str]) -> list[str]:
