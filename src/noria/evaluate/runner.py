@@ -125,9 +125,13 @@ class _OneRun:
     now: Clock
     tally: Tally
     done: dict[tuple[str, int], Judged] = field(default_factory=dict)
+    """By case and repeat."""
     keeping: set[asyncio.Task[None]] = field(default_factory=set)
+    """Scores on their way to the store, and those that did not get there."""
     answered: int = 0
+    """Calls with an answer, resumed ones counted."""
     failed: int = 0
+    """Calls of this start that failed."""
 
     def open(self) -> Iterator[tuple[Case, int]]:
         """What has no answer yet."""
