@@ -1,9 +1,25 @@
 """Putting Noria together: the only room that chooses implementations, by settings.
 
-``serve`` and ``cli`` see a :class:`Workspace` and nothing behind it.
+``serve`` and ``cli`` see a :class:`Workspace` and nothing behind it. It is imported when it is first asked for: two
+seconds that a command which talks to a running server need not pay.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from noria.assemble.reports import ModelReport, PullProgress
-from noria.assemble.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from noria.assemble.workspace import Workspace, open_workspace
 
 __all__ = ["ModelReport", "PullProgress", "Workspace", "open_workspace"]
+
+
+def __getattr__(name: str) -> object:
+    """The workspace, imported late (PEP 562)."""
+    if name not in {"Workspace", "open_workspace"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from noria.assemble import workspace  # noqa: PLC0415  # see above
+
+    return getattr(workspace, name)

@@ -13,7 +13,7 @@ from noria.cli.tables import short_id, table, when
 from noria.core.apps import App, NamedVariant, Release
 from noria.core.errors import InvalidInput
 from noria.core.requests import Parameters
-from noria.serve.api.apps import PutApp, PutVariant
+from noria.serve.shapes import PutApp, PutVariant
 
 
 @click.group()

@@ -19,10 +19,16 @@ from noria.core.errors import InvalidInput, UnknownName
 from noria.core.experiments import Experiment, ExperimentVariant
 from noria.core.prompts import Prompt
 from noria.core.results import Progress
-from noria.serve.api.apps import MadeVariant, PutApp, PutVariant
-from noria.serve.api.datasets import PutDataset
-from noria.serve.api.experiments import ExperimentProgress, StartExperiment
-from noria.serve.api.prompts import PushedPrompt, PushPrompt
+from noria.serve.shapes import (
+    ExperimentProgress,
+    MadeVariant,
+    PushedPrompt,
+    PushPrompt,
+    PutApp,
+    PutDataset,
+    PutVariant,
+    StartExperiment,
+)
 
 POLL_S = 0.1
 """Seconds between two looks at a running experiment."""

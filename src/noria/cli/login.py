@@ -7,7 +7,7 @@ import click
 from noria.cli.api import Api
 from noria.cli.command import Show, with_api
 from noria.core.errors import InvalidInput
-from noria.serve.api.server import LoginToken
+from noria.serve.shapes import LoginToken
 
 
 @click.command()

@@ -12,7 +12,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.tables import megabytes, short_id, table
 from noria.core.errors import CallFailed, InvalidInput, NoriaError, Unavailable
 from noria.core.models import EngineOptions, KVCacheType, LocalModel
-from noria.serve.api.models import PullModel
+from noria.serve.shapes import PullModel
 
 POLL_S = 0.15
 """Seconds between two looks at a pull."""

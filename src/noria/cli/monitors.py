@@ -12,7 +12,7 @@ from noria.core.errors import InvalidInput
 from noria.core.monitors import Monitor
 from noria.core.questions import Aggregate, Filter, Question, Table
 from noria.core.scores import ScorerSpec
-from noria.serve.api.monitors import AttachMonitor
+from noria.serve.shapes import AttachMonitor
 
 
 @click.group()

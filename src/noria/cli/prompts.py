@@ -12,7 +12,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.tables import short_id, table, when
 from noria.core.errors import InvalidInput
 from noria.core.prompts import PromptVersion
-from noria.serve.api.prompts import PushedPrompt, PushPrompt, SetLabel
+from noria.serve.shapes import PushedPrompt, PushPrompt, SetLabel
 
 
 @click.group()

@@ -9,7 +9,7 @@ from noria.cli.apps import serves
 from noria.cli.command import Show, with_api
 from noria.core.apps import App, Release
 from noria.core.errors import InvalidInput
-from noria.serve.api.apps import NewRelease, RollBack, WeightedVariant
+from noria.serve.shapes import NewRelease, RollBack, WeightedVariant
 
 
 @click.command()

@@ -11,7 +11,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.tables import dollars, seconds, short_id, table, when
 from noria.core.scores import Score
 from noria.core.spans import Span
-from noria.serve.api.traces import Trace
+from noria.serve.shapes import Trace
 
 _COLOURS = {"ok": "green", "error": "red", "cancelled": "yellow"}
 

@@ -28,10 +28,7 @@ from noria.core.questions import Aggregate, Filter, Question, Table
 from noria.core.results import Comparison, Results
 from noria.core.scores import ScorerSpec
 from noria.core.struct import Noun
-from noria.serve.api.apps import NewRelease, PutVariant, WeightedVariant
-from noria.serve.api.models import PullModel
-from noria.serve.api.monitors import AttachMonitor
-from noria.serve.api.traces import Trace
+from noria.serve.shapes import AttachMonitor, NewRelease, PullModel, PutVariant, Trace, WeightedVariant
 
 WEIGHTS = "smollm2-135m"
 """The embedded model."""

@@ -5,67 +5,10 @@ from __future__ import annotations
 from litestar import Controller, get, post, put
 
 from noria.assemble import Workspace
-from noria.core.apps import App, NamedVariant, Release, Share, Variant
+from noria.core.apps import App, NamedVariant, Release, Share
 from noria.core.errors import InvalidInput, UnknownName
-from noria.core.requests import Parameters
-from noria.core.struct import Noun
 from noria.serve.api.actor import Actor
-
-
-class PutApp(Noun, forbid_unknown_fields=True):
-    """An app to make or describe."""
-
-    name: str
-    """Name that callers use as the model."""
-    description: str = ""
-    """What it is for."""
-
-
-class PutVariant(Noun, forbid_unknown_fields=True):
-    """A variant as people write it; the server resolves names to content ids."""
-
-    model: str
-    """``provider/model``."""
-    prompt: str | None = None
-    """``name``, ``name@version``, ``name@label`` or a prompt id; None sends the caller's messages as they are."""
-    params: Parameters = Parameters()
-    """Decoding parameters."""
-
-
-class MadeVariant(Noun):
-    """A variant with its id."""
-
-    variant: Variant
-    """The variant."""
-    variant_id: str
-    """Its content id."""
-
-
-class WeightedVariant(Noun, forbid_unknown_fields=True):
-    """A part of the traffic."""
-
-    variant: str
-    """Variant's name in the app, or its content id."""
-    weight: float = 1.0
-    """Relative weight, more than 0."""
-
-
-class NewRelease(Noun, forbid_unknown_fields=True):
-    """Who shall get which variant."""
-
-    shares: tuple[WeightedVariant, ...]
-    """One for all traffic, several to split it."""
-    reason: str = ""
-    """Why."""
-    experiment_id: str | None = None
-    """The experiment that the decision rests on."""
-
-
-class RollBack(Noun, forbid_unknown_fields=True):
-    """Take the release in force back."""
-
-    reason: str = ""
-    """Why."""
+from noria.serve.shapes import MadeVariant, NewRelease, PutApp, PutVariant, RollBack
 
 
 class AppsController(Controller):

@@ -9,16 +9,7 @@ from litestar.params import Body
 
 from noria.assemble import Workspace
 from noria.core.datasets import Case, Dataset
-from noria.core.struct import Noun
-
-
-class PutDataset(Noun, forbid_unknown_fields=True):
-    """Cases to store as one version."""
-
-    name: str
-    """What people call it."""
-    cases: tuple[Case, ...]
-    """The cases, in order."""
+from noria.serve.shapes import PutDataset
 
 
 class DatasetsController(Controller):

@@ -5,37 +5,10 @@ from __future__ import annotations
 from litestar import Controller, get, post
 
 from noria.assemble import Workspace
-from noria.core.experiments import Experiment, ExperimentSpec, ExperimentStatus
-from noria.core.results import Progress
+from noria.core.experiments import Experiment
 from noria.core.scores import ScorerSpec
-from noria.core.struct import Noun
 from noria.serve.api.actor import Actor
-
-
-class StartExperiment(Noun, forbid_unknown_fields=True):
-    """What to run, and how hard."""
-
-    spec: ExperimentSpec
-    """The experiment."""
-    app: str | None = None
-    """App it is run for."""
-    concurrency: int = 4
-    """Calls under way at a time."""
-    fresh: bool = False
-    """Begin anew, even where an unfinished experiment with the same spec could be resumed."""
-
-
-class ExperimentProgress(Noun):
-    """An experiment while it runs."""
-
-    id: str
-    """The experiment."""
-    status: ExperimentStatus
-    """Its status."""
-    progress: Progress | None = None
-    """How far it is; None when it does not run here."""
-    error: str = ""
-    """Why it failed or stopped."""
+from noria.serve.shapes import ExperimentProgress, StartExperiment
 
 
 class ExperimentsController(Controller):

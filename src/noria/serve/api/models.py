@@ -5,19 +5,8 @@ from __future__ import annotations
 from litestar import Controller, delete, get, post
 
 from noria.assemble import ModelReport, PullProgress, Workspace
-from noria.core.models import EngineOptions, LocalModel
-from noria.core.struct import Noun
-
-
-class PullModel(Noun, forbid_unknown_fields=True):
-    """Weights to fetch."""
-
-    reference: str
-    """A known name such as ``smollm2-135m``, ``hf:owner/repo/file.gguf``, or ``file:/path/weights.gguf``."""
-    name: str | None = None
-    """Name after ``local/``; by default made from the reference."""
-    options: EngineOptions = EngineOptions()
-    """The engine's flags: the same weights under two names with two sets of flags are two models."""
+from noria.core.models import LocalModel
+from noria.serve.shapes import PullModel
 
 
 class ModelsController(Controller):

@@ -6,22 +6,8 @@ from litestar import Controller, delete, get, post
 
 from noria.assemble import Workspace
 from noria.core.monitors import Monitor
-from noria.core.scores import ScorerSpec
-from noria.core.struct import Noun
 from noria.serve.api.actor import Actor
-
-
-class AttachMonitor(Noun, forbid_unknown_fields=True):
-    """A scorer to attach to an app's calls."""
-
-    name: str
-    """Unique name."""
-    app: str
-    """The app."""
-    scorer: ScorerSpec
-    """The judgement."""
-    rate: float = 1.0
-    """Part of the calls that is scored, 0 to 1."""
+from noria.serve.shapes import AttachMonitor
 
 
 class MonitorsController(Controller):

@@ -5,38 +5,9 @@ from __future__ import annotations
 from litestar import Controller, get, post, put
 
 from noria.assemble import Workspace
-from noria.core.prompts import Prompt, PromptVersion
-from noria.core.struct import Noun
+from noria.core.prompts import PromptVersion
 from noria.serve.api.actor import Actor
-
-
-class PushPrompt(Noun, forbid_unknown_fields=True):
-    """A prompt to be stored under a name."""
-
-    name: str
-    """Name to push it under."""
-    prompt: Prompt
-    """The template."""
-    note: str = ""
-    """Why this version is made."""
-    labels: tuple[str, ...] = ()
-    """Labels to point at it at once."""
-
-
-class PushedPrompt(Noun):
-    """What came of a push."""
-
-    version: PromptVersion
-    """The version that holds the template."""
-    new: bool
-    """False when this name had the same template already."""
-
-
-class SetLabel(Noun, forbid_unknown_fields=True):
-    """Where a label shall point."""
-
-    ref: str
-    """Version number, another label, or the beginning of the prompt's id."""
+from noria.serve.shapes import PushedPrompt, PushPrompt, SetLabel
 
 
 class PromptsController(Controller):

@@ -7,28 +7,8 @@ from typing import Any
 from litestar import Controller, get, post
 
 from noria.assemble import Workspace
-from noria.core.struct import Noun
 from noria.serve.access import Access
-
-
-class ServerReport(Noun):
-    """What this server is."""
-
-    version: str
-    """Noria's version."""
-    data: str
-    """Data folder."""
-    environment: dict[str, Any]
-    """Python, platform and the packages that matter."""
-    numbers: dict[str, float]
-    """What ``/metrics`` shows."""
-
-
-class LoginToken(Noun):
-    """A token for ``/login?token=...``."""
-
-    token: str
-    """Works once."""
+from noria.serve.shapes import LoginToken, ServerReport
 
 
 class ServerController(Controller):

@@ -7,20 +7,8 @@ from litestar import Controller, get, post
 from noria.assemble import Workspace
 from noria.core.errors import UnknownName
 from noria.core.questions import Filter, Order, Question, Table
-from noria.core.scores import Score
 from noria.core.spans import Span
-from noria.core.struct import Noun
-
-
-class Trace(Noun):
-    """Everything under one trace id."""
-
-    trace_id: str
-    """32 hex digits."""
-    spans: tuple[Span, ...]
-    """Its spans, by start."""
-    scores: tuple[Score, ...]
-    """The scores on them, by time."""
+from noria.serve.shapes import Trace
 
 
 class TracesController(Controller):

@@ -1,0 +1,194 @@
+"""The shapes that the REST API takes and gives, beside the nouns themselves.
+
+They stand apart from the routes so that a client (the command line) knows them without the web framework.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from noria.core.apps import Variant
+from noria.core.datasets import Case
+from noria.core.experiments import ExperimentSpec, ExperimentStatus
+from noria.core.models import EngineOptions
+from noria.core.prompts import Prompt, PromptVersion
+from noria.core.requests import Parameters
+from noria.core.results import Progress
+from noria.core.scores import Score, ScorerSpec
+from noria.core.spans import Span
+from noria.core.struct import Noun
+
+
+class PutApp(Noun, forbid_unknown_fields=True):
+    """An app to make or describe."""
+
+    name: str
+    """Name that callers use as the model."""
+    description: str = ""
+    """What it is for."""
+
+
+class PutVariant(Noun, forbid_unknown_fields=True):
+    """A variant as people write it; the server resolves names to content ids."""
+
+    model: str
+    """``provider/model``."""
+    prompt: str | None = None
+    """``name``, ``name@version``, ``name@label`` or a prompt id; None sends the caller's messages as they are."""
+    params: Parameters = Parameters()
+    """Decoding parameters."""
+
+
+class MadeVariant(Noun):
+    """A variant with its id."""
+
+    variant: Variant
+    """The variant."""
+    variant_id: str
+    """Its content id."""
+
+
+class WeightedVariant(Noun, forbid_unknown_fields=True):
+    """A part of the traffic."""
+
+    variant: str
+    """Variant's name in the app, or its content id."""
+    weight: float = 1.0
+    """Relative weight, more than 0."""
+
+
+class NewRelease(Noun, forbid_unknown_fields=True):
+    """Who shall get which variant."""
+
+    shares: tuple[WeightedVariant, ...]
+    """One for all traffic, several to split it."""
+    reason: str = ""
+    """Why."""
+    experiment_id: str | None = None
+    """The experiment that the decision rests on."""
+
+
+class RollBack(Noun, forbid_unknown_fields=True):
+    """Take the release in force back."""
+
+    reason: str = ""
+    """Why."""
+
+
+class PutDataset(Noun, forbid_unknown_fields=True):
+    """Cases to store as one version."""
+
+    name: str
+    """What people call it."""
+    cases: tuple[Case, ...]
+    """The cases, in order."""
+
+
+class StartExperiment(Noun, forbid_unknown_fields=True):
+    """What to run, and how hard."""
+
+    spec: ExperimentSpec
+    """The experiment."""
+    app: str | None = None
+    """App it is run for."""
+    concurrency: int = 4
+    """Calls under way at a time."""
+    fresh: bool = False
+    """Begin anew, even where an unfinished experiment with the same spec could be resumed."""
+
+
+class ExperimentProgress(Noun):
+    """An experiment while it runs."""
+
+    id: str
+    """The experiment."""
+    status: ExperimentStatus
+    """Its status."""
+    progress: Progress | None = None
+    """How far it is; None when it does not run here."""
+    error: str = ""
+    """Why it failed or stopped."""
+
+
+class PullModel(Noun, forbid_unknown_fields=True):
+    """Weights to fetch."""
+
+    reference: str
+    """A known name such as ``smollm2-135m``, ``hf:owner/repo/file.gguf``, or ``file:/path/weights.gguf``."""
+    name: str | None = None
+    """Name after ``local/``; by default made from the reference."""
+    options: EngineOptions = EngineOptions()
+    """The engine's flags: the same weights under two names with two sets of flags are two models."""
+
+
+class AttachMonitor(Noun, forbid_unknown_fields=True):
+    """A scorer to attach to an app's calls."""
+
+    name: str
+    """Unique name."""
+    app: str
+    """The app."""
+    scorer: ScorerSpec
+    """The judgement."""
+    rate: float = 1.0
+    """Part of the calls that is scored, 0 to 1."""
+
+
+class PushPrompt(Noun, forbid_unknown_fields=True):
+    """A prompt to be stored under a name."""
+
+    name: str
+    """Name to push it under."""
+    prompt: Prompt
+    """The template."""
+    note: str = ""
+    """Why this version is made."""
+    labels: tuple[str, ...] = ()
+    """Labels to point at it at once."""
+
+
+class PushedPrompt(Noun):
+    """What came of a push."""
+
+    version: PromptVersion
+    """The version that holds the template."""
+    new: bool
+    """False when this name had the same template already."""
+
+
+class SetLabel(Noun, forbid_unknown_fields=True):
+    """Where a label shall point."""
+
+    ref: str
+    """Version number, another label, or the beginning of the prompt's id."""
+
+
+class ServerReport(Noun):
+    """What this server is."""
+
+    version: str
+    """Noria's version."""
+    data: str
+    """Data folder."""
+    environment: dict[str, Any]
+    """Python, platform and the packages that matter."""
+    numbers: dict[str, float]
+    """What ``/metrics`` shows."""
+
+
+class LoginToken(Noun):
+    """A token for ``/login?token=...``."""
+
+    token: str
+    """Works once."""
+
+
+class Trace(Noun):
+    """Everything under one trace id."""
+
+    trace_id: str
+    """32 hex digits."""
+    spans: tuple[Span, ...]
+    """Its spans, by start."""
+    scores: tuple[Score, ...]
+    """The scores on them, by time."""
