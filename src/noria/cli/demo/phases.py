@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import msgspec
@@ -35,7 +36,7 @@ WEIGHTS = "smollm2-135m"
 LEAN = "smollm2-135m-lean"
 """The same weights, set up for less memory."""
 OPTIONS = EngineOptions(context=2048, slots=4)
-LEAN_OPTIONS = EngineOptions(context=2048, slots=4, kv_cache="q4_0")
+LEAN_OPTIONS = EngineOptions(context=2048, slots=4, kv_cache="q8_0")
 QUALITY = "topic.accuracy"
 """The metric that decides."""
 CALLS = 24
@@ -57,8 +58,7 @@ class Phases:
         """The set-up that was chosen."""
         self.experiment: Experiment | None = None
         """The experiment that the release rests on."""
-        self.last_trace = ""
-        """Trace id of the last live call."""
+        self._serving_since_ns = 0
 
     async def choose(self) -> None:
         """Two set-ups of the same weights, by quality, latency and memory."""
@@ -109,6 +109,7 @@ class Phases:
         scorer = ScorerSpec(kind="one_of", name="known_label", options={"labels": list(LABELS)})
         await self._api.post("/api/monitors", Monitor, AttachMonitor(name=MONITOR, app=NAME, scorer=scorer))
         questions = unseen_questions(self.folder, CALLS)
+        self._serving_since_ns = time.time_ns()
         self._report.say(
             f"from openai import OpenAI; OpenAI(base_url='{self._api.server_url}/v1', api_key=...)",
             f".chat.completions.create(model='{NAME}', ...): {len(questions)} new questions, streamed.",
@@ -139,11 +140,11 @@ class Phases:
         self._report.phase(6, "Track", "from an answer back to everything that shaped it")
         assert self.experiment is not None  # noqa: S101  # see serve
         newest = await self._api.get("/api/traces", list[msgspec.Raw], app=NAME, limit=1)
-        self.last_trace = msgspec.json.decode(newest[0], type=_TraceId).trace_id
+        trace_id = msgspec.json.decode(newest[0], type=_TraceId).trace_id
         self._report.command(
-            f"noria traces show {self.last_trace[:12]}", f"noria experiments show {short_id(self.experiment.id)}"
+            f"noria traces show {trace_id[:12]}", f"noria experiments show {short_id(self.experiment.id)}"
         )
-        self._report.console.print(trace_tree(await self._api.get(f"/api/traces/{self.last_trace}", Trace)))
+        self._report.console.print(trace_tree(await self._api.get(f"/api/traces/{trace_id}", Trace)))
         facts = {**self.experiment.environment, "data set": self.experiment.spec.dataset_id}
         self._report.say(
             "To repeat the experiment:", ", ".join(f"{name} {value}" for name, value in facts.items()) + "."
@@ -176,7 +177,9 @@ class Phases:
             for measure in ("p50", "p90", "p99")
         )
         where = (Filter(column="release_id", value=release_id), Filter(column="status", value="ok"))
-        question = Question(where=where, measures=(Aggregate(measure="count"), *measures))
+        question = Question(
+            where=where, since_ns=self._serving_since_ns, measures=(Aggregate(measure="count"), *measures)
+        )
         [row] = (await self._api.post("/api/traces/query", Table, question)).records()
         return row
 
@@ -185,6 +188,7 @@ class Phases:
         question = Question(
             source="scores",
             where=(Filter(column="monitor", value=MONITOR),),
+            since_ns=self._serving_since_ns,
             measures=(Aggregate(measure="count"), Aggregate(measure="mean", column="value")),
         )
         for _ in range(50):
