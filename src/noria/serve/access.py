@@ -14,12 +14,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Literal
-from urllib.parse import urlsplit
 
 from noria.core.errors import NotAllowed
 from noria.settings import Secret
@@ -29,10 +28,14 @@ Rule = Literal["public", "key"]
 PUBLIC: frozenset[str] = frozenset({"/", "/healthz", "/readyz", "/login"})
 """Paths that answer without a key. With ``/static/...`` these are all; a test lists every route with its rule."""
 STATIC = "/static/"
-COOKIE = "noria_session"
 SESSION_S = 30 * 24 * 3600
 """Life of a browser session, seconds."""
+LINK_S = 24 * 3600
+"""Life of a login link that nobody opens, seconds."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+"""``Host`` (RFC 9110, section 7.2): a name or a bracketed IPv6 address, a port, and nothing else."""
 
 
 def rule_of(path: str) -> Rule:
@@ -52,8 +55,11 @@ class Access:
     def __init__(self, key: Secret, hosts: Iterable[str] = (), clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._clock = clock
-        self._hosts = {"127.0.0.1", "localhost", "::1", *(host.lower() for host in hosts)}
-        self._links: set[str] = set()
+        self._hosts = {"127.0.0.1", "localhost", "::1", *(host.strip("[]").lower() for host in hosts)}
+        self._links: dict[str, float] = {}
+        # Browsers keep one set of cookies for all ports of a host: two servers must not overwrite each other's.
+        self.cookie = f"noria_{self._sign('cookie')[:12]}"
+        """Name of the session cookie."""
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """Let the request in, or raise.
@@ -84,27 +90,36 @@ class Access:
             raise NotAllowed("A browser session may change things only from Noria's own pages.", status=403)
 
     def new_link_token(self) -> str:
-        """A token for a login link; it works once."""
+        """A token for a login link; it works once, within a day."""
+        now = self._clock()
+        self._links = {token: end for token, end in self._links.items() if end > now}
         token = secrets.token_urlsafe(24)
-        self._links.add(token)
+        self._links[token] = now + LINK_S
         return token
 
     def exchange(self, token: str) -> str:
         """The session cookie's value for a login token, which is used up.
 
         Raises:
-            NotAllowed: the token is unknown or was used.
+            NotAllowed: the token is unknown, too old, or was used.
         """
-        if token not in self._links:
-            raise NotAllowed("This login link was used already, or is not of this server.", hint="Run `noria login`.")
-        self._links.discard(token)
+        if self._links.pop(token, 0.0) <= self._clock():
+            raise NotAllowed(
+                "This login link was used already, is too old, or is not of this server.", hint="Run `noria login`."
+            )
         expires = str(int(self._clock()) + SESSION_S)
-        return f"{expires}.{self._sign(expires)}"
+        return f"{expires}.{self._sign('session ' + expires)}"
+
+    def cookie_header(self, session: str, *, secure: bool) -> str:
+        """The ``Set-Cookie`` header of a session."""
+        flags = "; Secure" if secure else ""
+        return f"{self.cookie}={session}; Path=/; Max-Age={SESSION_S}; HttpOnly; SameSite=Strict{flags}"
 
     def _check_origin(self, headers: Mapping[str, str]) -> bool:
         """Refuse foreign hosts and origins; True when the request names this server as its origin."""
         host = headers.get("host", "")
-        if _name(host) not in self._hosts:
+        match = _HOST.fullmatch(host)
+        if not match or match["name"].strip("[]").lower() not in self._hosts:
             raise NotAllowed(
                 f"This server does not answer to the name {host[:80]!r}.",
                 status=403,
@@ -113,8 +128,7 @@ class Access:
         origin = headers.get("origin")
         if origin is None:
             return False
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or parts.netloc.lower() != host.lower():
+        if origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
             raise NotAllowed(f"Requests from {origin[:80]!r} are not accepted here.", status=403)
         return True
 
@@ -122,23 +136,19 @@ class Access:
         return hmac.compare_digest(given.encode(), self._key.reveal().encode())
 
     def _is_session(self, cookies: str) -> bool:
-        try:
-            morsel = SimpleCookie(cookies).get(COOKIE)
-        except CookieError:
-            return False
-        expires, _, signature = (morsel.value if morsel else "").partition(".")
-        if not expires.isdecimal() or not hmac.compare_digest(signature.encode(), self._sign(expires).encode()):
-            return False
-        return int(expires) > self._clock()
+        """Whether a session of ours is among the cookies. Other programs on this host may have set odd ones beside it."""
+        for pair in cookies.split(";"):
+            name, _, value = pair.strip(" ").partition("=")
+            if name != self.cookie:
+                continue
+            expires, _, signature = value.partition(".")
+            right = hmac.compare_digest(signature.encode(), self._sign("session " + expires).encode())
+            if right and int(expires) > self._clock():
+                return True
+        return False
 
-    def _sign(self, expires: str) -> str:
-        return hmac.new(self._key.reveal().encode(), b"session " + expires.encode(), hashlib.sha256).hexdigest()
-
-
-def cookie_header(value: str, *, secure: bool) -> str:
-    """The ``Set-Cookie`` header of a session."""
-    flags = "; Secure" if secure else ""
-    return f"{COOKIE}={value}; Path=/; Max-Age={SESSION_S}; HttpOnly; SameSite=Strict{flags}"
+    def _sign(self, text: str) -> str:
+        return hmac.new(self._key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def is_loopback(host: str) -> bool:
@@ -149,11 +159,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""

@@ -9,54 +9,37 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import mimetypes
 from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
 import msgspec
-import structlog
 from litestar import Litestar
+from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 
 from noria.assemble import Workspace
-from noria.core.errors import NoriaError, NotAllowed
-from noria.serve.access import STATIC, Access, cookie_header
+from noria.core.errors import InvalidInput, NoriaError, NotAllowed, UnknownName
+from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.datasets import DatasetsController
-from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_unexpected
+from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
 from noria.serve.api.server import ServerController
 from noria.serve.api.traces import TracesController
-from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, respond
+from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, respond, retry_after
+from noria.serve.failures import own_error
 from noria.serve.gateway import Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
+from noria.serve.openapi import NounSchemas, openapi_config
+from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.wires import openai_chat
 
-PAGE_HEADERS: Headers = (
-    (
-        b"content-security-policy",
-        (
-            b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-            b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        ),
-    ),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-cache"),
-)
-"""Traces are hostile text: the pages that show them run no script but Noria's own, and load nothing from elsewhere."""
-
 _JSON = "application/json"
-_log = structlog.get_logger(__name__)
 
 Routes = Mapping[str, Mapping[str, ASGIApp]]
 """Path -> method -> handler."""
@@ -75,16 +58,18 @@ class Application:
         self._access = access
         self._metrics = metrics_page(workspace.numbers)
         gateway = Gateway(workspace.target, workspace.callable_models, workspace.new_trace_id)
+        files = {name: _readable(_file(file)) for name, file in static_files().items()}
         self.routes: Routes = {
             "/v1/chat/completions": {"POST": gateway.chat_completions},
-            "/v1/models": {"GET": gateway.list_models},
-            "/healthz": {"GET": self._healthz},
-            "/readyz": {"GET": self._readyz},
-            "/metrics": {"GET": self._show_metrics},
-            "/login": {"GET": self._login},
-            "/": {"GET": self._page},
+            "/v1/models": _readable(gateway.list_models),
+            "/healthz": _readable(self._healthz),
+            "/readyz": _readable(self._readyz),
+            "/metrics": _readable(self._show_metrics),
+            "/login": {"GET": self._login},  # not HEAD: a link's preview must not use it up
+            "/": files.pop("index.html"),
+            **{STATIC + name: methods for name, methods in files.items()},
         }
-        """The routes outside of the REST API and ``/static/``."""
+        """The routes outside of the REST API."""
         self.api = rest_api(workspace, access)
         """The REST API."""
 
@@ -106,15 +91,18 @@ class Application:
             return
         if path.startswith("/api/"):
             await self.api(scope, receive, send)  # type: ignore[arg-type]  # Litestar spells ASGI's types its own way
-        elif path.startswith(STATIC) and method in {"GET", "HEAD"}:
-            await _static(send, path.removeprefix(STATIC))
         elif path not in self.routes:
-            await _refuse_status(send, path, HTTPStatus.NOT_FOUND, f"There is nothing at {path!r}.")
-        elif (handler := self.routes[path].get("GET" if method == "HEAD" else method)) is None:
-            allowed = ", ".join(self.routes[path])
-            await _refuse_status(send, path, HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed}, not {method}.")
+            await _refuse(send, path, UnknownName(f"There is nothing at {path[:80]!r}."))
+        elif handler := self.routes[path].get(method):
+            try:
+                await handler(scope, receive, send)
+            except Exception as error:  # noqa: BLE001  # the one broad catch of these routes
+                await _refuse(send, path, own_error(error, path))
         else:
-            await handler(scope, receive, send)
+            allowed = ", ".join(self.routes[path])
+            refusal = InvalidInput(f"{path} takes {allowed}, not {method[:20]}.")
+            refusal.status = HTTPStatus.METHOD_NOT_ALLOWED.value
+            await _refuse(send, path, refusal, ((b"allow", allowed.encode()),))
 
     async def _healthz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await respond(send, 200, b'{"status":"ok"}', _JSON)
@@ -133,12 +121,9 @@ class Application:
         except NotAllowed as error:
             await respond(send, error.status, str(error).encode(), "text/plain; charset=utf-8", PAGE_HEADERS)
             return
-        cookie = cookie_header(session, secure=scope.get("scheme") == "https")
+        cookie = self._access.cookie_header(session, secure=scope.get("scheme") == "https")
         fields = ((b"location", b"/"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"))
         await respond(send, 303, b"", "text/plain", fields)
-
-    async def _page(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await _static(send, "index.html")
 
 
 def rest_api(workspace: Workspace, access: Access) -> Litestar:
@@ -160,53 +145,43 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
             "workspace": Provide(lambda: workspace, sync_to_thread=False),
             "access": Provide(lambda: access, sync_to_thread=False),
         },
-        exception_handlers={NoriaError: on_noria_error, HTTPException: on_http_error, Exception: on_unexpected},
-        openapi_config=OpenAPIConfig(
-            title="Noria",
-            version=workspace.version,
-            description="Every call becomes a record; every record can be judged; every judgement can change what ships.",
-            path="/",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-            use_handler_docstrings=True,
-            security=[{"key": []}],
-            components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
-        ),
+        exception_handlers={
+            NoriaError: on_noria_error,
+            HTTPException: on_http_error,
+            RecursionError: on_too_deep,
+            Exception: on_unexpected,
+        },
+        openapi_config=openapi_config(workspace.version),
+        plugins=[NounSchemas()],
+        response_headers=[
+            ResponseHeader(name="cache-control", value="no-store", documentation_only=False),
+            ResponseHeader(name="x-content-type-options", value="nosniff", documentation_only=False),
+        ],
         logging_config=None,
         request_max_body_size=32 * 1024 * 1024,
     )
 
 
-@functools.cache
-def _read_static(name: str) -> bytes | None:
-    """A file of the browser client; only names in its folder, no paths."""
-    if "/" in name or "\\" in name or name.startswith("."):
-        return None
-    file = importlib.resources.files("noria.serve") / "static" / name
-    return file.read_bytes() if file.is_file() else None
+def _readable(handler: ASGIApp) -> dict[str, ASGIApp]:
+    """A resource that is read: HEAD is GET whose body the server does not send (RFC 9110, section 9.3.2)."""
+    return {"GET": handler, "HEAD": handler}
 
 
-async def _static(send: Send, name: str) -> None:
-    body = _read_static(name)
-    if body is None:
-        await _refuse_status(send, STATIC + name, HTTPStatus.NOT_FOUND, f"There is no page {name[:80]!r}.")
-        return
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    await respond(send, 200, body, f"{kind}; charset=utf-8", PAGE_HEADERS)
+def _file(file: StaticFile) -> ASGIApp:
+    async def serve(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 200, file.body, file.content_type, PAGE_HEADERS)
+
+    return serve
 
 
-async def _refuse(send: Send, path: str, error: NoriaError) -> None:
+async def _refuse(send: Send, path: str, error: NoriaError, headers: Headers = ()) -> None:
     if path.startswith("/v1/"):
         body = openai_chat.encode_error(error)
     else:
         body = msgspec.json.encode(error_body(error.code, error.message, kept=error.kept, hint=error.hint))
-    headers = ((b"www-authenticate", b"Bearer"),) if error.status == HTTPStatus.UNAUTHORIZED else ()
-    await respond(send, error.status, body, _JSON, headers)
-
-
-async def _refuse_status(send: Send, path: str, status: HTTPStatus, sentence: str) -> None:
-    error = NoriaError(sentence)
-    error.status = status.value
-    await _refuse(send, path, error)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers = (*headers, (b"www-authenticate", b"Bearer"))
+    await respond(send, error.status, body, _JSON, (*headers, *retry_after(error)))
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

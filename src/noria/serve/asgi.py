@@ -5,10 +5,12 @@ Source: the ASGI specification, version 3.0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
-from noria.core.errors import Cancelled, InvalidInput
+from noria.core.errors import CallFailed, Cancelled, InvalidInput, NoriaError, Unavailable
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -19,15 +21,23 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Request headers by lower-case name. Latin-1, as HTTP/1.1 has them; of repeated ones the last."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """Request headers by lower-case name, decoded as Latin-1.
+
+    Repeated ones are joined by a comma (RFC 9110, section 5.3), cookies by a semicolon (RFC 9113, section 8.2.3). So a
+    second ``Host``, ``Origin`` or ``Authorization`` hides behind no first one: the joined value is none of ours.
+    """
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}" if name in found else value
+    return found
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole request body.
 
     Raises:
-        InvalidInput: it is larger than ``limit`` bytes; the rest is not read.
+        InvalidInput: 413, it is larger than ``limit`` bytes; the rest is not read.
         Cancelled: the client went away.
     """
     pieces: list[bytes] = []
@@ -39,7 +49,9 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > limit:
-            raise InvalidInput(f"The request body is larger than {limit:,} bytes.")
+            error = InvalidInput(f"The request body is larger than {limit:,} bytes.")
+            error.status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value
+            raise error
         pieces.append(piece)
         if not message.get("more_body"):
             return b"".join(pieces)
@@ -55,3 +67,9 @@ async def respond(send: Send, status: int, body: bytes, content_type: str, heade
     ]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def retry_after(error: NoriaError) -> Headers:
+    """``Retry-After`` in whole seconds, at least 1, where it is known when the same call may succeed."""
+    seconds = error.retry_after_s if isinstance(error, Unavailable | CallFailed) else None
+    return () if seconds is None else ((b"retry-after", str(max(1, math.ceil(seconds))).encode()),)

@@ -16,18 +16,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 import msgspec
 import structlog
 
-from noria.core.errors import Cancelled, NoriaError, Unavailable
+from noria.core.errors import Cancelled, NoriaError
 from noria.core.events import Event, collect
 from noria.core.protocols import Target
 from noria.core.requests import TraceContext
-from noria.serve.asgi import Headers, Receive, Scope, Send, headers_of, read_body, respond
+from noria.serve.asgi import Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
+from noria.serve.failures import own_error
 from noria.wires import openai_chat
 
 MAX_BODY = 32 * 1024 * 1024
 """Largest request, bytes."""
 
 _JSON = "application/json"
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<later>-.*)?"
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -70,13 +73,14 @@ class Gateway:
                     await respond(send, 200, body, _JSON, sent_headers)
         except Cancelled:
             return
-        except NoriaError as error:
-            await _refuse(send, error, sent_headers)
+        except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
+            await _refuse(send, own_error(error, scope["path"]), sent_headers)
 
     def _trace(self, traceparent: str) -> TraceContext:
         """The caller's trace, where it sends a valid one (W3C Trace Context, level 1), else a new one."""
         match = _TRACEPARENT.fullmatch(traceparent.strip())
-        if match and set(match["trace"]) != {"0"} and set(match["span"]) != {"0"}:
+        valid = match and set(match["trace"]) != {"0"} and set(match["span"]) != {"0"}
+        if match and valid and not (match["version"] == "00" and match["later"]):
             return TraceContext(trace_id=match["trace"], parent_id=match["span"])
         return TraceContext(trace_id=self._new_trace_id())
 
@@ -134,16 +138,17 @@ async def _stream(
             if chunk := encoder.encode(event):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             event = await anext(events, None)
-    except NoriaError as error:
-        _log.warning("gateway.stream_failed", code=error.code)
-        await send({"type": "http.response.body", "body": encoder.error(error)})
+    except Exception as error:  # noqa: BLE001  # the response has begun, so the failure must be told in it
+        failure = own_error(error, "/v1/chat/completions")
+        _log.warning("gateway.stream_failed", code=failure.code)
+        await send({"type": "http.response.body", "body": encoder.error(failure)})
         return
     await send({"type": "http.response.body", "body": encoder.finish()})
 
 
 async def _refuse(send: Send, error: NoriaError, headers: Headers) -> None:
-    if isinstance(error, Unavailable):
-        headers = (*headers, (b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+    """Answer with an error. ``x-should-retry`` is read by OpenAI's clients, which else guess from the status."""
+    headers = (*headers, (b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
     await respond(send, error.status, openai_chat.encode_error(error), _JSON, headers)
 
 

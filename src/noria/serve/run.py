@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -49,9 +50,15 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, proto)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
+        raise InvalidInput(f"Can't listen on {host}:{port}: {getattr(error, 'strerror', None) or error}.") from error
+    try:
+        if os.name == "posix":  # elsewhere the option would let two servers share the port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen()  # here already: of two servers that start together, one must be told
     except OSError as error:
+        bound.close()
         if error.errno == errno.EADDRINUSE:
             raise Conflict(f"Port {port} on {host} is in use.", hint="Choose another with --port.") from error
         raise InvalidInput(f"Can't listen on {host}:{port}: {error.strerror or error}.") from error
@@ -70,6 +77,7 @@ async def serving(
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=64 * 1024,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 Actor = Annotated[
     str,
-    Parameter(
-        header="Noria-Actor",
-        required=False,
-        default="admin",
+    HeaderParameter(
+        name="Noria-Actor",
         max_length=120,
         description="Who acts, as it should stand in the record. Every holder of the admin key may name anyone here.",
     ),
 ]
+ADMIN = "admin"
+"""Who acts when the request does not say."""

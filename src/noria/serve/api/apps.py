@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from litestar import Controller, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from noria.assemble import Workspace
 from noria.core.apps import App, NamedVariant, Release, Share
 from noria.core.errors import InvalidInput, UnknownName
-from noria.serve.api.actor import Actor
+from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import MadeVariant, NewRelease, PutApp, PutVariant, RollBack
 
 
@@ -18,35 +20,46 @@ class AppsController(Controller):
     tags = ("apps",)
 
     @get(sync_to_thread=True)
-    def list_apps(self, workspace: Workspace) -> list[App]:
+    def list_apps(self, workspace: NamedDependency[Workspace]) -> list[App]:
         """Every app with its variants and the release in force."""
         return workspace.catalogue.apps.list()
 
     @post(sync_to_thread=True)
-    def put_app(self, workspace: Workspace, data: PutApp) -> App:
+    def put_app(self, workspace: NamedDependency[Workspace], data: JSONBody[PutApp]) -> App:
         """Make an app, or change its description."""
         return workspace.catalogue.apps.put(data.name, data.description)
 
     @get("/{name:str}", sync_to_thread=True)
-    def show_app(self, workspace: Workspace, name: str) -> App:
+    def show_app(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> App:
         """One app."""
         return workspace.catalogue.apps.get(name)
 
     @put("/{name:str}/variants/{variant:str}", sync_to_thread=True)
     def put_variant(
-        self, workspace: Workspace, name: str, variant: str, data: PutVariant, actor: Actor
+        self,
+        workspace: NamedDependency[Workspace],
+        name: FromPath[str],
+        variant: FromPath[str],
+        data: JSONBody[PutVariant],
+        actor: Actor = ADMIN,
     ) -> NamedVariant:
         """Give a name to a variant; an older meaning of the name stays reachable by id."""
         made = workspace.make_variant(model=data.model, prompt=data.prompt, params=data.params)
         return workspace.catalogue.apps.add_variant(name, variant, made, by=actor)
 
     @get("/{name:str}/releases", sync_to_thread=True)
-    def list_releases(self, workspace: Workspace, name: str) -> list[Release]:
+    def list_releases(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> list[Release]:
         """Every release, newest first: who, when, why."""
         return workspace.catalogue.apps.releases(name)
 
     @post("/{name:str}/releases", sync_to_thread=True)
-    def promote(self, workspace: Workspace, name: str, data: NewRelease, actor: Actor) -> Release:
+    def promote(
+        self,
+        workspace: NamedDependency[Workspace],
+        name: FromPath[str],
+        data: JSONBody[NewRelease],
+        actor: Actor = ADMIN,
+    ) -> Release:
         """Put a release in force."""
         app = workspace.catalogue.apps.get(name)
         ids = {found.name: found.variant_id for found in app.variants}
@@ -68,7 +81,9 @@ class AppsController(Controller):
         )
 
     @post("/{name:str}/rollback", sync_to_thread=True)
-    def roll_back(self, workspace: Workspace, name: str, data: RollBack, actor: Actor) -> Release:
+    def roll_back(
+        self, workspace: NamedDependency[Workspace], name: FromPath[str], data: JSONBody[RollBack], actor: Actor = ADMIN
+    ) -> Release:
         """Go back to the release before the one in force."""
         return workspace.catalogue.apps.roll_back(name, by=actor, reason=data.reason)
 
@@ -80,7 +95,7 @@ class VariantsController(Controller):
     tags = ("apps",)
 
     @post(status_code=200, sync_to_thread=True)
-    def make_variant(self, workspace: Workspace, data: PutVariant) -> MadeVariant:
+    def make_variant(self, workspace: NamedDependency[Workspace], data: JSONBody[PutVariant]) -> MadeVariant:
         """Resolve names to content ids, without giving the variant to an app."""
         made = workspace.make_variant(model=data.model, prompt=data.prompt, params=data.params)
         return MadeVariant(variant=made, variant_id=made.id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from litestar import Controller, get, post
-from litestar.params import Body
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from noria.assemble import Workspace
 from noria.core.datasets import Case, Dataset
+from noria.serve.api.paging import Limit, Offset
 from noria.serve.shapes import PutDataset
 
 
@@ -19,21 +19,23 @@ class DatasetsController(Controller):
     tags = ("datasets",)
 
     @get(sync_to_thread=True)
-    def list_datasets(self, workspace: Workspace) -> list[Dataset]:
+    def list_datasets(self, workspace: NamedDependency[Workspace]) -> list[Dataset]:
         """Every version, newest first."""
         return workspace.catalogue.datasets.list()
 
     @post(sync_to_thread=True, request_max_body_size=512 * 1024 * 1024)
-    def put_dataset(self, workspace: Workspace, data: Annotated[PutDataset, Body()]) -> Dataset:
+    def put_dataset(self, workspace: NamedDependency[Workspace], data: JSONBody[PutDataset]) -> Dataset:
         """Store a version; the same cases have the same id and are stored once."""
         return workspace.put_dataset(data.name, data.cases)
 
     @get("/{ref:str}", sync_to_thread=True)
-    def show_dataset(self, workspace: Workspace, ref: str) -> Dataset:
+    def show_dataset(self, workspace: NamedDependency[Workspace], ref: FromPath[str]) -> Dataset:
         """One version, by id or the beginning of it, or the newest of a name."""
         return workspace.catalogue.datasets.get(ref)
 
     @get("/{ref:str}/cases", sync_to_thread=True)
-    def list_cases(self, workspace: Workspace, ref: str, limit: int = 100, offset: int = 0) -> list[Case]:
+    def list_cases(
+        self, workspace: NamedDependency[Workspace], ref: FromPath[str], limit: Limit = 100, offset: Offset = 0
+    ) -> list[Case]:
         """The cases of a version."""
         return workspace.cases(workspace.catalogue.datasets.get(ref).id)[offset : offset + limit]

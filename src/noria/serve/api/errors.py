@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from noria.core.errors import NoriaError, Unavailable
+from noria.core.errors import NoriaError
+from noria.serve.asgi import retry_after
+from noria.serve.failures import own_error
 
-_log = structlog.get_logger(__name__)
+_CODES = {404: "unknown_name", 405: "invalid_input"}
 
 
 def error_body(code: str, message: str, *, kept: str = "", hint: str = "") -> dict[str, Any]:
@@ -21,7 +22,7 @@ def error_body(code: str, message: str, *, kept: str = "", hint: str = "") -> di
 def on_noria_error(_: Request[Any, Any, Any], error: NoriaError) -> Response[dict[str, Any]]:
     """An error that Noria raised on purpose."""
     body = error_body(error.code, error.message, kept=error.kept, hint=error.hint)
-    headers = {"retry-after": str(max(1, round(error.retry_after_s)))} if isinstance(error, Unavailable) else {}
+    headers = {name.decode(): value.decode() for name, value in retry_after(error)}
     return Response(body, status_code=error.status, headers=headers, media_type=MediaType.JSON)
 
 
@@ -30,14 +31,21 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[d
     message = error.detail
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         message = "; ".join(_field(item) for item in error.extra) or message
-    code = "invalid_input" if error.status_code < 500 else "error"
-    return Response(error_body(code, message), status_code=error.status_code, media_type=MediaType.JSON)
+    code = _CODES.get(error.status_code, "invalid_input" if error.status_code < 500 else "error")
+    headers = {"allow": allow} if (allow := (error.headers or {}).get("Allow")) else {}
+    return Response(
+        error_body(code, message), status_code=error.status_code, headers=headers, media_type=MediaType.JSON
+    )
+
+
+def on_too_deep(_: Request[Any, Any, Any], __: RecursionError) -> Response[dict[str, Any]]:
+    """JSON nested deeper than any decoder goes."""
+    return Response(error_body("invalid_input", "The body is nested too deeply."), status_code=400)
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
-    """The one broad catch of this boundary: log the defect, tell the caller nothing of the inside."""
-    _log.error("api.unexpected", path=request.url.path, error=type(error).__name__, exc_info=error)
-    return Response(error_body("error", "Noria failed; its log says why."), status_code=500, media_type=MediaType.JSON)
+    """The one broad catch of this boundary."""
+    return on_noria_error(request, own_error(error, request.url.path))
 
 
 def _field(item: Any) -> str:

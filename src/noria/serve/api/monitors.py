@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
 from noria.core.monitors import Monitor
-from noria.serve.api.actor import Actor
+from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import AttachMonitor
 
 
@@ -17,16 +19,18 @@ class MonitorsController(Controller):
     tags = ("monitors",)
 
     @get(sync_to_thread=True)
-    def list_monitors(self, workspace: Workspace, app: str | None = None) -> list[Monitor]:
+    def list_monitors(self, workspace: NamedDependency[Workspace], app: FromQuery[str | None] = None) -> list[Monitor]:
         """Every monitor."""
         return workspace.catalogue.monitors.list(app)
 
     @post(sync_to_thread=True)
-    def attach(self, workspace: Workspace, data: AttachMonitor, actor: Actor) -> Monitor:
+    def attach(
+        self, workspace: NamedDependency[Workspace], data: JSONBody[AttachMonitor], actor: Actor = ADMIN
+    ) -> Monitor:
         """Attach a scorer. One that needs a reference is refused: live calls have none."""
         return workspace.attach_monitor(data.name, app=data.app, scorer=data.scorer, rate=data.rate, by=actor)
 
     @delete("/{name:str}", status_code=200, sync_to_thread=True)
-    def detach(self, workspace: Workspace, name: str) -> Monitor:
+    def detach(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> Monitor:
         """Detach it; its scores stay."""
         return workspace.detach_monitor(name)

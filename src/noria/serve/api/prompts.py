@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from litestar import Controller, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
 from noria.core.prompts import PromptVersion
-from noria.serve.api.actor import Actor
+from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import PushedPrompt, PushPrompt, SetLabel
 
 
@@ -17,12 +19,14 @@ class PromptsController(Controller):
     tags = ("prompts",)
 
     @get(sync_to_thread=True)
-    def list_prompts(self, workspace: Workspace) -> list[PromptVersion]:
+    def list_prompts(self, workspace: NamedDependency[Workspace]) -> list[PromptVersion]:
         """The latest version of every prompt."""
         return workspace.catalogue.prompts.list()
 
     @post(sync_to_thread=True)
-    def push_prompt(self, workspace: Workspace, data: PushPrompt, actor: Actor) -> PushedPrompt:
+    def push_prompt(
+        self, workspace: NamedDependency[Workspace], data: JSONBody[PushPrompt], actor: Actor = ADMIN
+    ) -> PushedPrompt:
         """Store a prompt; the same content under the same name makes no new version."""
         workspace.check_prompt(data.prompt)
         prompts = workspace.catalogue.prompts
@@ -32,16 +36,25 @@ class PromptsController(Controller):
         return PushedPrompt(version=version, new=new)
 
     @get("/{name:str}", sync_to_thread=True)
-    def show_prompt(self, workspace: Workspace, name: str, ref: str | None = None) -> PromptVersion:
+    def show_prompt(
+        self, workspace: NamedDependency[Workspace], name: FromPath[str], ref: FromQuery[str | None] = None
+    ) -> PromptVersion:
         """One version: by number, label or id (``ref``), else the latest."""
         return workspace.catalogue.prompts.get(name, ref)
 
     @get("/{name:str}/versions", sync_to_thread=True)
-    def list_versions(self, workspace: Workspace, name: str) -> list[PromptVersion]:
+    def list_versions(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> list[PromptVersion]:
         """Every version, newest first."""
         return workspace.catalogue.prompts.history(name)
 
     @put("/{name:str}/labels/{label:str}", sync_to_thread=True)
-    def set_label(self, workspace: Workspace, name: str, label: str, data: SetLabel, actor: Actor) -> PromptVersion:
+    def set_label(
+        self,
+        workspace: NamedDependency[Workspace],
+        name: FromPath[str],
+        label: FromPath[str],
+        data: JSONBody[SetLabel],
+        actor: Actor = ADMIN,
+    ) -> PromptVersion:
         """Point a label at a version."""
         return workspace.catalogue.prompts.label(name, label, data.ref, by=actor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Controller, get, post
+from litestar.di import NamedDependency
 
 from noria.assemble import Workspace
 from noria.serve.access import Access
@@ -18,7 +19,7 @@ class ServerController(Controller):
     tags = ("server",)
 
     @get("/server")
-    async def show(self, workspace: Workspace) -> ServerReport:
+    async def show(self, workspace: NamedDependency[Workspace]) -> ServerReport:
         """Version, folder, environment and numbers."""
         return ServerReport(
             version=workspace.version,
@@ -28,11 +29,11 @@ class ServerController(Controller):
         )
 
     @get("/scorers", sync_to_thread=True)
-    def scorers(self, workspace: Workspace) -> dict[str, Any]:
+    def scorers(self, workspace: NamedDependency[Workspace]) -> dict[str, Any]:
         """Every kind of scorer: what it needs, and the JSON Schema of its options."""
         return workspace.scorer_kinds()
 
     @post("/login-tokens")
-    async def new_login_token(self, access: Access) -> LoginToken:
+    async def new_login_token(self, access: NamedDependency[Access]) -> LoginToken:
         """Make a login link's token."""
         return LoginToken(token=access.new_link_token())

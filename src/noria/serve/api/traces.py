@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
 from noria.core.errors import UnknownName
 from noria.core.questions import Filter, Order, Question, Table
 from noria.core.spans import Span
+from noria.serve.api.paging import Limit
 from noria.serve.shapes import Trace
 
 
@@ -18,19 +21,21 @@ class TracesController(Controller):
     tags = ("traces",)
 
     @get()
-    async def latest(self, workspace: Workspace, limit: int = 50, app: str | None = None) -> list[Span]:
+    async def latest(
+        self, workspace: NamedDependency[Workspace], limit: Limit = 50, app: FromQuery[str | None] = None
+    ) -> list[Span]:
         """The latest spans, newest first."""
         where = (Filter(column="app", value=app),) if app else ()
         order = (Order(column="start_ns", descending=True),)
         return await workspace.traces.spans(Question(where=where, order=order, limit=limit))
 
     @post("/query", status_code=200)
-    async def query(self, workspace: Workspace, data: Question) -> Table:
+    async def query(self, workspace: NamedDependency[Workspace], data: JSONBody[Question]) -> Table:
         """Answer a question over spans or scores."""
         return await workspace.traces.query(data)
 
     @get("/{trace_id:str}")
-    async def show(self, workspace: Workspace, trace_id: str) -> Trace:
+    async def show(self, workspace: NamedDependency[Workspace], trace_id: FromPath[str]) -> Trace:
         """One trace, by id or the beginning of it."""
         found = await _whole_id(workspace, trace_id)
         spans, scores = await workspace.traces.trace(found)

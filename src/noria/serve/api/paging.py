@@ -1,0 +1,10 @@
+"""How much of a list is asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar.params import QueryParameter
+
+Limit = Annotated[int, QueryParameter(ge=1, le=10_000, description="Most entries to return.")]
+Offset = Annotated[int, QueryParameter(ge=0, lt=2**63, description="Entries to skip.")]

@@ -1,0 +1,101 @@
+"""A workspace in a new folder, its one provider on a real socket, and its application: in this process, or served."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from noria.assemble import Workspace, open_workspace
+from noria.serve.access import Access
+from noria.serve.app import Application
+from noria.serve.run import bind, serving
+from noria.settings import Provider, Settings
+from noria.targets.scripted import answer
+from targets import upstream
+
+KEY = "noria_test_key_that_must_never_be_shown"
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Noria:
+    """Everything that a test of this room looks at."""
+
+    workspace: Workspace
+    access: Access
+    client: httpx.AsyncClient
+    """Sends the key."""
+    upstream: upstream.Upstream
+    clock: Clock = field(default_factory=Clock)
+    url: str = ""
+
+    async def get(self, path: str, **query: Any) -> Any:
+        return await self._json("GET", path, params=query)
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        return await self._json("POST", path, json=body)
+
+    async def put(self, path: str, body: Any) -> Any:
+        return await self._json("PUT", path, json=body)
+
+    async def delete(self, path: str) -> Any:
+        return await self._json("DELETE", path)
+
+    async def spans(self) -> list[dict[str, Any]]:
+        """Everything on record, oldest first, as the API shows it."""
+        await self.workspace._recorded.drain()
+        return list(reversed(await self.get("/api/traces")))
+
+    async def _json(self, method: str, path: str, **options: Any) -> Any:
+        response = await self.client.request(method, path, **options)
+        assert response.is_success, response.text
+        return response.json()
+
+
+def hello(_: dict[str, Any]) -> Any:
+    return answer("Hel", "lo")
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[Workspace, Access, upstream.Upstream, Clock]]:
+    clock = Clock()
+    async with upstream.serving(hello) as provider:
+        up = Provider(base_url=provider.base_url, api_key_env="UP_KEY", attempts=1)
+        settings = Settings(data=str(folder), providers={"up": up})
+        environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream"}
+        async with open_workspace(settings, environ, holder="a test") as workspace:
+            yield workspace, Access(workspace.key, ["noria.example"], clock), provider, clock
+
+
+@pytest.fixture
+async def noria(tmp_path: Path) -> AsyncIterator[Noria]:
+    """The application, called in this process."""
+    async with opened(tmp_path / "data") as (workspace, access, provider, clock):
+        transport = httpx.ASGITransport(Application(workspace, access))
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7700", headers=headers) as client:
+            yield Noria(workspace, access, client, provider, clock)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Noria]:
+    """The application behind uvicorn, on a free port."""
+    async with (
+        opened(tmp_path / "data") as (workspace, access, provider, clock),
+        serving(workspace, bind("127.0.0.1", 0), access) as (running, _),
+        httpx.AsyncClient(base_url=running.url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
+    ):
+        yield Noria(workspace, access, client, provider, clock, running.url)
