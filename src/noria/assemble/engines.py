@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from noria.core.errors import UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import BlobStore, EngineStatus
 from noria.engines.llamacpp import LlamaCpp
@@ -24,8 +25,13 @@ class EnginePool:
         self._engines: dict[str, LlamaCpp] = {}
 
     def engine(self, model: LocalModel) -> LlamaCpp:
-        """The engine of a model set-up; two names of one set-up share it."""
+        """The engine of a model set-up; two names of one set-up share it. Raises ``UnknownName`` without weights."""
         if model.id not in self._engines:
+            if not self._blobs.has(model.sha256):
+                raise UnknownName(
+                    f"The weights of local/{model.name} are not in the blob store.",
+                    hint=f"Fetch them again: noria models pull {model.source} --name {model.name}",
+                )
             self._engines[model.id] = LlamaCpp(
                 Path(self._blobs.path(model.sha256)),
                 model=model.name,

@@ -1,0 +1,272 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from noria.assemble import Workspace, open_workspace
+from noria.core.apps import Share
+from noria.core.datasets import Case
+from noria.core.errors import CallFailed, Conflict, InvalidInput, UnknownName
+from noria.core.events import collect
+from noria.core.experiments import Experiment, ExperimentSpec, ExperimentVariant
+from noria.core.messages import Message
+from noria.core.models import EngineOptions, LocalModel
+from noria.core.prompts import Block, Prompt, Variable
+from noria.core.questions import Question
+from noria.core.requests import Parameters, Request
+from noria.core.scores import ScorerSpec
+from noria.settings import Settings
+
+from .conftest import TRIAGE, triage_app
+
+OTHER = Prompt(blocks=(Block(role="user", template="Judge: {{ text }}"),), variables={"text": Variable()})
+
+
+def ask(model: str, text: str = "hello") -> Request:
+    return Request(model=model, messages=(Message(role="user", content=text),))
+
+
+def promote(workspace: Workspace, name: str) -> None:
+    [id] = [v.variant_id for v in workspace.catalogue.apps.get("triage").variants if v.name == name]
+    workspace.catalogue.apps.release("triage", (Share(variant_id=id),), by="ann")
+
+
+async def test_a_call_of_an_app_is_one_span_that_names_everything_that_shaped_it(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    promote(workspace, "plain")
+    reply = await collect(workspace.target.call(ask("triage")))
+    assert reply.text == "Sort: hello"
+    [span] = await workspace.traces.spans(Question())
+    app = workspace.catalogue.apps.get("triage")
+    assert app.release is not None
+    assert span.lineage.app == "triage"
+    assert span.lineage.release_id == app.release.id
+    assert span.lineage.variant_id == app.variants[0].variant_id
+    assert span.lineage.prompt_id == TRIAGE.id
+    assert span.input == (Message(role="user", content="Sort: hello"),)
+    assert span.variables == {"text": "hello"}
+    assert span.params["temperature"] == 0
+    assert span.ttft_s is not None
+    assert span.cost_usd is None  # nobody knows this provider's price
+
+
+async def test_promoting_changes_the_next_answer_and_rolling_back_changes_it_back(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE, other=OTHER)
+    answers = []
+    for step in (lambda: promote(workspace, "plain"), lambda: promote(workspace, "other")):
+        step()
+        answers.append((await collect(workspace.target.call(ask("triage")))).text)
+    workspace.catalogue.apps.roll_back("triage", by="ann")
+    answers.append((await collect(workspace.target.call(ask("triage")))).text)
+    assert answers == ["Sort: hello", "Judge: hello", "Sort: hello"]
+
+
+async def test_one_variant_can_be_called_without_a_release(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    assert (await collect(workspace.target.call(ask("triage@plain")))).text == "Sort: hello"
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "sentence"),
+    [
+        ("triage", InvalidInput, "'triage' has no release"),
+        ("triage@fancy", UnknownName, "no variant 'fancy' .it has: plain"),
+        ("nobody", UnknownName, "nobody"),
+        ("acme/gpt", UnknownName, "no provider 'acme' .known: local, fake, keyless"),
+        ("keyless/gpt", InvalidInput, "needs its key in NOT_SET"),
+        ("local/ghost", UnknownName, "ghost"),
+    ],
+)
+async def test_a_name_that_nobody_answers_to_is_refused_and_recorded(
+    workspace: Workspace, model: str, kind: type[Exception], sentence: str
+) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    with pytest.raises(kind, match=sentence):
+        await collect(workspace.target.call(ask(model)))
+    [span] = await workspace.traces.spans(Question())
+    assert (span.status, span.request_model) == ("error", model)
+
+
+async def test_a_failing_provider_is_a_recorded_failure(workspace: Workspace) -> None:
+    with pytest.raises(CallFailed):
+        await collect(workspace.target.call(ask("fake/echo", "[[refuse 500]]")))
+    [span] = await workspace.traces.spans(Question())
+    assert (span.status, span.error_type) == ("error", "call_failed")
+
+
+async def test_released_apps_and_local_models_are_what_can_be_called(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    workspace.catalogue.models.put(LocalModel(name="tiny", sha256="0" * 64, size=1, source="file:x"))
+    assert list(await workspace.callable_models()) == ["local/tiny"]
+    promote(workspace, "plain")
+    assert list(await workspace.callable_models()) == ["triage", "local/tiny"]
+
+
+async def test_a_variant_of_a_local_model_is_bound_to_its_set_up(workspace: Workspace) -> None:
+    lost = LocalModel(name="lost", sha256="0" * 64, size=1, source="smollm2-135m")
+    workspace.catalogue.models.put(lost)
+    with pytest.raises(UnknownName, match="noria models pull smollm2-135m --name lost"):
+        workspace.make_variant(model="local/lost", prompt=None, params=Parameters())
+    model = LocalModel(name="tiny", sha256=workspace._blobs.put(b"weights"), size=7, source="file:x")
+    workspace.catalogue.models.put(model)
+    made = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    assert made.model_id == model.id
+    with pytest.raises(UnknownName):
+        workspace.make_variant(model="local/other", prompt=None, params=Parameters())
+    with pytest.raises(UnknownName, match="names no model"):
+        workspace.make_variant(model="tiny", prompt=None, params=Parameters())
+
+
+async def experiment(workspace: Workspace, *, cache: bool = True, cases: int = 6) -> Experiment:
+    triage_app(workspace, plain=TRIAGE, other=OTHER)
+    dataset = workspace.put_dataset(
+        "letters", [Case(id=str(i), input={"text": f"t{i}"}, reference=f"Sort: t{i}") for i in range(cases)]
+    )
+    variants = tuple(
+        ExperimentVariant(name=named.name, variant=named.variant)
+        for named in workspace.catalogue.apps.get("triage").variants
+    )
+    spec = ExperimentSpec(
+        name="letters",
+        dataset_id=dataset.id,
+        variants=variants,
+        scorers=(ScorerSpec(kind="exact", name="exact"),),
+        baseline="plain",
+        cache=cache,
+    )
+    started = await workspace.laboratory.start(spec, by="ann", app="triage")
+    return await workspace.laboratory.wait(started.id)
+
+
+async def test_an_experiment_on_the_whole_stack(workspace: Workspace) -> None:
+    found = await experiment(workspace)
+    assert found.status == "finished"
+    assert found.results is not None
+    means = {run.variant: run.measures[0].estimate.value for run in found.results.runs}
+    assert means == {"plain": 1.0, "other": 0.0}
+    assert found.results.comparisons[0].verdict == "worse"
+    assert found.environment["noria"] == workspace.version
+
+
+async def test_the_second_experiment_takes_its_replies_from_the_record(workspace: Workspace) -> None:
+    await experiment(workspace)
+    again = await experiment(workspace)
+    assert again.results is not None
+    assert [run.cached for run in again.results.runs] == [6, 6]
+    fresh = await experiment(workspace, cache=False)
+    assert fresh.results is not None
+    assert [run.cached for run in fresh.results.runs] == [0, 0]
+
+
+async def test_live_calls_are_judged_by_their_monitors(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    promote(workspace, "plain")
+    scorer = ScorerSpec(kind="contains", name="polite", options={"texts": ["please"]})
+    workspace.attach_monitor("politeness", app="triage", scorer=scorer, rate=1.0, by="ann")
+    await collect(workspace.target.call(ask("triage", "now")))
+    await collect(workspace.target.call(ask("triage", "please")))
+    await workspace.monitors.drain()
+    scores = await workspace.traces.scores(Question(source="scores"))
+    assert sorted(score.value for score in scores) == [False, True]
+    workspace.detach_monitor("politeness")
+    await collect(workspace.target.call(ask("triage", "again")))
+    await workspace.monitors.drain()
+    assert len(await workspace.traces.scores(Question(source="scores"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("app", "kind", "rate", "sentence"),
+    [
+        ("triage", "exact", 1.0, "needs a reference, which live calls don't have"),
+        ("triage", "one_off", 1.0, "one_of"),
+        ("nobody", "latency", 1.0, "nobody"),
+        ("triage", "latency", 1.5, "must be from 0 to 1"),
+    ],
+)
+async def test_a_monitor_that_cannot_work_is_refused_when_it_is_attached(
+    workspace: Workspace, app: str, kind: str, rate: float, sentence: str
+) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    with pytest.raises(InvalidInput, match=sentence):
+        workspace.attach_monitor("m", app=app, scorer=ScorerSpec(kind=kind, name=kind), rate=rate, by="ann")
+    assert workspace.catalogue.monitors.list() == []
+
+
+async def test_weights_stay_as_long_as_a_model_uses_them(workspace: Workspace) -> None:
+    sha256 = workspace._blobs.put(b"weights")
+    for name in ("a", "b"):
+        workspace.catalogue.models.put(LocalModel(name=name, sha256=sha256, size=7, source="file:x"))
+    await workspace.remove_model("a")
+    assert workspace._blobs.has(sha256)
+    await workspace.remove_model("b")
+    assert not workspace._blobs.has(sha256)
+    with pytest.raises(UnknownName):
+        await workspace.remove_model("b")
+
+
+async def test_a_pull_that_fails_says_why_and_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"not a model")
+    state = workspace.start_pull(f"file:{tmp_path / 'x.gguf'}", name=None, options=EngineOptions())
+    while not state.error and state.model is None:
+        await workspace.in_thread(lambda: None)
+        state = workspace.pull_progress(state.id)
+    assert "GGUF" in state.error
+    assert await workspace.model_reports() == []
+    with pytest.raises(UnknownName):
+        workspace.pull_progress("nope")
+
+
+async def test_a_second_opener_is_told_who_holds_the_folder(
+    workspace: Workspace, settings: tuple[Settings, dict[str, str]]
+) -> None:
+    with pytest.raises(Conflict, match="a test"):
+        async with open_workspace(*settings, holder="another"):
+            pass
+
+
+async def test_everything_is_there_after_reopening(settings: tuple[Settings, dict[str, str]]) -> None:
+    async with open_workspace(*settings, holder="first") as workspace:
+        triage_app(workspace, plain=TRIAGE)
+        promote(workspace, "plain")
+        await collect(workspace.target.call(ask("triage")))
+        key = workspace.key.reveal()
+    async with open_workspace(*settings, holder="second") as workspace:
+        assert workspace.key.reveal() == key
+        [span] = await workspace.traces.spans(Question())
+        assert span.output_text == "Sort: hello"
+        assert (await collect(workspace.target.call(ask("triage")))).text == "Sort: hello"
+
+
+async def test_an_experiment_left_running_by_a_killed_process_can_be_resumed(
+    settings: tuple[Settings, dict[str, str]],
+) -> None:
+    async with open_workspace(*settings, holder="first") as workspace:
+        done = await experiment(workspace)
+        workspace.catalogue.experiments.save(msgspec.structs.replace(done, status="running", results=None))
+    async with open_workspace(*settings, holder="second") as workspace:
+        left = workspace.catalogue.experiments.get(done.id)
+        assert left.status == "interrupted"
+        before = len(await workspace.traces.spans(Question(limit=None)))
+        resumed = await workspace.laboratory.start(left.spec, by="ann", app="triage")
+        assert resumed.id == done.id
+        assert (await workspace.laboratory.wait(done.id)).status == "finished"
+        assert len(await workspace.traces.spans(Question(limit=None))) == before
+
+
+async def test_numbers_for_prometheus(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    await collect(workspace.target.call(ask("triage@plain")))
+    numbers = workspace.numbers()
+    assert numbers["noria_records_appended_total"] == 1
+    assert all(name.startswith("noria_") for name in numbers)
+
+
+async def test_an_empty_data_set_and_an_empty_prompt_are_refused(workspace: Workspace) -> None:
+    with pytest.raises(InvalidInput, match="no cases"):
+        workspace.put_dataset("empty", [])
+    with pytest.raises(InvalidInput, match="no message"):
+        workspace.check_prompt(Prompt(blocks=()))
+
+
+async def test_scorers_are_described(workspace: Workspace) -> None:
+    assert {"exact", "judge", "latency"} <= set(workspace.scorer_kinds())
