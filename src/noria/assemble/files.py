@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from noria.adapt.prompts import diff, dump_markdown, read_prompt
 from noria.adapt.prompts.files import PromptFile
+from noria.core.apps import Variant
 from noria.core.datasets import Case
 from noria.core.errors import InvalidInput
 from noria.core.events import Reply
@@ -15,6 +17,7 @@ from noria.core.prompts import Prompt
 from noria.core.requests import Request
 from noria.core.scores import Scorer
 from noria.core.spans import Span
+from noria.evaluate.asking import check_asks
 from noria.evaluate.datasets import read
 from noria.evaluate.evalfile import EvalFile, LoadedEval, VariantEntry, check_cases, load, make_scorers
 from noria.evaluate.rows import Problem
@@ -53,9 +56,14 @@ class EvalPlan:
         """What the data set is called: its file's name."""
         return Path(self.file.dataset.path).stem
 
-    def check(self, prompts: dict[str, Prompt]) -> None:
-        """Check that the cases have what prompts (by variant's name) and scorers need. Raises ``InvalidInput``."""
+    def check(self, prompts: dict[str, Prompt], variants: Sequence[Variant] = ()) -> None:
+        """Check that the cases have what prompts (by variant's name), scorers and variants need.
+
+        Raises:
+            InvalidInput: the first that is missing.
+        """
         check_cases(self._loaded, self.cases, prompts=prompts, scorers=self._scorers)
+        check_asks(self.cases, variants)
 
     def use_model(self, model: str) -> None:
         """Try every variant that names a model on another one, instead of writing a second file."""

@@ -10,21 +10,19 @@ import contextlib
 import getpass
 import os
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import msgspec
 
+from noria.cli.transports import Answer, InProcess, OnFirstUse, OverHTTP, Transport
 from noria.core import errors
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.settings import Settings, load_settings
 
 T = TypeVar("T")
-
-TIMEOUT_S = 300.0
-"""Longest wait for one answer; work that takes longer is a job that is asked about."""
 
 _KINDS: dict[str, type[NoriaError]] = {
     kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, NoriaError)
@@ -32,16 +30,26 @@ _KINDS: dict[str, type[NoriaError]] = {
 
 
 class Api:
-    """The REST API as typed calls. Answers are validated on their way in."""
+    """The REST API as typed calls. Answers are validated on their way in.
 
-    def __init__(self, client: httpx.AsyncClient, settings: Settings, server_url: str = "", key: str = "") -> None:
-        self._client = client
+    Arguments:
+        transport: takes requests there.
+        settings: the configuration.
+        server_url: the server's URL; empty when the folder is opened in this process.
+        key: the key that it takes, for those who call it in another way; empty when there is no server.
+    """
+
+    def __init__(self, transport: Transport, settings: Settings, *, server_url: str = "", key: str = "") -> None:
+        self._transport = transport
         self.settings = settings
         """The configuration."""
         self.server_url = server_url
         """The server's URL; empty when the folder is opened in this process."""
         self.key = key
-        """The key for ``server_url``, for programs that this one starts."""
+        """The server's key; empty when there is no server."""
+        self.missing: Path | None = None
+        """The data folder that is not there yet, where an empty one is looked at in its place."""
+        self._headers = _headers()
 
     async def get(self, path: str, kind: type[T], **query: Any) -> T:
         """Read."""
@@ -62,28 +70,59 @@ class Api:
     async def _call(
         self, method: str, path: str, kind: type[T], *, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> T:
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        content = None if body is None else msgspec.json.encode(body)
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        content = b"" if body is None else msgspec.json.encode(body)
+        answer = await self._transport(method, path, given, content, self._headers)
+        if answer.status >= 300:
+            raise self._error_of(answer)
         try:
-            response = await self._client.request(method, path, params=given, content=content)
-        except httpx.TimeoutException as error:
-            raise Unavailable(f"The server at {self.server_url} did not answer in {TIMEOUT_S:.0f} s.") from error
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"The server at {self.server_url} can't be reached: {error}.", hint="Start it with `noria up`."
-            ) from error
-        if response.is_error:
-            raise _error_of(response)
-        return msgspec.json.decode(response.content, type=kind)
+            return msgspec.json.decode(answer.body, type=kind)
+        except msgspec.DecodeError as error:
+            raise self._stranger(str(error)) from error
+
+    def _error_of(self, answer: Answer) -> NoriaError:
+        """The error that the server raised, raised again here."""
+        try:
+            fields = msgspec.json.decode(answer.body)["error"]
+            code, message = str(fields["code"]), str(fields["message"])
+            texts = {"kept": str(fields.get("kept", "")), "hint": str(fields.get("hint", ""))}
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+            return self._stranger(f"status {answer.status}")
+        kind = _KINDS.get(code, NoriaError)
+        if kind is NotAllowed:
+            hint = "Set NORIA_API_KEY to the key of this server; `noria up` keeps it in admin.key of its data folder."
+            return NotAllowed(message, status=answer.status, **(texts | {"hint": texts["hint"] or hint}))
+        return kind(message, **texts)
+
+    def _stranger(self, what: str) -> Unavailable:
+        return Unavailable(
+            f"What answers at {self.server_url or 'the data folder'} is not this version of Noria ({what}).",
+            hint="Check NORIA_URL or --url, and that server and command line are of one version.",
+        )
+
+
+def part(name: str) -> str:
+    """A name as one part of a path.
+
+    Raises:
+        InvalidInput: it is empty, or has a slash, which would make it two.
+    """
+    if not name or "/" in name or name in {".", ".."}:
+        raise InvalidInput(f"{name!r} can't be a name.", hint="A name is not empty and has no slash.")
+    return name
 
 
 @contextlib.asynccontextmanager
-async def open_api(options: Mapping[str, Any], *, holder: str) -> AsyncIterator[Api]:
-    """The API of the running server, or of the folder itself.
+async def open_api(options: Mapping[str, Any], *, holder: str, reads_only: bool = False) -> AsyncIterator[Api]:
+    """The API of the running server, or of the folder itself, which is opened at the first request.
+
+    So whatever is wrong with a file or a flag is said before anything is touched.
 
     Arguments:
         options: settings from command-line flags.
         holder: how this process is known to others while it holds the folder.
+        reads_only: the command only looks. A folder that is not there yet is then left so: an empty one elsewhere is
+            looked at.
     """
     settings = load_settings(os.environ, Path.cwd(), options)
     url, key = running_server(settings)
@@ -91,26 +130,25 @@ async def open_api(options: Mapping[str, Any], *, holder: str) -> AsyncIterator[
         async with connected(settings, url, key) as api:
             yield api
         return
-    from noria.assemble import open_workspace  # noqa: PLC0415  # half a second that a call over HTTP need not pay
-    from noria.serve.access import Access  # noqa: PLC0415
-    from noria.serve.app import Application  # noqa: PLC0415
+    async with contextlib.AsyncExitStack() as stack:
+        used = settings
+        missing = settings.folder if reads_only and not settings.folder.exists() else None
+        if missing:
+            empty = tempfile.TemporaryDirectory(prefix="noria-", ignore_cleanup_errors=True)
+            used = msgspec.structs.replace(settings, data=stack.enter_context(empty))
 
-    async with open_workspace(settings, os.environ, holder=holder) as workspace:
-        application = Application(workspace, Access(workspace.key))
-        headers = {"authorization": f"Bearer {workspace.key.reveal()}", **_headers()}
-        transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://127.0.0.1", headers=headers, timeout=TIMEOUT_S
-        ) as client:
-            yield Api(client, settings)
+        async def opened() -> Transport:
+            return await stack.enter_async_context(_opened(used, holder))
+
+        api = Api(OnFirstUse(opened), settings)
+        api.missing = missing
+        yield api
 
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings, url: str, key: str) -> AsyncIterator[Api]:
     """The API of a server at ``url``."""
-    headers = {"authorization": f"Bearer {key}", **_headers()}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as client:
-        yield Api(client, settings, url, key)
+    yield Api(OverHTTP(url, key), settings, server_url=url, key=key)
 
 
 def running_server(settings: Settings) -> tuple[str, str]:
@@ -118,7 +156,7 @@ def running_server(settings: Settings) -> tuple[str, str]:
 
     The key that lies in the data folder goes only to the server that holds this folder, never to another URL.
     """
-    from noria.assemble.holder import holder_of, stored_key  # noqa: PLC0415  # see above
+    from noria.assemble.holder import holder_of, stored_key  # noqa: PLC0415  # `noria --help` need not pay
 
     given = os.environ.get("NORIA_API_KEY", "").strip()
     holder = holder_of(settings.folder)
@@ -132,24 +170,26 @@ def running_server(settings: Settings) -> tuple[str, str]:
     return url, key
 
 
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings, holder: str) -> AsyncIterator[Transport]:
+    """The way to the API of the folder, which is opened here."""
+    from noria.assemble import open_workspace  # noqa: PLC0415  # two seconds that a call over HTTP need not pay
+    from noria.cli.logs import configure_logging  # noqa: PLC0415
+    from noria.serve.access import Access  # noqa: PLC0415
+    from noria.serve.app import Application  # noqa: PLC0415
+
+    configure_logging("warning")
+    async with open_workspace(settings, os.environ, holder=holder) as workspace:
+        yield InProcess(Application(workspace, Access(workspace.key)), workspace.key.reveal())
+
+
 def _headers() -> dict[str, str]:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = str(os.getuid())
-    actor = f"{user}@{socket.gethostname()}".encode("ascii", "replace").decode()
+    actor = f"{_user()}@{socket.gethostname()}".encode("ascii", "replace").decode()
     return {"noria-actor": actor[:120], "content-type": "application/json"}
 
 
-def _error_of(response: httpx.Response) -> NoriaError:
-    """The error that the server raised, raised again here."""
+def _user() -> str:
     try:
-        fields = msgspec.json.decode(response.content)["error"]
-        code, message = str(fields["code"]), str(fields["message"])
-        texts = {"kept": str(fields.get("kept", "")), "hint": str(fields.get("hint", ""))}
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return Unavailable(f"The server answered {response.status_code} with something that is not Noria's.")
-    kind = _KINDS.get(code, NoriaError)
-    if kind is NotAllowed:
-        return NotAllowed(message, status=response.status_code, **texts)
-    return kind(message, **texts)
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return str(os.getuid()) if hasattr(os, "getuid") else "someone"

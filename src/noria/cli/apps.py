@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from noria.cli.api import Api
+from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
+from noria.cli.groups import examples, group
 from noria.cli.tables import short_id, table, when
 from noria.core.apps import App, NamedVariant, Release
 from noria.core.errors import InvalidInput
@@ -16,13 +17,13 @@ from noria.core.requests import Parameters
 from noria.serve.shapes import PutApp, PutVariant
 
 
-@click.group()
+@group()
 def apps() -> None:
     """An app is a named job with variants; its release says who gets which."""
 
 
 @apps.command("list")
-@with_api
+@with_api(reads_only=True)
 async def list_apps(api: Api, show: Show) -> None:
     """List apps and what serves them."""
     found = await api.get("/api/apps", list[App])
@@ -32,7 +33,18 @@ async def list_apps(api: Api, show: Show) -> None:
             console.print("No apps yet. Make one: noria apps create NAME")
             return
         rows = [(app.name, len(app.variants), serves(app), app.description) for app in found]
-        console.print(table("name", "variants", "serves", "description", rows=rows, right=["variants"]))
+        console.print(
+            table(
+                "name",
+                "variants",
+                "serves",
+                "description",
+                rows=rows,
+                right=["variants"],
+                prose=["description", "serves"],
+                spare=["variants"],
+            )
+        )
 
     show(found, draw)
 
@@ -40,46 +52,61 @@ async def list_apps(api: Api, show: Show) -> None:
 @apps.command()
 @click.argument("name")
 @click.option("--description", default="", help="What it is for.")
-@with_api
+@with_api()
 async def create(api: Api, show: Show, name: str, description: str) -> None:
-    """Make an app, or change its description."""
+    """Make an app, or change its description: noria apps create triage."""
     app = await api.post("/api/apps", App, PutApp(name=name, description=description))
-    show(
-        app, lambda console: console.print(f"App {app.name} is there. Give it a variant: noria apps add {app.name} ...")
+    said = f"App {app.name} is there. Give it a variant: noria apps add {app.name} VARIANT --model PROVIDER/MODEL"
+    show(app, lambda console: console.print(said))
+
+
+@apps.command(
+    epilog=examples(
+        "noria apps add triage plain --model local/smollm2-135m --prompt triage@1",
+        "noria apps add triage sure --model openai/gpt-5 --prompt triage@production --params '{\"temperature\": 0}'",
     )
-
-
-@apps.command()
+)
 @click.argument("app")
 @click.argument("variant")
 @click.option("--model", required=True, help="provider/model, such as local/smollm2-135m.")
 @click.option("--prompt", help="NAME, NAME@3, NAME@label; by default the caller's messages are sent as they are.")
 @click.option("--params", default="{}", help='Decoding parameters as JSON, such as {"temperature": 0}, or @FILE.')
-@with_api
+@with_api()
 async def add(api: Api, show: Show, app: str, variant: str, model: str, prompt: str | None, params: str) -> None:
-    """Give an app a variant."""
+    """Give an app a variant, which `noria promote` puts in force."""
     body = PutVariant(model=model, prompt=prompt, params=_parameters(params))
-    named = await api.put(f"/api/apps/{app}/variants/{variant}", NamedVariant, body)
-    show(named, lambda console: console.print(f"{app}@{named.name} is {short_id(named.variant_id)}."))
+    named = await api.put(f"/api/apps/{part(app)}/variants/{part(variant)}", NamedVariant, body)
+    show(
+        named,
+        lambda console: console.print(
+            f"{app}@{named.name} is {short_id(named.variant_id)}. Put it in force: noria promote {app} {named.name}"
+        ),
+    )
 
 
 @apps.command("show")
 @click.argument("name")
-@with_api
+@with_api(reads_only=True)
 async def show_app(api: Api, show: Show, name: str) -> None:
     """Show an app's variants and every release: who, when, why."""
-    app = await api.get(f"/api/apps/{name}", App)
-    releases = await api.get(f"/api/apps/{name}/releases", list[Release])
+    app = await api.get(f"/api/apps/{part(name)}", App)
+    releases = await api.get(f"/api/apps/{part(name)}/releases", list[Release])
 
     def draw(console: Console) -> None:
-        console.print(f"{app.name}  {app.description}", "")
+        console.print(f"{app.name}  {app.description}".rstrip(), "")
         rows = [(v.name, short_id(v.variant_id), v.variant.model, short_id(v.variant.prompt_id)) for v in app.variants]
-        console.print(table("variant", "id", "model", "prompt", rows=rows), "")
+        if rows:
+            console.print(table("variant", "id", "model", "prompt", rows=rows, spare=["prompt"]), "")
+        else:
+            console.print(f"No variant yet. Give it one: noria apps add {app.name} VARIANT --model PROVIDER/MODEL")
         history = [
             (when(r.created_ns), _shares(app, r), r.created_by, ("rollback. " if r.rolled_back_from else "") + r.reason)
             for r in releases
         ]
-        console.print(table("released", "serves", "by", "why", rows=history) if history else "No release yet.")
+        if history:
+            console.print(table("released", "serves", "by", "why", rows=history, prose=["why", "serves", "by"]))
+        else:
+            console.print(f"No release yet. Put a variant in force: noria promote {app.name} VARIANT")
 
     show({"app": app, "releases": releases}, draw)
 

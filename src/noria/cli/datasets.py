@@ -5,19 +5,20 @@ from __future__ import annotations
 import click
 import msgspec
 
-from noria.cli.api import Api
+from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
+from noria.cli.groups import group
 from noria.cli.tables import short_id, table
 from noria.core.datasets import Case, Dataset
 
 
-@click.group()
+@group()
 def datasets() -> None:
     """Data sets are immutable versions, addressed by their content; `noria eval` makes them from files."""
 
 
 @datasets.command("list")
-@with_api
+@with_api(reads_only=True)
 async def list_datasets(api: Api, show: Show) -> None:
     """List data set versions."""
     found = await api.get("/api/datasets", list[Dataset])
@@ -27,18 +28,18 @@ async def list_datasets(api: Api, show: Show) -> None:
             console.print("No data sets yet. `noria eval FILE.yaml` makes them from the files it names.")
             return
         rows = [(d.name, d.size, ", ".join(d.columns), short_id(d.id)) for d in found]
-        console.print(table("name", "cases", "inputs", "id", rows=rows, right=["cases"]))
+        console.print(table("name", "cases", "inputs", "id", rows=rows, right=["cases"], prose=["inputs"]))
 
     show(found, draw)
 
 
 @datasets.command("show")
 @click.argument("ref")
-@click.option("--limit", default=5, show_default=True, help="Cases to show.")
-@with_api
+@click.option("--limit", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Cases to show.")
+@with_api(reads_only=True)
 async def show_dataset(api: Api, show: Show, ref: str, limit: int) -> None:
-    """Show a data set's first cases: by name (its newest version) or id."""
-    dataset = await api.get(f"/api/datasets/{ref}", Dataset)
+    """Show a data set's first cases: by name (its newest version) or the beginning of an id."""
+    dataset = await api.get(f"/api/datasets/{part(ref)}", Dataset)
     cases = await api.get(f"/api/datasets/{dataset.id}/cases", list[Case], limit=limit)
 
     def draw(console: Console) -> None:

@@ -11,9 +11,9 @@ from noria.serve.shapes import LoginToken
 
 
 @click.command()
-@with_api
+@with_api(reads_only=True)
 async def login(api: Api, show: Show) -> None:
-    """Print a link that logs a browser in, once."""
+    """Print a link that logs a browser in, once. It needs a running server: noria up."""
     if not api.server_url:
         raise InvalidInput("No server runs on this data folder.", hint="Start it: noria up")
     made = await api.post("/api/login-tokens", LoginToken)

@@ -6,12 +6,14 @@ Exit codes: 0 done (all gates passed), 1 a gate failed, 2 an error, 130 interrup
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 import noria
+from noria.cli.groups import Group
+from noria.cli.terminal import obey_no_color, prepare_streams, silence_stdout
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "apps": ("noria.cli.apps:apps", "Apps, their variants and releases."),
@@ -19,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("noria.cli.demo:demo", "Once round the loop, on a real model and real data."),
     "eval": ("noria.cli.evaluate:evaluate", "Run an evaluation file; resumes what was interrupted."),
     "experiments": ("noria.cli.experiments:experiments", "Experiments: list, show, compare."),
+    "help": ("noria.cli.help:help_command", "Show the help of a command."),
     "login": ("noria.cli.login:login", "Print a link that logs a browser in."),
     "models": ("noria.cli.models:models", "Local models: pull, list, remove."),
     "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),
@@ -33,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command -> where it is, and the line that ``noria --help`` shows for it."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command when it is run, so that help and completion are instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -57,26 +60,50 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin so, without importing them; or options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`noria COMMAND --help` tells more. Settings and environment variables: docs/settings.md.",
+)
 @click.version_option(noria.__version__, prog_name="noria")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Noria: choose, adapt, evaluate, infer, serve and monitor LLM applications, on one record."""
+    obey_no_color(context)
 
 
 def main() -> None:
     """Run the command line and exit."""
+    prepare_streams()
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        code = 0
+        silence_stdout()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run a command; its exit code."""
     try:
         commands(standalone_mode=False)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
     except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.Abort:
-        sys.exit(130)
+        return exit_.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough
-        sys.exit(0)
+        return 2
+    return 0

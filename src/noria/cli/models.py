@@ -7,8 +7,9 @@ import asyncio
 import click
 
 from noria.assemble.reports import ModelReport, PullProgress
-from noria.cli.api import Api
+from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
+from noria.cli.groups import examples, group
 from noria.cli.tables import megabytes, short_id, table
 from noria.core.errors import CallFailed, InvalidInput, NoriaError, Unavailable
 from noria.core.models import EngineOptions, KVCacheType, LocalModel
@@ -18,19 +19,25 @@ POLL_S = 0.15
 """Seconds between two looks at a pull."""
 
 
-@click.group()
+@group()
 def models() -> None:
     """Local models: weights on this machine, with the engine's flags."""
 
 
-@models.command()
+@models.command(
+    epilog=examples(
+        "noria models pull smollm2-135m",
+        "noria models pull smollm2-135m --name small-kv --kv-cache q8_0",
+        "noria models pull file:/srv/weights/model.gguf --context 4096",
+    )
+)
 @click.argument("reference")
 @click.option("--name", help="Name after local/; by default made from the reference.")
 @click.option("--context", type=click.IntRange(min=256), help="Context length in tokens, for each slot.")
 @click.option("--slots", type=click.IntRange(min=1), help="Requests decoded at the same time.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--kv-cache", type=click.Choice(["f16", "q8_0", "q4_0"]), help="Element type of the KV cache.")
-@with_api
+@with_api()
 async def pull(
     api: Api,
     show: Show,
@@ -55,7 +62,7 @@ async def pull(
 
 
 @models.command("list")
-@with_api
+@with_api(reads_only=True)
 async def list_models(api: Api, show: Show) -> None:
     """List local models and their engines."""
     found = await api.get("/api/models", list[ModelReport])
@@ -77,28 +84,29 @@ async def list_models(api: Api, show: Show) -> None:
             )
             for r in found
         ]
-        console.print(table("model", "size", "context", "KV cache", "licence", "engine", "memory", "id", rows=rows))
+        headers = ("model", "size", "context", "KV cache", "licence", "engine", "memory", "id")
+        spare = ("licence", "KV cache", "memory")
+        console.print(table(*headers, rows=rows, right=["size", "memory"], spare=spare, hide_empty=["memory"]))
 
     show(found, draw)
 
 
 @models.command()
 @click.argument("name")
-@with_api
+@with_api()
 async def remove(api: Api, show: Show, name: str) -> None:
     """Forget a model; weights that no other model uses are deleted."""
-    model = await api.delete(f"/api/models/{name.removeprefix('local/')}", LocalModel)
+    model = await api.delete(f"/api/models/{part(name.removeprefix('local/'))}", LocalModel)
     show(model, lambda console: console.print(f"local/{model.name} is gone."))
 
 
 async def pull_model(api: Api, show: Show, wanted: PullModel) -> LocalModel:
     """Pull, with a progress bar, and return the model."""
-    from rich.console import Console as RichConsole  # noqa: PLC0415
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, TextColumn  # noqa: PLC0415  # `noria models list` need not
 
     state = await api.post("/api/models", PullProgress, wanted)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=RichConsole(stderr=True), disable=show.as_json, transient=True) as progress:
+    with show.console.bar(*columns, hidden=show.as_json) as progress:
         task = progress.add_task(wanted.reference, total=None)
         while state.model is None and not state.error:
             await asyncio.sleep(POLL_S)

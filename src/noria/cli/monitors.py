@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 import msgspec
 
-from noria.cli.api import Api
+from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
+from noria.cli.groups import examples, group
 from noria.cli.tables import number, table
 from noria.core.errors import InvalidInput
 from noria.core.monitors import Monitor
@@ -15,20 +16,31 @@ from noria.core.scores import ScorerSpec
 from noria.serve.shapes import AttachMonitor
 
 
-@click.group()
+@group()
 def monitors() -> None:
     """A monitor is a scorer on an app's live calls."""
 
 
-@monitors.command()
+@monitors.command(
+    epilog=examples(
+        'noria monitors attach triage one_of --options \'{"labels": ["yes", "no"]}\'',
+        "noria monitors attach triage latency --rate 0.1",
+    )
+)
 @click.argument("app")
 @click.argument("kind")
 @click.option("--name", help="Name of the monitor; by default APP-KIND.")
 @click.option("--options", default="{}", help="The scorer's options as JSON.")
-@click.option("--rate", default=1.0, show_default=True, help="Part of the calls that is scored, 0 to 1.")
-@with_api
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Part of the calls that is scored, 0 to 1.",
+)
+@with_api()
 async def attach(api: Api, show: Show, app: str, kind: str, name: str | None, options: str, rate: float) -> None:
-    """Attach a scorer: noria monitors attach triage one_of --options '{"labels": ["yes", "no"]}'."""
+    """Attach a scorer to an app's calls; `noria scorers` lists the kinds."""
     try:
         given = msgspec.json.decode(options, type=dict[str, object])
     except msgspec.DecodeError as error:
@@ -36,11 +48,11 @@ async def attach(api: Api, show: Show, app: str, kind: str, name: str | None, op
     spec = ScorerSpec(kind=kind, name=name or kind, options=given)
     body = AttachMonitor(name=name or f"{app}-{kind}", app=app, scorer=spec, rate=rate)
     monitor = await api.post("/api/monitors", Monitor, body)
-    show(monitor, lambda console: console.print(f"{monitor.name} watches {app}."))
+    show(monitor, lambda console: console.print(f"{monitor.name} watches {app}. What it found: noria monitors list"))
 
 
 @monitors.command("list")
-@with_api
+@with_api(reads_only=True)
 async def list_monitors(api: Api, show: Show) -> None:
     """List monitors and what they found so far."""
     found = await api.get("/api/monitors", list[Monitor])
@@ -58,10 +70,10 @@ async def list_monitors(api: Api, show: Show) -> None:
 
 @monitors.command()
 @click.argument("name")
-@with_api
+@with_api()
 async def detach(api: Api, show: Show, name: str) -> None:
     """Detach a monitor; its scores stay."""
-    monitor = await api.delete(f"/api/monitors/{name}", Monitor)
+    monitor = await api.delete(f"/api/monitors/{part(name)}", Monitor)
     show(monitor, lambda console: console.print(f"{monitor.name} is detached; its scores stay."))
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from rich.text import Text
+from typing import TYPE_CHECKING
 
-from noria.cli.command import Console
-from noria.cli.tables import dollars, megabytes, number, seconds, short_id, table, when
+import msgspec
+
+from noria.cli.tables import coloured, dollars, megabytes, number, seconds, short_id, table, tokens, when
+from noria.cli.terminal import Console
 from noria.core.experiments import Experiment
 from noria.core.results import Classification, Comparison, Results, RunSummary
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 PLOT = 31
 """Characters of an interval plot."""
@@ -23,11 +28,17 @@ def draw_experiment(console: Console, experiment: Experiment) -> None:
         + (f"  by {experiment.created_by}" if experiment.created_by else "")
     )
     if experiment.error:
-        console.print(Text(experiment.error, "yellow"))
+        console.print(coloured(experiment.error, "yellow"))
     if experiment.results is None:
         console.print("No results yet.")
     else:
         draw_results(console, experiment.results, alpha=spec.alpha)
+
+
+def draw_ended(console: Console, experiment: Experiment) -> None:
+    """An experiment that was just run. What went wrong with it is for the caller to say."""
+    if experiment.results is not None:
+        draw_experiment(console, msgspec.structs.replace(experiment, error=""))
 
 
 def draw_results(console: Console, results: Results, *, alpha: float) -> None:
@@ -35,6 +46,19 @@ def draw_results(console: Console, results: Results, *, alpha: float) -> None:
     console.print("")
     for metric in _metrics(results):
         _draw_metric(console, results.runs, metric, coverage=1 - alpha)
+    _draw_speed(console, results)
+    for run in results.runs:
+        for classification in run.classifications:
+            _draw_classification(console, run, classification)
+    draw_sentences(console, results)
+
+
+def _draw_speed(console: Console, results: Results) -> None:
+    """Speed, size, cost and mishaps, a row a variant."""
+    headers = (
+        *("variant", "cases", "TTFT\np50", "TPOT\np50", "latency\np50", "latency\np99"),
+        *("tokens\nin → out", "cost", "memory\npeak", "from\ncache", "failed\ncalls"),
+    )
     rows = [
         (
             run.variant,
@@ -43,41 +67,27 @@ def draw_results(console: Console, results: Results, *, alpha: float) -> None:
             seconds(run.tpot_s.p50 if run.tpot_s else None),
             seconds(run.latency_s.p50 if run.latency_s else None),
             seconds(run.latency_s.p99 if run.latency_s else None),
-            f"{run.input_tokens or 0:,} → {run.output_tokens or 0:,}",
+            f"{tokens(run.input_tokens)} → {tokens(run.output_tokens)}",
             dollars(run.cost_usd),
             megabytes(run.peak_memory_bytes),
             run.cached,
-            run.errors,
+            coloured(str(run.errors), "red" if run.errors else ""),
         )
         for run in results.runs
     ]
-    headers = (
-        "variant",
-        "cases",
-        "TTFT p50",
-        "TPOT p50",
-        "latency p50",
-        "p99",
-        "tokens",
-        "cost",
-        "memory",
-        "cached",
-        "errors",
-    )
-    console.print(table(*headers, rows=rows, right=headers[1:]), "")
-    for run in results.runs:
-        for classification in run.classifications:
-            _draw_classification(console, run, classification)
-    draw_sentences(console, results)
+    may_be_empty = ("TTFT\np50", "TPOT\np50", "memory\npeak", "from\ncache", "failed\ncalls")
+    spare = ("latency\np99", "memory\npeak", "from\ncache", "TPOT\np50")
+    made = table(*headers, rows=rows, right=headers[1:], prose=["variant"], spare=spare, hide_empty=may_be_empty)
+    console.print(made, "")
 
 
 def draw_sentences(console: Console, results: Results) -> None:
     """What the numbers mean: comparisons and gates."""
     for comparison in results.comparisons:
-        console.print(Text(f"{_mark(comparison)} {comparison.sentence}", _COLOURS[comparison.verdict]))
+        console.print(coloured(f"{_mark(comparison)} {comparison.sentence}", _COLOURS[comparison.verdict]))
     for gate in results.gates:
         mark, colour = ("✓", "green") if gate.passed else ("✗", "red")
-        console.print(Text(f"{mark} gate {gate.gate}: {gate.sentence}", colour))
+        console.print(coloured(f"{mark} gate {gate.gate}: {gate.sentence}", colour))
 
 
 def _mark(comparison: Comparison) -> str:
@@ -107,7 +117,8 @@ def _draw_metric(console: Console, runs: tuple[RunSummary, ...], metric: str, *,
     ]
     scale = f"{number(lowest)}{number(highest):>{PLOT - len(number(lowest))}}"
     headers = (metric, "mean", f"{coverage:.0%} interval", scale, "n", "")
-    console.print(table(*headers, rows=rows, right=("mean", "n")), "")
+    made = table(*headers, rows=rows, right=("mean", "n"), prose=[metric], spare=[scale, "n"], hide_empty=[""])
+    console.print(made, "")
 
 
 def interval_plot(lower: float, value: float, upper: float, lowest: float, highest: float) -> Text:
@@ -121,7 +132,7 @@ def interval_plot(lower: float, value: float, upper: float, lowest: float, highe
     for position in range(column(lower), column(upper) + 1):
         cells[position] = "━"
     cells[column(value)] = "●"
-    return Text("".join(cells), "cyan")
+    return coloured("".join(cells), "cyan")
 
 
 def _draw_classification(console: Console, run: RunSummary, found: Classification) -> None:
@@ -134,4 +145,4 @@ def _draw_classification(console: Console, run: RunSummary, found: Classificatio
     ]
     predicted = [f"→ {label}" for label in found.labels]
     headers = (f"{run.variant}: {found.scorer}", "precision", "recall", "F1", "cases", *predicted)
-    console.print(table(*headers, rows=rows, right=headers[1:]), "")
+    console.print(table(*headers, rows=rows, right=headers[1:], spare=["cases", "F1"]), "")

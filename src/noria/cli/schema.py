@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import click
-import msgspec
+
+from noria.cli.command import Show
 
 
 @click.command()
@@ -11,4 +12,4 @@ def schema() -> None:
     """Print the JSON Schema of the evaluation file, with the scorers that are installed here."""
     from noria.assemble.files import published_schema  # noqa: PLC0415  # `noria --help` need not pay
 
-    click.echo(msgspec.json.format(msgspec.json.encode(published_schema()), indent=2).decode())
+    Show(as_json=True)(published_schema(), lambda _: None)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import click
-from rich.text import Text
-from rich.tree import Tree
+from typing import TYPE_CHECKING
 
-from noria.cli.api import Api
+import click
+
+from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
-from noria.cli.tables import dollars, seconds, short_id, table, when
+from noria.cli.groups import group
+from noria.cli.tables import coloured, dollars, seconds, short_id, table, tokens, when
 from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.serve.shapes import Trace
 
+if TYPE_CHECKING:
+    from rich.text import Text
+    from rich.tree import Tree
+
 _COLOURS = {"ok": "green", "error": "red", "cancelled": "yellow"}
 
 
-@click.group()
+@group()
 def traces() -> None:
     """The record: every call is a span, spans of one trace are a tree, scores hang on spans."""
 
 
 @traces.command("list")
-@click.option("--limit", default=20, show_default=True, help="Most spans.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most spans.")
 @click.option("--app", help="Only calls of this app.")
-@with_api
+@with_api(reads_only=True)
 async def list_traces(api: Api, show: Show, limit: int, app: str | None) -> None:
     """List the latest calls."""
     found = await api.get("/api/traces", list[Span], limit=limit, app=app)
@@ -38,30 +43,35 @@ async def list_traces(api: Api, show: Show, limit: int, app: str | None) -> None
                 when(span.start_ns),
                 span.trace_id[:12],
                 span.lineage.app or span.name,
-                Text(span.status, _COLOURS[span.status]),
+                coloured(span.status, _COLOURS[span.status]),
                 seconds(span.ttft_s),
                 seconds(span.duration_s),
-                f"{_count(span.input_tokens)} → {_count(span.output_tokens)}",
+                f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)}",
                 _line(span.output_text if span.status == "ok" else span.error_message or ""),
             )
             for span in found
         ]
-        console.print(table("time", "trace", "call", "status", "TTFT", "latency", "tokens", "answer", rows=rows))
+        headers = ("time", "trace", "call", "status", "TTFT", "latency", "tokens", "answer")
+        right, spare = ("TTFT", "latency", "tokens"), ("TTFT", "tokens", "latency", "time")
+        console.print(table(*headers, rows=rows, right=right, prose=["answer", "call"], spare=spare))
 
     show(found, draw)
 
 
 @traces.command("show")
 @click.argument("trace_id")
-@with_api
+@with_api(reads_only=True)
 async def show_trace(api: Api, show: Show, trace_id: str) -> None:
     """Show a trace as a tree: by id or the beginning of it."""
-    found = await api.get(f"/api/traces/{trace_id}", Trace)
+    found = await api.get(f"/api/traces/{part(trace_id)}", Trace)
     show(found, lambda console: console.print(trace_tree(found)))
 
 
 def trace_tree(trace: Trace) -> Tree:
     """A trace as a tree: spans under their parents, scores under their spans."""
+    from rich.text import Text  # noqa: PLC0415  # `--json` need not pay
+    from rich.tree import Tree  # noqa: PLC0415
+
     root = Tree(Text(f"trace {trace.trace_id}", "dim"))
     known = {span.span_id for span in trace.spans}
     children: dict[str | None, list[Span]] = {}
@@ -87,10 +97,12 @@ def trace_tree(trace: Trace) -> Tree:
 
 
 def _headline(span: Span) -> Text:
+    from rich.text import Text  # noqa: PLC0415  # see above
+
     called = f"{span.lineage.app} → {span.name}" if span.lineage.app else span.name
     numbers = (
         f"  {seconds(span.duration_s)}  TTFT {seconds(span.ttft_s)}  TPOT {seconds(span.tpot_s)}  "
-        f"{_count(span.input_tokens)} → {_count(span.output_tokens)} tokens  {dollars(span.cost_usd)}"
+        f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)} tokens  {dollars(span.cost_usd)}"
     )
     return Text.assemble((called, "bold"), "  ", (span.status, _COLOURS[span.status]), (numbers, "dim"))
 
@@ -111,14 +123,12 @@ def _details(span: Span) -> list[tuple[str, str]]:
 
 
 def _score_line(score: Score) -> Text:
+    from rich.text import Text  # noqa: PLC0415  # see above
+
     where = f" ({score.monitor})" if score.monitor else ""
     colour = {True: "green", False: "red"}.get(score.value, "cyan") if isinstance(score.value, bool) else "cyan"
     value = f"{score.value:.3f}" if isinstance(score.value, float) else str(score.value).lower()
     return Text.assemble((f"{score.scorer}{where} = {value}", colour), f"  {_line(score.reason, 120)}")
-
-
-def _count(tokens: int | None) -> str:
-    return "?" if tokens is None else f"{tokens:,}"
 
 
 def _line(text: str, width: int = 60) -> str:

@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
 from pathlib import Path
 
 import click
 
 from noria.cli.command import run
-from noria.settings import load_settings
+from noria.cli.groups import examples
+from noria.core.errors import Conflict
+from noria.settings import Settings, load_settings
 
 
-@click.command()
+@click.command(epilog=examples("noria up", "noria up --port 0 --data /srv/noria"))
 @click.option("--host", help="Address to listen on (NORIA_HOST; by default 127.0.0.1).")
-@click.option("--port", type=int, help="Port to listen on (NORIA_PORT; by default 7700).")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one (NORIA_PORT; by default 7700)."
+)
 @click.option("--data", metavar="DIR", help="Data folder (NORIA_DATA; by default .noria).")
 def up(host: str | None, port: int | None, data: str | None) -> None:
-    """Start the server, and say so in one line when it is ready."""
+    """Start the server, and say so in one line when it is ready. Ctrl-C stops it."""
 
     async def work() -> int:
         from noria.assemble import open_workspace  # noqa: PLC0415  # after the arguments were checked
+        from noria.cli.logs import configure_logging  # noqa: PLC0415
         from noria.serve.access import Access, is_loopback  # noqa: PLC0415
-        from noria.serve.run import bind, serving  # noqa: PLC0415
+        from noria.serve.run import serving  # noqa: PLC0415
 
         settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
-        async with open_workspace(settings, os.environ, holder="noria up") as workspace:
-            bound = bind(settings.host, settings.port)
-            names = settings.allowed_hosts if is_loopback(settings.host) else (*settings.allowed_hosts, settings.host)
-            async with serving(workspace, bound, Access(workspace.key, names)) as (running, ended):
-                workspace.announce(running.url)
-                click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
-                await asyncio.shield(ended)
+        configure_logging(settings.log_level)
+        with contextlib.closing(_bind(settings)) as bound:  # before the folder: a taken port leaves nothing behind
+            async with open_workspace(settings, os.environ, holder="noria up") as workspace:
+                names = settings.allowed_hosts
+                names = names if is_loopback(settings.host) else (*names, settings.host)
+                async with serving(workspace, bound, Access(workspace.key, names)) as (running, ended):
+                    workspace.announce(running.url)
+                    click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
+                    with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
+                        await asyncio.shield(ended)
         return 0
 
     run(work)
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Take the port. Raises ``Conflict``, which tells when it is this very folder's server that has it."""
+    from noria.assemble.holder import holder_of  # noqa: PLC0415  # see above
+    from noria.serve.run import bind  # noqa: PLC0415
+
+    try:
+        return bind(settings.host, settings.port)
+    except Conflict as error:
+        holder = holder_of(settings.folder)
+        if holder is None or not holder.url:
+            raise
+        raise Conflict(
+            f"The data folder {settings.folder} is served already, by {holder}.",
+            kept="Nothing was changed.",
+            hint="Open it with `noria login`, or stop it first.",
+        ) from error

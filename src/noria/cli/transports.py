@@ -1,0 +1,239 @@
+"""The two ways a request goes to the REST API: over HTTP to a server, or to the application in this process.
+
+Both do the least that one caller with one request at a time needs. A general HTTP client would cost a third of a second
+of CPU at every command; these cost a hundredth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+from noria.core.errors import InvalidInput, Unavailable
+
+TIMEOUT_S = 300.0
+"""Longest wait for one answer; work that takes longer is a job that is asked about."""
+CONNECT_S = 10.0
+"""Longest wait for a connection."""
+
+_PIECE = 256 * 1024
+
+Message = MutableMapping[str, Any]
+Application = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    """HTTP status."""
+    body: bytes
+    """All of it."""
+
+
+class Transport(Protocol):
+    """Takes a request to the API and brings its answer."""
+
+    async def __call__(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        """Ask once. ``path`` is not encoded yet. Raises ``Unavailable`` where no answer comes back."""
+        ...
+
+
+class InProcess:
+    """Calls an ASGI application (specification 3.0) as a server would.
+
+    Arguments:
+        application: the REST API.
+        key: the key that it takes.
+    """
+
+    def __init__(self, application: Application, key: str) -> None:
+        self._application = application
+        self._key = key
+
+    async def __call__(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        """See :class:`Transport`."""
+        fields = {
+            "host": "127.0.0.1",
+            "authorization": f"Bearer {self._key}",
+            "content-length": str(len(body)),
+            **headers,
+        }
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": quote(path).encode(),
+            "root_path": "",
+            "query_string": urlencode(query).encode(),
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in fields.items()],
+            "client": ("127.0.0.1", 0),
+            "server": ("127.0.0.1", 80),
+            "state": {},
+        }
+        requests = [{"type": "http.request", "body": body, "more_body": False}]
+        status, pieces = 500, bytearray()
+
+        async def receive() -> Message:
+            if requests:
+                return requests.pop()
+            await asyncio.Event().wait()  # this caller never hangs up
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                pieces.extend(message.get("body", b""))
+
+        await self._application(scope, receive, send)
+        return Answer(status, bytes(pieces))
+
+
+class OnFirstUse:
+    """Opens the way when the first request is made."""
+
+    def __init__(self, open: Callable[[], Awaitable[Transport]]) -> None:
+        self._open = open
+        self._way: Transport | None = None
+
+    async def __call__(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        """See :class:`Transport`."""
+        if self._way is None:
+            self._way = await self._open()
+        return await self._way(method, path, query, body, headers)
+
+
+class OverHTTP:
+    """Calls a server, one connection a request (HTTP/1.1, RFC 9112), plain or over TLS.
+
+    Arguments:
+        url: base URL of the server.
+        key: the key that it takes.
+
+    Raises:
+        InvalidInput: it is no URL, or the key can't be sent.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url
+        self._parts = _parts(url)
+        self._key = key
+        if not (key.isascii() and key.isprintable()):
+            raise InvalidInput("The key has characters that can't be sent.", hint="Check NORIA_API_KEY.")
+
+    async def __call__(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        """See :class:`Transport`."""
+        try:
+            reader, writer = await self._connect()
+        except OSError as error:
+            reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
+            raise Unavailable(
+                f"There is no server at {self._url}: {reason}.", hint="Start it with `noria up`, or check NORIA_URL."
+            ) from error
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                writer.write(self._head(method, path, query, body, headers) + body)
+                return await _read(reader, self._url)
+        except TimeoutError as error:
+            raise Unavailable(f"The server at {self._url} did not answer in {TIMEOUT_S:.0f} s.") from error
+        except OSError as error:
+            raise Unavailable(f"The server at {self._url} went away: {_reason(error)}.") from error
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        secure = self._parts.scheme == "https"
+        async with asyncio.timeout(CONNECT_S):
+            return await asyncio.open_connection(
+                self._parts.hostname, self._parts.port or (443 if secure else 80), ssl=secure or None
+            )
+
+    def _head(self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> bytes:
+        target = quote(self._parts.path.rstrip("/") + path) + (f"?{urlencode(query)}" if query else "")
+        fields = {
+            "host": self._parts.netloc.rpartition("@")[2],
+            "authorization": f"Bearer {self._key}",
+            "connection": "close",
+            "accept-encoding": "identity",
+            "content-length": str(len(body)),
+            **headers,
+        }
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        return "\r\n".join(lines).encode("latin-1", "replace")
+
+
+class _Reply:
+    """Collects what ``httptools`` finds in an answer."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.complete = False
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece, chunks already undone."""
+        self.body += piece
+
+    def on_message_complete(self) -> None:
+        """The end."""
+        self.complete = True
+
+
+async def _read(reader: asyncio.StreamReader, url: str) -> Answer:
+    """One answer. Raises ``Unavailable`` when it is cut off, or no HTTP."""
+    import httptools  # noqa: PLC0415  # not needed in-process
+
+    reply = _Reply()
+    parser = httptools.HttpResponseParser(reply)
+    try:
+        while not reply.complete:
+            piece = await reader.read(_PIECE)
+            if not piece:
+                break
+            parser.feed_data(piece)
+    except httptools.HttpParserError as error:
+        raise Unavailable(
+            f"What answers at {url} does not speak HTTP: {error}.", hint="Check NORIA_URL or --url."
+        ) from error
+    status = parser.get_status_code()
+    if not status or not (reply.complete or reply.body):
+        raise Unavailable(f"The server at {url} went away before it had answered.")
+    return Answer(status, bytes(reply.body))
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right:
+        raise InvalidInput(
+            f"{url!r} is no server's URL.", hint="Give one such as http://127.0.0.1:7700 (NORIA_URL or --url)."
+        )
+    return parts
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return (error.strerror or str(error) or type(error).__name__).removesuffix(".")
