@@ -88,7 +88,7 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Servers that models are called on, by name."""
     url: str = ""
     """A running server that the command line talks to; empty: whoever holds the data folder, else the folder itself."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
 
     @property

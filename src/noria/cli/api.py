@@ -90,8 +90,9 @@ class Api:
             return self._stranger(f"status {answer.status}")
         kind = _KINDS.get(code, NoriaError)
         if kind is NotAllowed:
-            hint = "Set NORIA_API_KEY to the key of this server; `noria up` keeps it in admin.key of its data folder."
-            return NotAllowed(message, status=answer.status, **(texts | {"hint": texts["hint"] or hint}))
+            if answer.status == 401:
+                texts["hint"] = "Set NORIA_API_KEY to this server's key; it lies in admin.key of its data folder."
+            return NotAllowed(message, status=answer.status, **texts)
         return kind(message, **texts)
 
     def _stranger(self, what: str) -> Unavailable:
