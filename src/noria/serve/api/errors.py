@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from noria.core.errors import NoriaError
+from noria.core.errors import InvalidInput, NoriaError, UnknownName
 from noria.serve.asgi import retry_after
 from noria.serve.failures import own_error
-
-_CODES = {404: "unknown_name", 405: "invalid_input"}
 
 
 def error_body(code: str, message: str, *, kept: str = "", hint: str = "") -> dict[str, Any]:
@@ -26,16 +25,15 @@ def on_noria_error(_: Request[Any, Any, Any], error: NoriaError) -> Response[dic
     return Response(body, status_code=error.status, headers=headers, media_type=MediaType.JSON)
 
 
-def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     """An error that the framework found: unknown route, wrong method, a body of the wrong shape."""
     message = error.detail
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         message = "; ".join(_field(item) for item in error.extra) or message
-    code = _CODES.get(error.status_code, "invalid_input" if error.status_code < 500 else "error")
-    headers = {"allow": allow} if (allow := (error.headers or {}).get("Allow")) else {}
-    return Response(
-        error_body(code, message), status_code=error.status_code, headers=headers, media_type=MediaType.JSON
-    )
+    code = "error" if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidInput.code
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        code, message = UnknownName.code, f"There is nothing at {request.url.path[:80]!r}."
+    return Response(error_body(code, message), status_code=error.status_code, media_type=MediaType.JSON)
 
 
 def on_too_deep(_: Request[Any, Any, Any], __: RecursionError) -> Response[dict[str, Any]]:

@@ -7,4 +7,4 @@ from typing import Annotated
 from litestar.params import QueryParameter
 
 Limit = Annotated[int, QueryParameter(ge=1, le=10_000, description="Most entries to return.")]
-Offset = Annotated[int, QueryParameter(ge=0, lt=2**63, description="Entries to skip.")]
+Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="Entries to skip.")]

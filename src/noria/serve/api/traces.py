@@ -44,6 +44,7 @@ class TracesController(Controller):
 
 async def _whole_id(workspace: Workspace, beginning: str) -> str:
     """The one trace id that begins so."""
+    beginning = beginning.lower()
     last = beginning + "\U0010ffff"
     where = (Filter(column="trace_id", op=">=", value=beginning), Filter(column="trace_id", op="<", value=last))
     table = await workspace.traces.query(Question(where=where, group_by=("trace_id",), limit=2))

@@ -28,7 +28,7 @@ async function get(path) {
 }
 
 const when = (ns) => new Date(Number(ns) / 1e6).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-const clock = (ns) => new Date(Number(ns) / 1e6).toLocaleTimeString();
+const clock = (ns) => new Date(Number(ns) / 1e6).toLocaleTimeString(undefined, { hour12: false });
 const seconds = (s) => (s === undefined || s === null ? "–" : s < 1 ? `${Math.round(s * 1000)} ms` : `${s.toFixed(2)} s`);
 const short = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 0.1 || x === 0 ? x.toFixed(3) : x.toPrecision(2));
 const dollars = (x) => (x === undefined || x === null ? "unknown" : `$${x === 0 ? "0" : x.toPrecision(3)}`);
@@ -36,52 +36,69 @@ const megabytes = (x) => (x ? `${Math.round(x / 2 ** 20)} MB` : "–");
 
 const STATUS = { finished: "good", running: "wait", interrupted: "wait", failed: "bad", ok: "good", error: "bad", cancelled: "wait" };
 const badge = (text, kind) => element("span", { class: `badge ${kind ?? ""}` }, text);
+const dot = (status) => element("span", { class: `dot ${STATUS[status] ?? ""}`, role: "img", "aria-label": status, title: status });
+const percent = (part) => `${Math.round(part * 100)} %`;
 
-/** Intervals of one metric, one line a variant, on a common axis. */
-function intervalPlot(metric, runs) {
-  const found = runs
-    .map((run) => ({ name: run.variant, at: run.measures.find((m) => m.metric === metric)?.estimate }))
-    .filter((row) => row.at);
-  const bounded = found.every((row) => row.at.lower >= 0 && row.at.upper <= 1);
-  const low = bounded ? 0 : Math.min(...found.map((row) => row.at.lower));
-  const high = bounded ? 1 : Math.max(...found.map((row) => row.at.upper));
-  const span = high - low || 1;
-  const [width, left, right, line] = [640, 150, 130, 24];
-  const x = (value) => left + ((value - low) / span) * (width - left - right);
-  const height = found.length * line + 26;
-  const plot = drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img", "aria-label": `${metric} by variant` });
-  for (let tick = 0; tick <= 4; tick += 1) {
-    const value = low + (span * tick) / 4;
-    plot.append(drawn("line", { x1: x(value), x2: x(value), y1: 4, y2: height - 18, class: "axis" }));
-    plot.append(drawn("text", { x: x(value), y: height - 4, "text-anchor": "middle" }, short(value)));
-  }
-  found.forEach((row, index) => {
-    const y = index * line + 16;
-    plot.append(drawn("text", { x: 0, y: y + 4, class: "name" }, row.name.slice(0, 22)));
-    plot.append(drawn("line", { x1: x(row.at.lower), x2: x(row.at.upper), y1: y, y2: y, class: "interval" }));
-    plot.append(drawn("circle", { cx: x(row.at.value), cy: y, r: 4.5, class: "point" }));
-    plot.append(drawn("text", { x: width - right + 14, y: y + 4 }, `${short(row.at.value)}  [${short(row.at.lower)}, ${short(row.at.upper)}]`));
-  });
+const estimateOf = (run, metric) => run.measures.find((m) => m.metric === metric)?.estimate;
+
+/** The common axis of one metric: 0 to 1 where everything fits into it, else as wide as the intervals. */
+function axisOf(metric, runs) {
+  const found = runs.map((run) => estimateOf(run, metric)).filter(Boolean);
+  if (found.every((at) => at.lower >= 0 && at.upper <= 1)) return { low: 0, high: 1 };
+  return { low: Math.min(...found.map((at) => at.lower)), high: Math.max(...found.map((at) => at.upper)) };
+}
+
+/** One interval on the common axis, with the baseline's value as a thin line to compare with. */
+function interval(at, axis, baseline) {
+  const [width, height, margin] = [220, 18, 6];
+  const x = (value) => margin + ((value - axis.low) / (axis.high - axis.low || 1)) * (width - 2 * margin);
+  const plot = drawn("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "plot", "aria-hidden": "true" });
+  plot.append(drawn("line", { x1: margin, x2: width - margin, y1: 9, y2: 9, class: "axis" }));
+  if (baseline) plot.append(drawn("line", { x1: x(baseline.value), x2: x(baseline.value), y1: 0, y2: height, class: "baseline" }));
+  plot.append(drawn("line", { x1: x(at.lower), x2: x(at.upper), y1: 9, y2: 9, class: "interval" }));
+  plot.append(drawn("circle", { cx: x(at.value), cy: 9, r: 4, class: "point" }));
   return plot;
 }
 
-function measureTable(runs) {
-  const metrics = [...new Set(runs.flatMap((run) => run.measures.map((m) => m.metric)))];
+function measureTable(runs, baselineName) {
+  const [first, ...others] = [...new Set(runs.flatMap((run) => run.measures.map((m) => m.metric)))];
+  const axis = first && axisOf(first, runs);
+  const base = runs.find((run) => run.variant === baselineName);
   const head = element("tr", {}, element("th", {}, "Variant"));
-  for (const metric of metrics) head.append(element("th", { class: "number" }, metric));
-  for (const name of ["TTFT p50", "TPOT p50", "memory", "cost", "errors"]) head.append(element("th", { class: "number" }, name));
+  if (first) head.append(element("th", { colspan: "2" }, first, element("span", { class: "range" }, ` 95 % interval, from ${+short(axis.low)} to ${+short(axis.high)}`)));
+  for (const name of [...others, "TTFT p50", "TPOT p50", "memory", "cost", "errors"]) head.append(element("th", { class: "number" }, name));
   const body = runs.map((run) => {
-    const row = element("tr", {}, element("td", {}, run.variant));
-    for (const metric of metrics) {
-      const at = run.measures.find((m) => m.metric === metric)?.estimate;
-      row.append(element("td", { class: "number" }, at ? short(at.value) : "–"));
+    const row = element("tr", {}, element("td", { class: "variant" }, run.variant, run === base ? element("span", { class: "quiet" }, " baseline") : null));
+    const at = first && estimateOf(run, first);
+    if (at) {
+      row.append(element("td", { class: "plotted" }, interval(at, axis, base && estimateOf(base, first))));
+      row.append(element("td", { class: "number" }, element("strong", {}, short(at.value)), element("span", { class: "quiet" }, `  ${short(at.lower)} – ${short(at.upper)}`)));
+    } else if (first) row.append(element("td", { colspan: "2", class: "quiet" }, "–"));
+    for (const metric of others) {
+      const other = estimateOf(run, metric);
+      row.append(element("td", { class: "number" }, other ? short(other.value) : "–"));
     }
-    const rest = [seconds(run.ttft_s?.p50), seconds(run.tpot_s?.p50), megabytes(run.peak_memory_bytes), dollars(run.cost_usd), String(run.errors)];
-    for (const text of rest) row.append(element("td", { class: "number" }, text));
+    for (const text of [seconds(run.ttft_s?.p50), seconds(run.tpot_s?.p50), megabytes(run.peak_memory_bytes), dollars(run.cost_usd)]) {
+      row.append(element("td", { class: "number" }, text));
+    }
+    row.append(element("td", { class: run.errors ? "number bad" : "number" }, String(run.errors)));
     return row;
   });
   return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
 }
+
+/** How far an experiment is that runs now. */
+async function showProgress(box, id) {
+  const { progress } = await get(`/api/experiments/${encodeURIComponent(id)}/progress`);
+  if (!progress?.total) return;
+  box.replaceChildren(
+    element("progress", { max: String(progress.total), value: String(progress.done) }),
+    ` ${progress.done} of ${progress.total} answers`,
+    progress.errors ? `, ${progress.errors} errors` : "",
+  );
+}
+
+const VERDICTS = { better: "good", worse: "bad" };
 
 function experimentPanel(experiment) {
   const panel = element("section", { class: "panel" });
@@ -98,17 +115,20 @@ function experimentPanel(experiment) {
   if (experiment.error) panel.append(element("p", { class: "bad" }, experiment.error));
   const results = experiment.results;
   if (!results) {
-    panel.append(element("p", { class: "quiet" }, "No results yet."));
+    if (experiment.status === "running" || experiment.status === "interrupted") {
+      const text = experiment.status === "running" ? "Under way." : "Interrupted; starting it again resumes it.";
+      const box = element("p", { class: "quiet" }, text);
+      panel.append(box);
+      if (experiment.status === "running") showProgress(box, experiment.id).catch(() => {}); // the text above still holds
+    }
     return panel;
   }
-  const first = results.runs[0]?.measures[0]?.metric;
-  if (first) panel.append(element("div", { class: "quiet" }, `${first}, mean and 95 % interval`), intervalPlot(first, results.runs));
-  panel.append(measureTable(results.runs));
-  const sentences = [
-    ...(results.comparisons ?? []).map((c) => ({ text: c.sentence, kind: c.verdict === "better" ? "good" : c.verdict === "worse" ? "bad" : "" })),
-    ...(results.gates ?? []).map((g) => ({ text: `Gate ${g.gate}: ${g.passed ? "passed" : "failed"}. ${g.sentence}`, kind: g.passed ? "good" : "bad" })),
+  panel.append(measureTable(results.runs, experiment.spec.baseline));
+  const decisions = [
+    ...(results.comparisons ?? []).map((c) => [badge(c.verdict, VERDICTS[c.verdict]), c.sentence]),
+    ...(results.gates ?? []).map((g) => [badge(g.passed ? "gate passed" : "gate failed", g.passed ? "good" : "bad"), element("code", {}, g.gate), g.sentence]),
   ];
-  if (sentences.length) panel.append(element("ul", { class: "sentences" }, ...sentences.map((s) => element("li", { class: s.kind }, s.text))));
+  if (decisions.length) panel.append(element("ul", { class: "decisions" }, ...decisions.map((parts) => element("li", {}, ...parts))));
   return panel;
 }
 
@@ -161,7 +181,7 @@ function traceLine(span) {
       element("span", { class: "answer" }, text.slice(0, 300)),
       element("span", { class: "quiet app" }, span.lineage?.app ?? span.name),
       element("span", { class: "quiet" }, seconds((span.end_ns - span.start_ns) / 1e9)),
-      badge(status, STATUS[status]),
+      status === "ok" ? dot(status) : badge(status, STATUS[status]),
     ),
     box,
   );
@@ -173,13 +193,16 @@ function releases(apps) {
   const rows = apps.map((app) => {
     const names = Object.fromEntries((app.variants ?? []).map((v) => [v.variant_id, v.name]));
     const release = app.release;
-    const who = release ? release.shares.map((s) => names[s.variant_id] ?? s.variant_id).join(", ") : "nobody yet";
+    const sum = release?.shares.reduce((total, s) => total + (s.weight ?? 1), 0);
+    const part = (s) => (release.shares.length > 1 ? ` ${percent((s.weight ?? 1) / sum)}` : "");
+    const who = release ? release.shares.map((s) => `${names[s.variant_id] ?? s.variant_id.slice(0, 16)}${part(s)}`).join(", ") : "nobody yet";
     return element(
       "div",
       { class: "row" },
       element("strong", {}, app.name),
       element("span", {}, `serves ${who}`),
-      release ? element("span", { class: "quiet" }, `${release.created_by}, ${when(release.created_ns)}: ${release.reason ?? ""}`) : null,
+      release?.reason ? element("span", { class: "quiet reason" }, release.reason) : null,
+      release ? element("span", { class: "quiet end" }, `${release.created_by}, ${when(release.created_ns)}`) : null,
     );
   });
   return element("section", { class: "panel" }, ...rows);
@@ -215,7 +238,7 @@ async function show() {
     main.replaceChildren(
       element(
         "section",
-        { class: "panel" },
+        { class: "panel alone" },
         element("h3", {}, login ? "Log in" : "Noria can't be reached"),
         login
           ? element("p", {}, "Open the link that ", element("code", {}, "noria up"), " printed, or run ", element("code", {}, "noria login"), " for a new one.")

@@ -1,0 +1,151 @@
+"""What a page is shown in the browser tests: experiments, calls and scores, some of them hostile."""
+
+from __future__ import annotations
+
+import msgspec
+
+from noria.core.apps import Variant
+from noria.core.experiments import Experiment, ExperimentSpec, ExperimentVariant, Run
+from noria.core.messages import Message
+from noria.core.requests import Lineage
+from noria.core.results import Results
+from noria.core.scores import Score, ScorerSpec
+from noria.core.spans import Span
+
+from .conftest import Noria
+
+__all__ = ["HOSTILE", "fill"]
+
+HOSTILE = '<img src=x onerror="document.title=\'pwned\'"><script>document.title="pwned"</script><b>bold</b>&amp;'
+_NOW = 1_795_400_000_000_000_000
+
+
+def _estimate(value: float) -> dict[str, object]:
+    interval = {"value": value, "lower": value - 0.07, "upper": value + 0.06, "standard_error": 0.033}
+    return {**interval, "n": 200, "clusters": 200, "method": "wilson"}
+
+
+def _experiment(number: int, names: list[str], *, status: str = "finished", name: str = "boolq-prompts") -> Experiment:
+    spec = ExperimentSpec(
+        name=name,
+        dataset_id="dataset_1",
+        variants=tuple(ExperimentVariant(name=n, variant=Variant(model=f"up/{i}")) for i, n in enumerate(names)),
+        scorers=(ScorerSpec(kind="exact", name="accuracy"),),
+        baseline=names[0],
+    )
+    runs = tuple(
+        Run(id=f"run{number}{i}", variant_name=e.name, variant_id=e.variant.id) for i, e in enumerate(spec.variants)
+    )
+    percentiles = {"p50": 0.141, "p90": 0.2, "p95": 0.25, "p99": 0.3}
+    summaries = [
+        {
+            "run_id": run.id,
+            "variant": run.variant_name,
+            "variant_id": run.variant_id,
+            "cases": 200,
+            "calls": 200,
+            "errors": i,
+            "cached": 0,
+            "measures": [
+                {"metric": "accuracy", "better": "higher", "estimate": _estimate(0.52 + 0.08 * i)},
+                {"metric": "rouge.f1", "better": "higher", "estimate": _estimate(0.3 + 0.02 * i)},
+            ],
+            "ttft_s": percentiles,
+            "tpot_s": {k: v / 14 for k, v in percentiles.items()},
+            "latency_s": percentiles,
+            "cost_usd": 0.0123 * (i + 1),
+            "peak_memory_bytes": 260 << 20,
+        }
+        for i, run in enumerate(runs)
+    ]
+    comparisons = [
+        {
+            "metric": "accuracy",
+            "baseline": names[0],
+            "candidate": other,
+            "difference": _estimate(0.08),
+            "p_value": 0.012,
+            "p_adjusted": 0.024,
+            "detectable": 0.09,
+            "more_cases": None,
+            "verdict": "better",
+            "sentence": f"{other} is better than {names[0]} in accuracy: +0.080 [0.010, 0.140], p = 0.024 after Holm.",
+        }
+        for other in names[1:]
+    ]
+    gates = [
+        {"gate": "accuracy.lower > 0.5", "passed": True, "sentence": "0.53 is above 0.5."},
+        {"gate": "cost_usd < 0.01", "passed": False, "sentence": "0.0246 is not below 0.01."},
+    ]
+    results = {"runs": summaries, "comparisons": comparisons, "gates": gates, "wall_s": 33.0}
+    done = status == "finished"
+    return Experiment(
+        id=f"{number:032x}"[::-1],
+        spec=spec,
+        runs=runs,
+        status=status,  # type: ignore[arg-type]
+        created_ns=_NOW - number * 3_600_000_000_000,
+        created_by="ada",
+        error="" if status != "failed" else f"The provider refused the call (status 401): {HOSTILE}",
+        results=msgspec.convert(results, Results) if done else None,
+    )
+
+
+async def fill(noria: Noria) -> None:
+    """Put everything on record."""
+    hostile = f"{HOSTILE} and a very long name of a variant that goes on and on"
+    for experiment in (
+        _experiment(1, ["zero-shot", "few-shot", "few-shot-with-reasons"]),
+        _experiment(2, [hostile, "b"], name=HOSTILE),
+        _experiment(3, ["a", "b"], status="failed", name="summaries-of-long-documents-" + "x" * 60),
+        _experiment(4, ["a", "b"], status="running", name="support-answers"),
+    ):
+        noria.workspace.catalogue.experiments.save(experiment)
+    await noria.post("/api/apps", {"name": "boolq", "description": HOSTILE})
+    for name in ("zero-shot", "few-shot"):
+        await noria.put(f"/api/apps/boolq/variants/{name}", {"model": f"up/{name}"})
+    reason = {"shares": [{"variant": "few-shot", "weight": 3}, {"variant": "zero-shot"}], "reason": HOSTILE}
+    await noria.post("/api/apps/boolq/releases", reason)
+    await noria.post("/api/apps", {"name": "support-answers"})
+    spans, scores = [], []
+    for i in range(24):
+        failed = i % 7 == 3
+        span = Span(
+            trace_id=f"{i:032x}"[::-1],
+            span_id=f"{i + 1:016x}",
+            name="chat up/m",
+            start_ns=_NOW + i * 61_000_000_000,
+            end_ns=_NOW + i * 61_000_000_000 + 840_000_000 * (i + 1),
+            status="error" if failed else "ok",
+            error_type="call_timeout" if failed else None,
+            error_message=f"No token came within 120 s. {HOSTILE}" if failed else None,
+            provider="up",
+            request_model="m",
+            input=(
+                Message(role="system", content="Answer with yes or no."),
+                Message(
+                    role="user", content=f"Is number {i} even? {HOSTILE if i % 5 == 3 else ''}\n" + "Explain. " * 30
+                ),
+            ),
+            output=() if failed else (Message(role="assistant", content=HOSTILE if i == 23 else f"Yes, {i} is."),),
+            input_tokens=100 + i,
+            output_tokens=None if failed else 12,
+            ttft_s=None if failed else 0.14,
+            tpot_s=None if failed else 0.0102,
+            cost_usd=None if failed else 0.000123,
+            lineage=Lineage(app="boolq" if i % 3 else None, variant_id="variant_" + "ab" * 16),
+            attributes={HOSTILE: HOSTILE},
+        )
+        spans.append(span)
+        scores.append(
+            Score(
+                scorer="accuracy" if i != 23 else HOSTILE,
+                version="1",
+                value=i % 2 == 0 if i != 22 else HOSTILE,
+                reason=HOSTILE,
+                trace_id=span.trace_id,
+                span_id=span.span_id,
+                time_ns=span.end_ns,
+            )
+        )
+    await noria.workspace.traces.append(spans, scores)
