@@ -49,7 +49,10 @@ async def test_an_experiment_from_start_to_results(noria: Noria, spec: dict[str,
     assert len(noria.upstream.bodies) == 16
 
 
-async def test_stop_keeps_what_is_done_and_start_resumes(noria: Noria, spec: dict[str, Any]) -> None:
+async def test_stop_keeps_what_is_done_and_start_resumes(
+    noria: Noria, spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noria.workspace.laboratory, "grace_s", 0.05)
     gate, reached = asyncio.Event(), asyncio.Event()
 
     def script(body: dict[str, Any]) -> Any:
