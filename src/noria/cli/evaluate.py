@@ -33,7 +33,7 @@ PASSED, GATE_FAILED, FAILED = 0, 1, 2
     epilog=examples(
         "noria eval examples/review-triage/eval.yaml",
         "noria eval eval.yaml --check",
-        "noria eval eval.yaml --json > result.json",
+        "noria eval eval.yaml --fresh --no-cache --json",
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))

@@ -94,7 +94,7 @@ def main() -> None:
 def _run() -> int:
     """Run a command; its exit code."""
     try:
-        commands(standalone_mode=False)
+        commands(prog_name="noria", standalone_mode=False)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
