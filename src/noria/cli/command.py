@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from noria.cli.api import open_api
-from noria.cli.terminal import Console, silence_stdout
+from noria.cli.terminal import Console, harmless, silence_stdout
 from noria.core.errors import Cancelled, NoriaError
 
 __all__ = ["Console", "Show", "fail", "run", "with_api"]
@@ -104,10 +104,10 @@ def fail(error: NoriaError, *, as_json: bool) -> None:
         return
     stopped = isinstance(error, Cancelled)
     head = click.style("Stopped: ", fg="yellow", bold=True) if stopped else click.style("Error: ", fg="red", bold=True)
-    click.echo(head + error.message, err=True)
+    click.echo(head + harmless(error.message), err=True)
     for text in (error.kept, error.hint):
         if text:
-            click.echo(" " * len(click.unstyle(head)) + text, err=True)
+            click.echo(" " * len(click.unstyle(head)) + harmless(text), err=True)
 
 
 async def _interruptible(work: Callable[[], Awaitable[int | None]]) -> int | None:

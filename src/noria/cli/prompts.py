@@ -9,7 +9,7 @@ import click
 from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
-from noria.cli.tables import short_id, table, when
+from noria.cli.tables import coloured, short_id, table, when
 from noria.core.errors import InvalidInput
 from noria.core.prompts import PromptVersion
 from noria.serve.shapes import PushedPrompt, PushPrompt, SetLabel
@@ -113,7 +113,7 @@ async def diff_prompts(api: Api, show: Show, old: str, new: str) -> None:
             console.print("No difference.")
         for line in text.splitlines():
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-            click.secho(line, fg=colour)
+            console.print(coloured(line, colour or ""))
 
     show({"diff": text}, draw)
 

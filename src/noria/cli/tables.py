@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from noria.cli.terminal import harmless
+
 if TYPE_CHECKING:  # a tenth of a second that `--json` need not pay
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
@@ -64,7 +66,7 @@ class Table:
         from rich.text import Text  # noqa: PLC0415  # see above
 
         del console
-        rows = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in self._rows]
+        rows = [[cell if isinstance(cell, Text) else Text(_flat(str(cell))) for cell in row] for row in self._rows]
         widths = self.fit([[cell.plain for cell in row] for row in rows], options.max_width)
         heads = [name.split("\n") for name in self._columns]
         for level in range(max(len(heads[index]) for index in widths), 0, -1):
@@ -118,11 +120,16 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
+def _flat(text: str) -> str:
+    """A cell is one line."""
+    return " ".join(harmless(text).split()) if "\n" in text or "\t" in text else harmless(text)
+
+
 def coloured(text: str, style: str) -> Text:
     """A cell with a colour."""
     from rich.text import Text  # noqa: PLC0415  # see above
 
-    return Text(text, style)
+    return Text(harmless(text), style)
 
 
 def short_id(id: str | None) -> str:

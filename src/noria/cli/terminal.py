@@ -40,7 +40,7 @@ class Console:
         from rich.text import Text  # noqa: PLC0415
 
         for thing in things:
-            shown = Text(thing) if isinstance(thing, str) else thing
+            shown = Text(harmless(thing)) if isinstance(thing, str) else thing
             whole = isinstance(shown, Text) and not self.rich.is_terminal
             self.rich.print(shown, crop=False, soft_wrap=whole)
 
@@ -52,6 +52,13 @@ class Console:
         return Progress(
             *columns, console=RichConsole(stderr=True), disable=hidden or not sys.stderr.isatty(), transient=True
         )
+
+
+def harmless(text: str) -> str:
+    """Text without control characters: much of what is shown was written by others, and a terminal obeys them."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else "·" for char in text)
 
 
 def prepare_streams() -> None:

@@ -1,0 +1,121 @@
+"""What the commands do, as a person would use them one after another."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from noria_cli import Noria, write_project
+from upstream import Upstream
+
+
+def ok(noria: Noria, *arguments: str | Path) -> str:
+    result = noria.here(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def refused(noria: Noria, *arguments: str | Path) -> str:
+    result = noria.here(*arguments)
+    assert result.exit_code == 2, result.stdout
+    return result.stderr
+
+
+def test_from_a_prompt_to_a_release_and_back(noria: Noria, tmp_path: Path) -> None:
+    file = write_project(tmp_path / "project")
+    prompt, short = file.with_name("triage.md"), file.with_name("short.md")
+    assert ok(noria, "prompts", "push", prompt, "--note", "first").split()[::2] == ["triage@1", "new"]
+    assert "as before" in ok(noria, "prompts", "push", prompt)
+    assert "triage@2" in ok(noria, "prompts", "push", short, "--label", "staging")
+    assert "triage@production is now version 1" in ok(noria, "prompts", "label", "triage@1", "production")
+    assert "production" in ok(noria, "prompts", "show", "triage", "--versions")
+    assert "How is it?" in ok(noria, "prompts", "show", "triage@production")
+    assert ok(noria, "prompts", "diff", "triage@1", "triage@1") == "No difference.\n"
+    assert "+Judge: {{ text }}" in ok(noria, "prompts", "diff", "triage@1", "triage@staging")
+    assert "triage@2" in refused(noria, "prompts", "label", "triage", "production")
+    assert "--name goes with one file" in refused(noria, "prompts", "push", prompt, short, "--name", "x")
+
+    assert "noria apps add triage" in ok(noria, "apps", "create", "triage", "--description", "Sorts.")
+    assert "No variant yet" in ok(noria, "apps", "show", "triage")
+    (tmp_path / "params.json").write_text('{"temperature": 0}')
+    made = ok(noria, "apps", "add", "triage", "a", "--model", "fake/m", "--params", f"@{tmp_path / 'params.json'}")
+    assert "Put it in force: noria promote triage a" in made
+    ok(noria, "apps", "add", "triage", "b", "--model", "fake/m", "--prompt", "triage@staging")
+    assert "--params" in refused(noria, "apps", "add", "triage", "c", "--model", "fake/m", "--params", "{")
+    assert "triage now serves a." in ok(noria, "promote", "triage", "a", "--reason", "first")
+    assert "a 90%, b 10%" in ok(noria, "promote", "triage", "a=90", "b=10")
+    assert "is not a number" in refused(noria, "promote", "triage", "a=many")
+    assert "triage serves a again." in ok(noria, "rollback", "triage", "--reason", "slow")
+    shown = ok(noria, "apps", "show", "triage")
+    assert "rollback. slow" in shown
+    assert [line.split()[-1] for line in ok(noria, "apps", "list").splitlines()] == ["description", "Sorts."]
+
+
+def test_monitors(noria: Noria) -> None:
+    ok(noria, "apps", "create", "triage")
+    assert "triage-latency watches triage" in ok(noria, "monitors", "attach", "triage", "latency")
+    assert "needs a reference" in refused(noria, "monitors", "attach", "triage", "exact")
+    assert "--options" in refused(noria, "monitors", "attach", "triage", "one_of", "--options", "{")
+    assert noria.here("monitors", "attach", "triage", "latency", "--rate", "2").exit_code == 2
+    assert noria.json("monitors", "list")[0]["findings"] is None
+    assert "its scores stay" in ok(noria, "monitors", "detach", "triage-latency")
+    assert "No monitors yet" in ok(noria, "monitors", "list")
+
+
+def test_models(noria: Noria, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"no weights")
+    assert "broken.gguf" in refused(noria, "models", "pull", f"file:{broken}", "--slots", "2")
+    assert "Known: smollm2-135m" in refused(noria, "models", "pull", "nonsense")
+    assert "There is no model 'x'" in refused(noria, "models", "remove", "local/x")
+    assert "noria models pull smollm2-135m" in ok(noria, "models", "list")
+
+
+def test_an_evaluation_and_what_it_left(noria: Noria, tmp_path: Path, upstream: Upstream) -> None:
+    file = write_project(
+        tmp_path / "project", variants=["plain", "short"], app="triage", pass_if="accuracy.mean > 0.9",
+        scorers=[{"kind": "exact", "name": "accuracy"}, {"kind": "classify", "name": "label", "labels": ["positive", "negative"]}],
+    )  # fmt: skip
+    assert ok(noria, "eval", file, "--check") == f"{file} is right: 6 cases.\n"
+    assert upstream.calls == []
+    shown = ok(noria, "eval", file)
+    assert "= short and plain are equal on all 6 cases" in shown
+    assert "✓ gate accuracy.mean > 0.9" in shown
+    assert "precision" in shown
+    assert len(upstream.calls) == 12
+    ok(noria, "eval", file)
+    assert len(upstream.calls) == 12, "the second time replies come from the record"
+    ok(noria, "eval", file, "--no-cache", "--fresh", "--concurrency", "1")
+    assert len(upstream.calls) == 24
+    first = noria.json("experiments", "list")[-1]["id"][:10]
+    assert "equal" in ok(noria, "experiments", "compare", first)
+    assert "to repeat it" in ok(noria, "experiments", "show", first)
+    assert len(noria.json("traces", "list", "--limit", "5")) == 5
+    trace = noria.json("traces", "list", "--app", "triage")[0]["trace_id"]
+    assert "accuracy = true" in ok(noria, "traces", "show", trace[:16])
+    assert ok(noria, "traces", "list").count("\n") == 21
+    # an app's variant, and what its release serves, can be evaluated too
+    ok(noria, "apps", "add", "triage", "served", "--model", "fake/m", "--prompt", "triage@1")
+    variants = [{"name": "named", "variant": "triage/served"}]
+    assert "named" in ok(noria, "eval", named(tmp_path, variants))
+    assert "does not serve exactly one" in refused(
+        noria, "eval", named(tmp_path, [{"name": "now", "variant": "triage"}])
+    )
+    assert "has no variant 'x'" in refused(noria, "eval", named(tmp_path, [{"name": "now", "variant": "triage/x"}]))
+
+
+def named(tmp_path: Path, variants: list[dict[str, str]]) -> Path:
+    """An evaluation of variants that an app has."""
+    file = write_project(tmp_path / "named")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"variants": variants}))
+    return file
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_asked_to_stop_ends_well(noria: Noria, number: signal.Signals) -> None:
+    with noria.start("up", "--port", "0") as server:
+        assert server.stdout is not None
+        assert "(log in: http://127.0.0.1:" in server.stdout.readline()
+        server.send_signal(number)
+        assert server.wait(timeout=30) == 0
+    assert ok(noria, "prompts", "list").startswith("No prompts yet")
