@@ -16,6 +16,7 @@ from trace_records import score, span
 from noria.core.errors import InvalidInput, StorageFull, Unavailable
 from noria.core.questions import Aggregate, Order, Question
 from noria.stores.spool import Position, Spool
+from noria.stores.traces import duckdb as duckdb_module
 from noria.stores.traces import intake as intake_module
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.rows import pack
@@ -231,6 +232,22 @@ async def test_closing_while_duckdb_fails_leaves_the_records_for_the_next_open(t
     await again.close()
     with pytest.raises(Unavailable):
         await again.append([span(2)])
+
+
+async def test_closing_does_not_wait_for_a_long_backlog_which_the_next_open_takes(tmp_path, monkeypatch):
+    payloads = [pack([span(number)], []) for number in range(3)]
+    for payload in payloads:
+        await spool_only(tmp_path, payload)  # one segment each, and so one batch each
+    monkeypatch.setattr(duckdb_module, "_CLOSE_S", 0.0)
+    store = await open_store(tmp_path)
+    await store.append([span(3)])
+    with structlog.testing.capture_logs() as logs:
+        await store.close()
+    assert {"event": "traces.left_in_spool", "log_level": "warning"}.items() <= logs[0].items()
+    monkeypatch.undo()
+    again = await open_store(tmp_path)
+    assert await names(again) == [f"chat {number}" for number in range(4)]
+    await again.close()
 
 
 async def test_a_question_that_duckdb_cannot_answer_is_a_sentence(tmp_path):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,8 @@ from noria.stores.traces.schema import STORED, Source
 
 _EARLY_BYTES = 8 << 20
 """So many waiting bytes are taken at once, without waiting for ``drain_after_s``."""
+_CLOSE_S = 5.0
+"""So long does closing take what waits, one batch more at most: 12 s of work were seen to wait after a flood of spans."""
 
 log = structlog.get_logger(__name__)
 
@@ -155,10 +158,14 @@ class DuckDBTraces:
         )
 
     async def close(self) -> None:
-        """Take what is left, checkpoint and close. What DuckDB can't take stays in the spool for the next open."""
+        """Take what is left, checkpoint and close.
+
+        What DuckDB can't take, or not within five seconds, stays in the spool for the next open.
+        """
         if self._closed:
             return
         self._closed = True
+        self._intake.deadline = time.monotonic() + _CLOSE_S
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -166,6 +173,9 @@ class DuckDBTraces:
             await self._catch_up()
         except Unavailable as error:
             log.error("traces.left_in_spool", error=str(error), pending_bytes=self._spool.pending_bytes)  # noqa: TRY400 - the sentence says it
+        else:
+            if self._spool.pending_bytes:
+                log.warning("traces.left_in_spool", pending_bytes=self._spool.pending_bytes)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._intake.close)
         self._writer.shutdown()
         self._readers.shutdown()

@@ -6,7 +6,9 @@ Rows and spool position are committed in one transaction, so a record is taken e
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -119,13 +121,18 @@ class Intake:
         """Those of them that an earlier process had appended."""
         self.refused = 0
         """Appends that DuckDB would not take; they are kept in ``refused/`` in the spool's folder."""
+        self.deadline = math.inf
+        """When the monotonic clock says so, no further batch is begun. What is left stays in the spool."""
 
     def take(self, until: Position) -> None:
         """Take everything before ``until``. Everything stays in the spool when it raises ``Unavailable``."""
         try:
             # Asked again each time: after a commit that failed half-way only the file knows.
             self.position = stored_position(self.connection)
-            while self.position < until and (batch := self.spool.read(self.position)) is not None:
+            while self.position < until and time.monotonic() < self.deadline:
+                batch = self.spool.read(self.position)
+                if batch is None:
+                    break
                 self._take(batch.frames, batch.segment, batch.position)
                 self.spool.release(self.position)
         except (duckdb.FatalException, duckdb.InternalException) as error:
