@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -162,15 +163,15 @@ async def test_live_calls_are_judged_by_their_monitors(workspace: Workspace) -> 
     triage_app(workspace, plain=TRIAGE)
     promote(workspace, "plain")
     scorer = ScorerSpec(kind="contains", name="polite", options={"texts": ["please"]})
-    workspace.attach_monitor("politeness", app="triage", scorer=scorer, rate=1.0, by="ann")
+    workspace.monitors.attach("politeness", app="triage", scorer=scorer, rate=1.0, by="ann")
     await collect(workspace.target.call(ask("triage", "now")))
     await collect(workspace.target.call(ask("triage", "please")))
-    await workspace.monitors.drain()
+    await workspace.monitors.live.drain()
     scores = await workspace.traces.scores(Question(source="scores"))
     assert sorted(score.value for score in scores) == [False, True]
-    workspace.detach_monitor("politeness")
+    workspace.monitors.detach("politeness")
     await collect(workspace.target.call(ask("triage", "again")))
-    await workspace.monitors.drain()
+    await workspace.monitors.live.drain()
     assert len(await workspace.traces.scores(Question(source="scores"))) == 2
 
 
@@ -188,7 +189,7 @@ async def test_a_monitor_that_cannot_work_is_refused_when_it_is_attached(
 ) -> None:
     triage_app(workspace, plain=TRIAGE)
     with pytest.raises(InvalidInput, match=sentence):
-        workspace.attach_monitor("m", app=app, scorer=ScorerSpec(kind=kind, name=kind), rate=rate, by="ann")
+        workspace.monitors.attach("m", app=app, scorer=ScorerSpec(kind=kind, name=kind), rate=rate, by="ann")
     assert workspace.catalogue.monitors.list() == []
 
 
@@ -196,24 +197,24 @@ async def test_weights_stay_as_long_as_a_model_uses_them(workspace: Workspace) -
     sha256 = workspace._blobs.put(b"weights")
     for name in ("a", "b"):
         workspace.catalogue.models.put(LocalModel(name=name, sha256=sha256, size=7, source="file:x"))
-    await workspace.remove_model("a")
+    await workspace.models.remove("a")
     assert workspace._blobs.has(sha256)
-    await workspace.remove_model("b")
+    await workspace.models.remove("b")
     assert not workspace._blobs.has(sha256)
     with pytest.raises(UnknownName):
-        await workspace.remove_model("b")
+        await workspace.models.remove("b")
 
 
 async def test_a_pull_that_fails_says_why_and_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"not a model")
-    state = workspace.start_pull(f"file:{tmp_path / 'x.gguf'}", name=None, options=EngineOptions())
+    state = workspace.models.start_pull(f"file:{tmp_path / 'x.gguf'}", name=None, options=EngineOptions())
     while not state.error and state.model is None:
-        await workspace.in_thread(lambda: None)
-        state = workspace.pull_progress(state.id)
+        await asyncio.to_thread(lambda: None)
+        state = workspace.models.pull_progress(state.id)
     assert "GGUF" in state.error
-    assert await workspace.model_reports() == []
+    assert await workspace.models.reports() == []
     with pytest.raises(UnknownName):
-        workspace.pull_progress("nope")
+        workspace.models.pull_progress("nope")
 
 
 async def test_a_second_opener_is_told_who_holds_the_folder(

@@ -62,7 +62,7 @@ async def test_a_real_model_through_the_gateway(server: Noria, smollm2: Path) ->
         assert text.split()[-1] not in stopped.choices[0].message.content
         with pytest.raises(openai.BadRequestError):
             await ask(messages=[{"role": "user", "content": "word " * 2000}])
-        async with await ask(stream=True, max_tokens=400, temperature=1) as stream:
+        async with await ask(stream=True, max_tokens=400, extra_body={"ignore_eos": True}) as stream:
             await anext(stream)
     async with asyncio.timeout(10):
         while len(spans := await server.spans()) < 6:

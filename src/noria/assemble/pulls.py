@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
+import structlog
 
 from noria.assemble.reports import PullProgress
 from noria.core.errors import NoriaError, UnknownName
 from noria.core.models import LocalModel
+
+_log = structlog.get_logger(__name__)
 
 Report = Callable[[str, int, int | None], None]
 """Stage, bytes done, bytes in all."""
@@ -53,6 +56,14 @@ class Pulls:
             model = await fetch(report)
         except NoriaError as error:
             self._set(id, stage="failed", error=str(error), error_code=error.code)
+        except Exception as error:  # noqa: BLE001  # a job's boundary: whoever watches it must hear of a defect too
+            _log.error("pull.unexpected", reference=self._states[id].reference, exc_info=error)
+            self._set(
+                id,
+                stage="failed",
+                error=f"Noria failed ({type(error).__name__}); its log says why.",
+                error_code="error",
+            )
         else:
             self._set(id, stage="ready", model=model)
 

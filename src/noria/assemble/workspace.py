@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -18,26 +16,23 @@ from noria.assemble.answers import Answers
 from noria.assemble.clock import now
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
-from noria.assemble.pulls import Pulls
+from noria.assemble.identifiers import new_id
+from noria.assemble.local_models import LocalModels
+from noria.assemble.monitoring import Monitoring
 from noria.assemble.replies import RememberedReplies
-from noria.assemble.reports import ModelReport, PullProgress
 from noria.core.apps import Variant
 from noria.core.datasets import Case, Dataset, dataset_id
 from noria.core.errors import InvalidInput
 from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
-from noria.core.models import EngineOptions, LocalModel
-from noria.core.monitors import Monitor
 from noria.core.prompts import Prompt
 from noria.core.protocols import BlobStore, Target, TraceStore
 from noria.core.requests import Parameters, Request
 from noria.core.scores import Scorer, ScorerSpec
 from noria.core.spans import Span
-from noria.engines.weights import pull
 from noria.evaluate.datasets import decode_cases, encode_cases
 from noria.evaluate.laboratory import Laboratory
 from noria.evaluate.runner import Ask
-from noria.monitor import LiveMonitors, refuse_needs
 from noria.scorers.registry import kinds, make
 from noria.settings import Secret, Settings
 from noria.stores.blobs import open_blobs
@@ -49,9 +44,6 @@ from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
 from noria.targets.remote import open_session
 from noria.targets.routed import Routed
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Workspace:
@@ -89,10 +81,10 @@ class Workspace:
             settings, environ, catalogue=catalogue, engines=self._engines, providers=providers, local=local
         )
         self._replies = RememberedReplies(traces)
-        self._pulls = Pulls(new_id)
-        self._scorers: dict[str, Scorer] = {}
-        self.monitors = LiveMonitors(self._attached, lambda scores: traces.append(scores=scores), now)
-        """Live scoring."""
+        self.models = LocalModels(catalogue.models, blobs, self._engines)
+        """Weights on this machine and their engines."""
+        self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
+        """Scorers on live traffic."""
         recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
         self._recorded = recorded
         self.target: Target = recorded
@@ -121,13 +113,13 @@ class Workspace:
 
     async def callable_models(self) -> Iterable[str]:
         """Names that can be called now: released apps, then local models."""
-        apps = await self.in_thread(self.catalogue.apps.list)
-        models = await self.in_thread(self.catalogue.models.list)
+        apps = await asyncio.to_thread(self.catalogue.apps.list)
+        models = await asyncio.to_thread(self.catalogue.models.list)
         return [app.name for app in apps if app.release] + [f"local/{model.name}" for model in models]
 
     async def _record(self, span: Span) -> None:
         await self._store.append([span])
-        self.monitors.observe(span)
+        self.monitors.live.observe(span)
 
     async def _ask(self, request: Request) -> tuple[Span, Reply]:
         """For judges: a call that is recorded like any other."""
@@ -199,75 +191,6 @@ class Workspace:
         """Every kind of scorer, described."""
         return {name: msgspec.to_builtins(card) for name, card in kinds().items()}
 
-    # -- monitors ------------------------------------------------------------------------------------------------
-
-    def attach_monitor(self, name: str, *, app: str, scorer: ScorerSpec, rate: float, by: str) -> Monitor:
-        """Attach a scorer to an app's calls.
-
-        Raises:
-            InvalidInput: the rate is no part, or the scorer needs what live calls don't have.
-            UnknownName: no such app or kind of scorer.
-        """
-        if not 0 <= rate <= 1:
-            raise InvalidInput(f"The rate is {rate}; it must be from 0 to 1.")
-        self.catalogue.apps.get(app)
-        refuse_needs(self.make_scorer(scorer))
-        monitor = Monitor(name=name, app=app, scorer=scorer, rate=rate, created_ns=now(), created_by=by)
-        self.catalogue.monitors.put(monitor)
-        self._scorers.clear()
-        return monitor
-
-    def detach_monitor(self, name: str) -> Monitor:
-        """Detach it; its scores stay. Raises ``UnknownName``."""
-        monitor = self.catalogue.monitors.get(name)
-        self.catalogue.monitors.remove(name)
-        self._scorers.clear()
-        return monitor
-
-    def _attached(self, app: str) -> list[tuple[Monitor, Scorer]]:
-        found = self.catalogue.monitors.list(app)
-        for monitor in found:
-            if monitor.name not in self._scorers:
-                self._scorers[monitor.name] = self.make_scorer(monitor.scorer)
-        return [(monitor, self._scorers[monitor.name]) for monitor in found]
-
-    # -- local models --------------------------------------------------------------------------------------------
-
-    async def model_reports(self) -> list[ModelReport]:
-        """Local models with their engines' health."""
-        models = await self.in_thread(self.catalogue.models.list)
-        return [ModelReport(model=model, engine=self._engines.status(model.id)) for model in models]
-
-    def start_pull(self, reference: str, *, name: str | None, options: EngineOptions) -> PullProgress:
-        """Begin to fetch weights and to register them as a model."""
-
-        async def fetch(report: Callable[[str, int, int | None], None]) -> LocalModel:
-            model = await pull(reference, blobs=self._blobs, name=name, options=options, now=now, progress=report)
-            await self.in_thread(self.catalogue.models.put, model)
-            return model
-
-        return self._pulls.start(reference, fetch)
-
-    def pull_progress(self, id: str) -> PullProgress:
-        """How far a pull is. Raises ``UnknownName``."""
-        return self._pulls.progress(id)
-
-    async def warm(self, name: str) -> ModelReport:
-        """Start a model's engine. Raises ``UnknownName`` or ``EngineFailed``."""
-        model = await self.in_thread(self.catalogue.models.get, name)
-        await self._engines.engine(model).start()
-        return ModelReport(model=model, engine=self._engines.status(model.id))
-
-    async def remove_model(self, name: str) -> LocalModel:
-        """Forget a model; weights that no other model uses are deleted. Raises ``UnknownName``."""
-        model = await self.in_thread(self.catalogue.models.remove, name)
-        left = await self.in_thread(self.catalogue.models.list)
-        if all(other.id != model.id for other in left):
-            await self._engines.stop(model.id)
-        if all(other.sha256 != model.sha256 for other in left):
-            await self.in_thread(self._blobs.delete, model.sha256)
-        return model
-
     # -- the workspace itself ------------------------------------------------------------------------------------
 
     def announce(self, url: str) -> None:
@@ -286,29 +209,19 @@ class Workspace:
             "noria_spool_pending_bytes": stats.pending_bytes,
             "noria_spool_cut_bytes_total": stats.cut_bytes,
             "noria_spool_damaged_bytes_total": stats.damaged_bytes,
-            "noria_monitor_scores_total": self.monitors.scored,
-            "noria_monitor_skipped_total": self.monitors.skipped,
-            "noria_monitor_failed_total": self.monitors.failed,
+            "noria_monitor_scores_total": self.monitors.live.scored,
+            "noria_monitor_skipped_total": self.monitors.live.skipped,
+            "noria_monitor_failed_total": self.monitors.live.failed,
         }
-
-    @staticmethod
-    async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what blocks (the catalogue, blobs) beside the event loop."""
-        return await asyncio.to_thread(functools.partial(function, *args, **kwargs))
 
     async def close(self) -> None:
         """Stop what runs, and leave everything durable."""
         self.ready = False
         await self.laboratory.close()
-        await self._pulls.close()
+        await self.models.close()
         await self._recorded.drain()
-        await self.monitors.close()
+        await self.monitors.live.close()
         await self._engines.close()
-
-
-def new_id() -> str:
-    """A fresh opaque id: 128 random bits as 32 hex digits, of which people may write the beginning."""
-    return secrets.token_hex(16)
 
 
 @contextlib.asynccontextmanager

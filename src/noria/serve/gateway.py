@@ -12,11 +12,12 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from http import HTTPStatus
 
 import msgspec
 import structlog
 
-from noria.core.errors import Cancelled, NoriaError
+from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError
 from noria.core.events import Event, collect
 from noria.core.protocols import Target
 from noria.core.requests import TraceContext
@@ -148,6 +149,9 @@ async def _stream(
 
 async def _refuse(send: Send, error: NoriaError, headers: Headers) -> None:
     """Answer with an error. ``x-should-retry`` is read by OpenAI's clients, which else guess from the status."""
+    if isinstance(error, CallRefused) and error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        # The provider refused Noria's key; to say 401 would tell the callers that theirs is wrong.
+        error = CallFailed(error.message, retry_after_s=error.retry_after_s, hint=error.hint)
     headers = (*headers, (b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
     await respond(send, error.status, openai_chat.encode_error(error), _JSON, headers)
 

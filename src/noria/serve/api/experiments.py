@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -55,9 +57,9 @@ class ExperimentsController(Controller):
     @post("/{ref:str}/stop")
     async def stop(self, workspace: NamedDependency[Workspace], ref: FromPath[str]) -> Experiment:
         """Stop; what is finished is kept, and starting it again resumes it."""
-        found = await workspace.in_thread(workspace.catalogue.experiments.get, ref)
+        found = await asyncio.to_thread(workspace.catalogue.experiments.get, ref)
         await workspace.laboratory.stop(found.id)
-        return await workspace.in_thread(workspace.catalogue.experiments.get, found.id)
+        return await asyncio.to_thread(workspace.catalogue.experiments.get, found.id)
 
     @post("/check-scorer", sync_to_thread=True)
     def check_scorer(self, workspace: NamedDependency[Workspace], data: JSONBody[ScorerSpec]) -> ScorerSpec:

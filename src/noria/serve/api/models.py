@@ -20,24 +20,24 @@ class ModelsController(Controller):
     @get()
     async def list_models(self, workspace: NamedDependency[Workspace]) -> list[ModelReport]:
         """Local models and their engines' health."""
-        return await workspace.model_reports()
+        return await workspace.models.reports()
 
     @post()
     async def pull(self, workspace: NamedDependency[Workspace], data: JSONBody[PullModel]) -> PullProgress:
         """Begin to fetch weights; ask for the progress under the id that is returned."""
-        return workspace.start_pull(data.reference, name=data.name, options=data.options)
+        return workspace.models.start_pull(data.reference, name=data.name, options=data.options)
 
     @get("/pulls/{pull_id:str}")
     async def pull_progress(self, workspace: NamedDependency[Workspace], pull_id: FromPath[str]) -> PullProgress:
         """How far a pull is."""
-        return workspace.pull_progress(pull_id)
+        return workspace.models.pull_progress(pull_id)
 
     @post("/{name:str}/warm")
     async def warm(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> ModelReport:
         """Start a model's engine now instead of at its first call."""
-        return await workspace.warm(name)
+        return await workspace.models.warm(name)
 
     @delete("/{name:str}", status_code=200)
     async def remove(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> LocalModel:
         """Forget a model, stop its engine, and delete weights that no other model uses."""
-        return await workspace.remove_model(name)
+        return await workspace.models.remove(name)

@@ -28,9 +28,9 @@ class MonitorsController(Controller):
         self, workspace: NamedDependency[Workspace], data: JSONBody[AttachMonitor], actor: Actor = ADMIN
     ) -> Monitor:
         """Attach a scorer. One that needs a reference is refused: live calls have none."""
-        return workspace.attach_monitor(data.name, app=data.app, scorer=data.scorer, rate=data.rate, by=actor)
+        return workspace.monitors.attach(data.name, app=data.app, scorer=data.scorer, rate=data.rate, by=actor)
 
     @delete("/{name:str}", status_code=200, sync_to_thread=True)
     def detach(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> Monitor:
         """Detach it; its scores stay."""
-        return workspace.detach_monitor(name)
+        return workspace.monitors.detach(name)

@@ -66,8 +66,8 @@ def plan(question: Question) -> Plan:
     grouped = bool(question.group_by or question.measures)
     if grouped and question.columns:
         raise InvalidInput("A grouped question can't name columns.", hint="Name them in group_by or in a measure.")
-    if question.offset < 0 or (question.limit is not None and question.limit < 0):
-        raise InvalidInput("limit and offset can't be negative.")
+    if not all(0 <= number < 2**63 for number in (question.offset, question.limit or 0)):
+        raise InvalidInput("limit and offset are whole numbers from 0 to 2^63 - 1.")
     names = question.group_by if grouped else question.columns or (*STORED[source], *_measured(source))
     made = Plan(
         question=question,

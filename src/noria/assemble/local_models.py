@@ -1,0 +1,68 @@
+"""Local models: fetched, listed, started, removed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from noria.assemble.clock import now
+from noria.assemble.engines import EnginePool
+from noria.assemble.identifiers import new_id
+from noria.assemble.pulls import Pulls, Report
+from noria.assemble.reports import ModelReport, PullProgress
+from noria.core.models import EngineOptions, LocalModel
+from noria.core.protocols import BlobStore
+from noria.engines.weights import pull
+from noria.stores.catalogue.models import Models
+
+
+class LocalModels:
+    """Weights in the blob store, set-ups in the catalogue, engines that serve them."""
+
+    def __init__(self, catalogue: Models, blobs: BlobStore, engines: EnginePool) -> None:
+        self._catalogue = catalogue
+        self._blobs = blobs
+        self._engines = engines
+        self._pulls = Pulls(new_id)
+
+    async def reports(self) -> list[ModelReport]:
+        """Every model with its engine's health."""
+        models = await asyncio.to_thread(self._catalogue.list)
+        return [ModelReport(model=model, engine=self._engines.status(model.id)) for model in models]
+
+    def start_pull(self, reference: str, *, name: str | None, options: EngineOptions) -> PullProgress:
+        """Begin to fetch weights and to register them as a model."""
+
+        async def fetch(report: Report) -> LocalModel:
+            model = await pull(reference, blobs=self._blobs, name=name, options=options, now=now, progress=report)
+            await asyncio.to_thread(self._catalogue.put, model)
+            return model
+
+        return self._pulls.start(reference, fetch)
+
+    def pull_progress(self, id: str) -> PullProgress:
+        """How far a pull is. Raises ``UnknownName``."""
+        return self._pulls.progress(id)
+
+    async def warm(self, name: str) -> ModelReport:
+        """Start a model's engine. Raises ``UnknownName`` or ``EngineFailed``."""
+        model = await asyncio.to_thread(self._catalogue.get, name)
+        await self._engines.engine(model).start()
+        return ModelReport(model=model, engine=self._engines.status(model.id))
+
+    async def remove(self, name: str) -> LocalModel:
+        """Forget a model; stop its engine and delete its weights where no other model uses them.
+
+        Raises:
+            UnknownName: there is no such model.
+        """
+        model = await asyncio.to_thread(self._catalogue.remove, name)
+        left = await asyncio.to_thread(self._catalogue.list)
+        if all(other.id != model.id for other in left):
+            await self._engines.stop(model.id)
+        if all(other.sha256 != model.sha256 for other in left):
+            await asyncio.to_thread(self._blobs.delete, model.sha256)
+        return model
+
+    async def close(self) -> None:
+        """Give up pulls that are under way."""
+        await self._pulls.close()

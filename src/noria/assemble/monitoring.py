@@ -1,0 +1,64 @@
+"""Monitors: attached, detached, and kept as working scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from noria.assemble.clock import now
+from noria.core.errors import InvalidInput
+from noria.core.monitors import Monitor
+from noria.core.scores import Score, Scorer, ScorerSpec
+from noria.monitor import LiveMonitors, refuse_needs
+from noria.stores.catalogue import Catalogue
+
+
+class Monitoring:
+    """The catalogue's monitors, and the live scoring that follows them.
+
+    Arguments:
+        catalogue: where monitors and apps are.
+        make_scorer: a scorer from what names it.
+        record: makes scores durable.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        make_scorer: Callable[[ScorerSpec], Scorer],
+        record: Callable[[Sequence[Score]], Awaitable[None]],
+    ) -> None:
+        self._catalogue = catalogue
+        self._make_scorer = make_scorer
+        self._attached: dict[str, list[tuple[Monitor, Scorer]]] = {}
+        self._as_of = -1
+        self.live = LiveMonitors(self.attached, record, now)
+        """Scores calls in the background."""
+
+    def attach(self, name: str, *, app: str, scorer: ScorerSpec, rate: float, by: str) -> Monitor:
+        """Attach a scorer to an app's calls.
+
+        Raises:
+            InvalidInput: the rate is no part, or the scorer needs what live calls don't have.
+            UnknownName: no such app or kind of scorer.
+        """
+        if not 0 <= rate <= 1:
+            raise InvalidInput(f"The rate is {rate}; it must be from 0 to 1.")
+        self._catalogue.apps.get(app)
+        refuse_needs(self._make_scorer(scorer))
+        return self._catalogue.monitors.put(
+            Monitor(name=name, app=app, scorer=scorer, rate=rate, created_ns=now(), created_by=by)
+        )
+
+    def detach(self, name: str) -> Monitor:
+        """Detach it; its scores stay. Raises ``UnknownName``."""
+        return self._catalogue.monitors.remove(name)
+
+    def attached(self, app: str) -> Sequence[tuple[Monitor, Scorer]]:
+        """An app's monitors with their scorers, read again only when the catalogue has changed."""
+        changes = self._catalogue.changes
+        if changes != self._as_of:
+            self._attached, self._as_of = {}, changes
+        if app not in self._attached:
+            found = self._catalogue.monitors.list(app)
+            self._attached[app] = [(monitor, self._make_scorer(monitor.scorer)) for monitor in found]
+        return self._attached[app]
