@@ -74,9 +74,10 @@ class Noria:
         return json.loads(result.stdout)
 
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-        """Start the real program."""
+        """Start the real program; ``measured=False`` keeps the measuring of coverage out of it."""
         environ = options.pop("environ", None)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("NORIA_")}
+        left_out = ("NORIA_",) if options.pop("measured", True) else ("NORIA_", "COVERAGE_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         return subprocess.Popen(
             [PROGRAM, *map(str, arguments)],
             env=inherited | self._environ(environ),

@@ -135,7 +135,7 @@ def test_a_full_disk(used: Noria, tmp_path: Path, limit: int) -> None:
     def limited() -> None:
         POSIX.setrlimit(POSIX.RLIMIT_FSIZE, (limit, limit))
 
-    said(used.run("prompts", "push", file.with_name("triage.md"), preexec_fn=limited), "Error: ")
+    said(used.run("prompts", "push", file.with_name("triage.md"), preexec_fn=limited, measured=False), "Error: ")
     assert contents(used.folder) == before
 
 

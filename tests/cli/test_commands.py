@@ -8,6 +8,8 @@ import pytest
 from noria_cli import Noria, write_project
 from upstream import Upstream
 
+from engines.gguf_files import gguf
+
 
 def ok(noria: Noria, *arguments: str | Path) -> str:
     result = noria.here(*arguments)
@@ -51,6 +53,31 @@ def test_from_a_prompt_to_a_release_and_back(noria: Noria, tmp_path: Path) -> No
     assert [line.split()[-1] for line in ok(noria, "apps", "list").splitlines()] == ["description", "Sorts."]
 
 
+@pytest.mark.parametrize("things", ["apps", "datasets", "experiments", "models", "monitors", "prompts", "traces"])
+def test_an_empty_list_says_what_to_do(noria: Noria, things: str) -> None:
+    said = ok(noria, things, "list")
+    assert said.startswith("No ")
+    assert "noria " in said
+    assert noria.json(things, "list") == []
+
+
+def test_login_without_a_server(noria: Noria) -> None:
+    assert "noria up" in refused(noria, "login")
+
+
+def test_prompts_of_the_catalogue_and_none_at_all(noria: Noria, tmp_path: Path, upstream: Upstream) -> None:
+    ok(noria, "prompts", "push", write_project(tmp_path / "project").with_name("triage.md"))
+    variants = [
+        {"name": "stored", "model": "fake/m", "prompt": "triage@1"},
+        {"name": "bare", "model": "fake/m"},
+    ]
+    ok(noria, "eval", named(tmp_path, variants))
+    assert sum(text.startswith("How is it? case") for text in upstream.calls) == 6
+    assert sum(text.startswith("case") for text in upstream.calls) == 6
+    assert "bare vs stored" in ok(noria, "experiments", "compare", noria.json("experiments", "list")[0]["id"])
+    assert "has no version '7'" in refused(noria, "eval", named(tmp_path, [{**variants[0], "prompt": "triage@7"}]))
+
+
 def test_monitors(noria: Noria) -> None:
     ok(noria, "apps", "create", "triage")
     assert "triage-latency watches triage" in ok(noria, "monitors", "attach", "triage", "latency")
@@ -69,6 +96,18 @@ def test_models(noria: Noria, tmp_path: Path) -> None:
     assert "Known: smollm2-135m" in refused(noria, "models", "pull", "nonsense")
     assert "There is no model 'x'" in refused(noria, "models", "remove", "local/x")
     assert "noria models pull smollm2-135m" in ok(noria, "models", "list")
+
+
+def test_weights_come_and_go(noria: Noria, tmp_path: Path) -> None:
+    weights = tmp_path / "tiny.gguf"
+    weights.write_bytes(gguf())
+    assert "local/tiny is ready" in ok(noria, "models", "pull", f"file:{weights}")
+    ok(noria, "models", "pull", f"file:{weights}", "--name", "small-kv", "--kv-cache", "q8_0")
+    listed = ok(noria, "models", "list")
+    assert sorted(line.split()[0] for line in listed.splitlines()[1:]) == ["local/small-kv", "local/tiny"]
+    assert "q8_0" in listed
+    assert "local/tiny is gone" in ok(noria, "models", "remove", "tiny")
+    assert [one["model"]["name"] for one in noria.json("models", "list")] == ["small-kv"]
 
 
 def test_an_evaluation_and_what_it_left(noria: Noria, tmp_path: Path, upstream: Upstream) -> None:
