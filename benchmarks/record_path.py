@@ -1,19 +1,22 @@
-"""How many spans a second become durable, and what one costs: ``python benchmarks/record_path.py [--spans N]``.
+"""How many spans a second become durable, and what one costs.
 
-Appends 2 kB spans from concurrent tasks in batches of 1 and of 50, through the public door of the embedded trace
-store, while its background task takes them into DuckDB; then counts the rows in the database itself. Prints, for
-each batch size: durable spans a second (until the last append returned), spans a second into DuckDB (until the spool
-was empty), CPU milliseconds a span for both (whole process, all threads), and the p50 and p99 of one append.
+    python benchmarks/record_path.py [--spans 20000] [--tasks 32] [--json]
+
+Appends 2 kB spans from concurrent tasks in batches of 1 and of 50, and from one task, through the public door of the
+embedded trace store, while its background task takes them into DuckDB; then counts the rows in the database itself.
+``durable/s`` is until the last append returned, ``in DuckDB/s`` until the spool was empty; CPU is the whole process,
+all threads, per span, to that end. ``close s`` is how long closing took after it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import tempfile
 import time
 from pathlib import Path
+
+from report import Report, arguments
 
 from noria.core.messages import Message, Role
 from noria.core.questions import Aggregate, Question
@@ -52,10 +55,11 @@ def made(number: int, chance: random.Random) -> Span:
     )
 
 
-async def measure(spans: list[Span], batch: int, tasks: int) -> None:
+async def measure(spans: list[Span], batch: int, tasks: int, report: Report) -> None:
+    """Append all spans, and add the row."""
     waits: list[float] = []
     batches = [spans[at : at + batch] for at in range(0, len(spans), batch)]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="noria-bench-") as folder:
         store = await DuckDBTraces.open(Path(folder) / "traces.duckdb", Path(folder) / "spool")
 
         async def append_some(mine: list[list[Span]]) -> None:
@@ -66,31 +70,38 @@ async def measure(spans: list[Span], batch: int, tasks: int) -> None:
 
         wall, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(append_some(batches[task::tasks]) for task in range(tasks)))
-        appended_s, appended_cpu = time.perf_counter() - wall, time.process_time() - cpu
-        behind = store.stats().pending
+        appended_s = time.perf_counter() - wall
         [(rows,)] = (await store.query(Question(measures=(Aggregate(measure="count"),)))).rows
         drained_s, drained_cpu = time.perf_counter() - wall, time.process_time() - cpu
+        assert rows == len(spans)
+        before = time.perf_counter()
         await store.close()
+        closed_s = time.perf_counter() - before
     waits.sort()
-    count = len(spans)
-    print(
-        f"batch {batch:3}, {tasks} tasks: {count / appended_s:8,.0f} durable spans/s"
-        f" at {appended_cpu / count * 1e3:.3f} CPU-ms (drain included), {behind:,} behind then;"
-        f" {rows:,} rows in DuckDB at {count / drained_s:,.0f} spans/s, {drained_cpu / count * 1e3:.3f} CPU-ms;"
-        f" append p50 {waits[len(waits) // 2] * 1e3:.2f} ms, p99 {waits[int(len(waits) * 0.99)] * 1e3:.2f} ms"
+    report.add(
+        f"{batch} a batch, {tasks} tasks",
+        len(spans) / appended_s,
+        len(spans) / drained_s,
+        1000 * drained_cpu / len(spans),
+        1000 * waits[len(waits) // 2],
+        1000 * waits[int(len(waits) * 0.99)],
+        closed_s,
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = arguments(__doc__)
     parser.add_argument("--spans", type=int, default=20_000)
     parser.add_argument("--tasks", type=int, default=32)
-    options = parser.parse_args()
+    given = parser.parse_args()
+    columns = ["appends", "durable/s", "in DuckDB/s", "CPU ms/span", "append p50 ms", "p99 ms", "close s"]
+    report = Report(f"Record path: {given.spans:,} spans of 2 kB", columns, as_json=given.json)
     chance = random.Random(1)
-    spans = [made(number, chance) for number in range(options.spans)]
+    spans = [made(number, chance) for number in range(given.spans)]
     for batch in (1, 50):
-        asyncio.run(measure(spans, batch, options.tasks))
-    asyncio.run(measure(spans[:2_000], 1, 1))
+        asyncio.run(measure(spans, batch, given.tasks, report))
+    asyncio.run(measure(spans[:2_000], 1, 1, report))
+    report.end()
 
 
 if __name__ == "__main__":
