@@ -101,8 +101,8 @@ NONSENSE = [
     (Question(group_by=("app",), columns=("app",)), "can't name columns"),
     (Question(group_by=("app",), order=(Order(column="name"),)), "can't be sorted"),
     (Question(group_by=("app", "app")), "one name"),
-    (Question(limit=-1), "negative"),
-    (Question(offset=-1), "negative"),
+    (Question(limit=-1), "whole numbers"),
+    (Question(offset=-1), "whole numbers"),
 ]
 """Questions, and words of their refusals."""
 
