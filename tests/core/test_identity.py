@@ -3,13 +3,17 @@ import math
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.apps import Variant
 from noria.core.errors import InvalidInput
+from noria.core.experiments import ExperimentSpec
 from noria.core.identity import canonical, content_id
+from noria.core.messages import Message, TextPart
+from noria.core.models import EngineOptions
 from noria.core.prompts import Block, Prompt, Variable
 from noria.core.requests import Lineage, Parameters, Request, request_id
 
@@ -55,6 +59,38 @@ def test_ids_are_pinned() -> None:
     variant = Variant(model="local/smollm2-135m", prompt_id=prompt.id, params=Parameters(temperature=0, max_tokens=8))
     assert prompt.id == "prompt_6abc5aa812acda1e1ffb725deab07dcb"
     assert variant.id == "variant_16195f3b31a311aee16d93a179180a0e"
+
+
+@pytest.mark.parametrize(
+    ("spelled_out", "kind"),
+    [
+        ('{"context": 4096, "slots": 4, "threads": null, "kv_cache": "f16", "batch": 2048}', EngineOptions),
+        ('{"model": "a/b", "model_id": null, "prompt_id": null, "params": {"stop": [], "extra": {}}}', Variant),
+        ('{"blocks": [], "variables": {}, "examples": []}', Prompt),
+        (
+            (
+                '{"name": "x", "dataset_id": "d", "variants": [], "scorers": [], "baseline": "b",'
+                ' "repeats": 1, "cache": true, "gates": [], "alpha": 0.05, "limit": null}'
+            ),
+            ExperimentSpec,
+        ),
+    ],
+)
+def test_a_default_that_is_written_out_changes_no_id(spelled_out: str, kind: type[msgspec.Struct]) -> None:
+    given = json.loads(spelled_out)
+    required = {field.name for field in msgspec.structs.fields(kind) if field.required}
+    short = msgspec.convert({name: value for name, value in given.items() if name in required}, kind)
+    assert content_id("x", msgspec.json.decode(spelled_out, type=kind)) == content_id("x", short)
+
+
+def test_a_default_inside_other_content_changes_no_id() -> None:
+    message = Message(role="user", content=(TextPart(text="hi"),))
+    named = msgspec.json.decode(
+        b'{"role": "user", "content": [{"type": "text", "text": "hi"}], "reasoning": "", "tool_calls": []}',
+        type=Message,
+    )
+    assert canonical({"messages": (message,)}) == canonical({"messages": (named,)})
+    assert b'"type":"text"' in canonical(message)
 
 
 def test_ids_are_the_same_in_another_process() -> None:
