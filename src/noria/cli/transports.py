@@ -172,10 +172,8 @@ class OverHTTP:
         try:
             connection.sock.settimeout(TIMEOUT_S)
             connection.request(method, target, body, dict(headers))
-            response = connection.getresponse()
-            if response.length is None and not response.chunked:  # Noria says how long an answer is: its head was cut
-                raise http.client.RemoteDisconnected
-            return Answer(response.status, response.read())
+            with connection.getresponse() as response:
+                return _whole(response)
         except TimeoutError as error:
             raise Unavailable(f"The server at {self._url} did not answer in {TIMEOUT_S:.0f} s.") from error
         except (http.client.RemoteDisconnected, http.client.IncompleteRead) as error:
@@ -189,6 +187,13 @@ class OverHTTP:
             ) from error
         finally:
             connection.close()
+
+
+def _whole(response: http.client.HTTPResponse) -> Answer:
+    """The answer. Raises ``IncompleteRead`` when it was cut, in its head too: Noria always says how long an answer is."""
+    if response.length is None and not response.chunked:
+        raise http.client.IncompleteRead(b"")
+    return Answer(response.status, response.read())
 
 
 def _parts(url: str) -> SplitResult:
