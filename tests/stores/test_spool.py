@@ -215,6 +215,23 @@ async def test_a_full_disk_refuses_and_leaves_nothing_half_written(tmp_path, mon
     spool.close()
 
 
+async def test_a_defect_while_writing_is_answered_and_the_next_append_works(tmp_path, monkeypatch):
+    spool = Spool.open(tmp_path)
+    before = await spool.append(b"before")
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool_module, "_sync", no_memory)
+        with pytest.raises(Unavailable, match=r"failed \(MemoryError\).*was not recorded"):
+            await asyncio.wait_for(spool.append(b"lost"), 5)
+    assert spool.end == before
+    await asyncio.wait_for(spool.append(b"after"), 5)
+    assert read_all(spool)[0] == [b"before", b"after"]
+    spool.close()
+
+
 async def test_what_could_not_be_cut_off_at_once_is_cut_off_before_the_next_write(tmp_path, monkeypatch):
     spool = Spool.open(tmp_path)
     before = await spool.append(b"before")

@@ -28,6 +28,7 @@ SEGMENT_BYTES = 32 << 20
 MOST_BYTES = 8 << 30
 """When so much waits for the consumer, appends are refused instead of filling the disk."""
 _SUFFIX = ".spool"
+_KEPT = "Everything recorded before is safe; this batch was not recorded."
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,7 @@ class Spool:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._closed = False
+        self._closing = threading.Lock()  # so that nothing is queued behind the end mark, where nobody answers it
         self._thread = threading.Thread(target=self._serve, name="noria-spool", daemon=True)
         self.cut_bytes = 0
         """Bytes of an unfinished frame cut off the end at open: an append that a crash interrupted, never answered."""
@@ -133,8 +135,6 @@ class Spool:
             StorageFull: it could not be written; nothing of it is kept.
             Unavailable: the consumer is too far behind, or the spool is closed.
         """
-        if self._closed:
-            raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
         size = frame_size(payload)
         if len(payload) > LARGEST or self.pending_bytes + self._waiting_bytes + size > self._most:
             raise Unavailable(
@@ -145,8 +145,11 @@ class Spool:
             )
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Position] = loop.create_future()
+        with self._closing:
+            if self._closed:
+                raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
+            self._queue.put(_Waiting(payload, loop, done))
         self._waiting_bytes += size
-        self._queue.put(_Waiting(payload, loop, done))
         try:
             return await done
         finally:
@@ -182,10 +185,11 @@ class Spool:
 
     def close(self) -> None:
         """Finish what is queued, stop the thread and delete what was taken. Blocks for one write at most."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
         self._seal()
         self.release(self._taken)
@@ -207,6 +211,12 @@ class Spool:
             except OSError as error:
                 _answer(waiting, error=_full(self._folder, error))
                 log.error("spool.write_failed", error=str(error), refused=len(waiting))  # noqa: TRY400 - the sentence says it
+            except (
+                Exception
+            ) as error:  # the thread's boundary: if it ended here, every later append would wait for ever
+                name = type(error).__name__
+                _answer(waiting, error=Unavailable(f"The record spool failed ({name}).", kept=_KEPT))
+                log.exception("spool.write_failed", refused=len(waiting))
             else:
                 _answer(waiting, positions=positions)
 
@@ -224,7 +234,7 @@ class Spool:
             while rest:
                 rest = rest[os.write(file, rest) :]
             _sync(file)
-        except OSError:
+        except BaseException:
             # After a failed sync the kernel may have dropped the pages, so this file is not written again:
             # what was synced before stays, the rest is cut off, and the next append starts a new file.
             self._spoiled[self._path(number)] = size
@@ -321,7 +331,7 @@ def _resolve(pairs: list[tuple[asyncio.Future[Position], Position | None]], erro
 def _full(folder: Path, error: OSError) -> StorageFull:
     return StorageFull(
         f"Records can't be written to {folder}: {error.strerror or error}.",
-        kept="Everything recorded before is safe; this batch was not recorded.",
+        kept=_KEPT,
         hint="Free disk space or make the folder writable, then try again.",
     )
 

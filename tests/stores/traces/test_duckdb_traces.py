@@ -13,7 +13,7 @@ import structlog
 from trace_contract import TraceContract
 from trace_records import score, span
 
-from noria.core.errors import InvalidInput, StorageFull, Unavailable
+from noria.core.errors import Conflict, InvalidInput, StorageFull, Unavailable
 from noria.core.questions import Aggregate, Order, Question
 from noria.stores.spool import Position, Spool
 from noria.stores.traces import duckdb as duckdb_module
@@ -214,6 +214,48 @@ async def test_while_duckdb_fails_records_stay_in_the_spool(tmp_path, monkeypatc
     assert await names(store) == ["chat 1", "chat 2", "chat 3"]
     assert await store.scores(Question(source="scores")) == [score(2)]
     await store.close()
+
+
+async def test_the_background_task_outlives_a_defect(tmp_path, monkeypatch):
+    store = await open_store(tmp_path, drain_after_s=0.01)
+    failed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def fail(*_: object) -> None:
+        loop.call_soon_threadsafe(failed.set)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store._intake, "take", fail)
+        await store.append([span(1)])
+        await asyncio.wait_for(failed.wait(), 5)
+    taken = next_drain(store)
+    await asyncio.wait_for(taken.wait(), 5)
+    assert store.stats().drained == 1
+    await store.close()
+
+
+async def test_a_file_that_cannot_be_opened_again_yet_is_opened_later(tmp_path, monkeypatch):
+    store = await open_store(tmp_path)
+    await store.append([span(1)])
+
+    def fatal(*_: object) -> None:
+        raise duckdb.FatalException("invalidated")
+
+    def locked(*_: object) -> None:
+        raise Conflict("The trace file is open in another process.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(intake_module.Intake, "_keep", fatal)
+        patched.setattr(intake_module, "connect", locked)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match=r"another process.*safe in the spool"):
+                await names(store)
+    with pytest.raises(Unavailable):  # the failed connection is noticed, and replaced
+        await names(store)
+    assert await names(store) == ["chat 1"]
+    await store.close()
+    with pytest.raises(Unavailable, match="closed"):
+        await names(store)
 
 
 async def test_closing_while_duckdb_fails_leaves_the_records_for_the_next_open(tmp_path, monkeypatch):

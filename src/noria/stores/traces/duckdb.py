@@ -176,9 +176,10 @@ class DuckDBTraces:
         else:
             if self._spool.pending_bytes:
                 log.warning("traces.left_in_spool", pending_bytes=self._spool.pending_bytes)
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._intake.close)
-        self._writer.shutdown()
-        self._readers.shutdown()
+        finally:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._intake.close)
+            self._writer.shutdown()
+            self._readers.shutdown()
 
     async def _drain_while_open(self) -> None:
         while True:
@@ -194,6 +195,10 @@ class DuckDBTraces:
                 self._failing = True
                 self._arrived.set()  # again after the usual wait
                 log.error("traces.drain_failed", error=str(error), pending_bytes=self._spool.pending_bytes)  # noqa: TRY400 - the sentence says it
+            except Exception:  # the task's boundary: if it ended here, nothing would be taken until someone asks
+                self._failing = True
+                self._arrived.set()
+                log.exception("traces.drain_failed", pending_bytes=self._spool.pending_bytes)
 
     async def _catch_up(self) -> None:
         until = self._spool.end
@@ -205,6 +210,8 @@ class DuckDBTraces:
         return await self._ask(compile_rows(plan(whole(question, source)), tuple(STORED[source])))
 
     async def _ask(self, sql: Sql) -> list[tuple[Any, ...]]:
+        if self._closed:
+            raise Unavailable("The trace store is closed.")
         await self._catch_up()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, sql)
 

@@ -16,7 +16,7 @@ import duckdb
 import msgspec
 import structlog
 
-from noria.core.errors import Conflict, InvalidInput, Unavailable
+from noria.core.errors import Conflict, InvalidInput, NoriaError, Unavailable
 from noria.stores.segments import Frame
 from noria.stores.spool import Position, Spool
 from noria.stores.traces import tables
@@ -135,10 +135,14 @@ class Intake:
                     break
                 self._take(batch.frames, batch.segment, batch.position)
                 self.spool.release(self.position)
-        except (duckdb.FatalException, duckdb.InternalException) as error:
-            # DuckDB refuses all further work on this connection; a new one replays its log from disk.
+        except (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException) as error:
+            # DuckDB refuses all further work on this connection; a new one replays its log from disk. Where that fails
+            # the closed one stays, and the next take comes here again.
             self.connection.close()
-            self.connection = connect(self._path)
+            try:
+                self.connection = connect(self._path)
+            except NoriaError as still:
+                raise _behind(still) from error
             raise _behind(error) from error
         except (duckdb.Error, OSError) as error:
             raise _behind(error) from error
@@ -149,8 +153,9 @@ class Intake:
             self.connection.execute("CHECKPOINT")
         except duckdb.Error as error:  # its log is replayed at the next open
             log.warning("traces.checkpoint_failed", error=str(error))
-        self.connection.close()
-        self.spool.close()
+        finally:
+            self.connection.close()
+            self.spool.close()
 
     def _take(self, frames: Sequence[Frame], segment: int, position: Position) -> None:
         try:
