@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=24)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--concurrency", type=int, default=4, help="calls at a time, and slots of the engine")
-    parser.add_argument("--within", type=float, default=120.0, help="seconds after which no pair is begun")
+    parser.add_argument("--within", type=float, default=90.0, help="seconds after which no pair is begun")
     parser.add_argument("--wait-policy", choices=["passive", "active"], default="passive")
     parser.add_argument("--weights", type=Path, default=Path(tempfile.gettempdir()) / "noria-bench-weights")
     given = parser.parse_args()
