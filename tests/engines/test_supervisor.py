@@ -100,6 +100,22 @@ async def test_a_program_that_is_not_there(tmp_path):
         await engine.start()
 
 
+@pytest.mark.parametrize(
+    ("program", "check"),
+    [("print('ready')", lambda: None), ("", lambda: (_ for _ in ()).throw(ValueError("no weights")))],
+    ids=["an answer that is no JSON", "a check with a defect"],
+)
+async def test_a_defect_fails_the_start_and_not_the_next_one(tmp_path, program, check):
+    engine = Supervisor(
+        name="x", model="x", argv=(sys.executable, "-c", program), order={}, log=tmp_path / "x.log", check=check
+    )
+    for _ in range(2):
+        with pytest.raises(EngineFailed, match="'x' failed"):
+            await asyncio.wait_for(engine.start(), 20)
+    assert engine.status().state == "failed"
+    await engine.stop()
+
+
 async def test_a_start_that_never_gets_healthy_times_out(make):
     policy = RestartPolicy(crash_limit=1, start_timeout_s=1.0, grace_s=1.0)
     engine = make(start_hangs=True, policy=policy)

@@ -98,8 +98,7 @@ async def test_a_failing_scorer_is_counted_and_does_not_stop_the_others(error: E
     assert monitors.failed == 1
     monitors.observe(SPAN)
     await monitors.close()
-    if isinstance(error, CallFailed):
-        assert [score.monitor for score in record.scores] == ["good", "good"]
+    assert [score.monitor for score in record.scores] == ["good", "good"]
 
 
 async def test_more_than_can_be_judged_is_skipped_and_counted() -> None:
@@ -109,6 +108,22 @@ async def test_more_than_can_be_judged_is_skipped_and_counted() -> None:
         monitors.observe(SPAN)
     await monitors.close()
     assert (len(record.scores), monitors.skipped) == (3, 7)
+
+
+async def test_closing_does_not_wait_for_a_judge_that_never_answers() -> None:
+    class Slow(Says):
+        async def score(self, subject: Subject) -> Score | None:
+            await asyncio.Event().wait()
+            return None
+
+    record = Record()
+    pairs = ((monitor(), Slow()),)
+    monitors = LiveMonitors(lambda _: pairs, record, lambda: 77, grace_s=0.01)
+    for _ in range(3):
+        monitors.observe(SPAN)
+    await asyncio.wait_for(monitors.close(), 5)
+    assert (record.scores, monitors.skipped) == ([], 3)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_closing_without_a_call() -> None:

@@ -16,11 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from noria.core.errors import EngineFailed, NoriaError
 from noria.core.protocols import Endpoint, EngineStatus
 from noria.engines.log import EngineLog
 from noria.engines.process import CannotRun, EngineProcess, spawn
 from noria.engines.restarts import RestartPolicy, patience_returns, pause, recent
+
+_log = structlog.get_logger(__name__)
 
 
 class Supervisor:
@@ -86,7 +90,7 @@ class Supervisor:
         if self._task is None or self._task.done():
             self._refuse_while_failed()
             self._ready = asyncio.get_running_loop().create_future()
-            self._task = asyncio.create_task(self._live(), name=f"engine {self._name}")
+            self._task = asyncio.create_task(self._supervise(), name=f"engine {self._name}")
         assert self._ready is not None  # noqa: S101 - set together with the task
         outcome = await asyncio.shield(self._ready)
         if isinstance(outcome, NoriaError):
@@ -133,6 +137,17 @@ class Supervisor:
         if self._failure is not None and wait > 0:
             kind = type(self._failure)
             raise kind(f"{self._message} It is not started again for another {wait:.0f} s.", retry_after_s=wait)
+
+    async def _supervise(self) -> None:
+        try:
+            await self._live()
+        except Exception as error:  # noqa: BLE001 - the task's boundary: without it, starts that wait would wait for ever
+            _log.exception("engine.supervision_failed", engine=self._name)
+            self._state, self._message = (
+                "failed",
+                f"The engine '{self._name}' failed ({type(error).__name__}: {error}).",
+            )
+            self._fail_all(EngineFailed(self._message, hint=f"Its whole log is {self._log.path}."))
 
     async def _live(self) -> None:
         self._state = "starting"

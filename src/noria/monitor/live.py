@@ -7,6 +7,7 @@ they can be judged later; the calls themselves are never slowed down.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -53,6 +54,7 @@ class LiveMonitors:
         record: makes scores durable.
         now: time of a judgement.
         capacity: calls that may wait.
+        grace_s: how long closing waits for them; a judge may take seconds for each.
     """
 
     def __init__(
@@ -61,16 +63,19 @@ class LiveMonitors:
         record: Callable[[Sequence[Score]], Awaitable[None]],
         now: Clock,
         capacity: int = 10_000,
+        grace_s: float = 5.0,
     ) -> None:
         self._attached = attached
         self._record = record
         self._now = now
         self._queue: asyncio.Queue[Span] = asyncio.Queue(capacity)
         self._worker: asyncio.Task[None] | None = None
+        self._grace_s = grace_s
+        self._open = 0  # taken and not yet judged
         self.scored = 0
         """Scores recorded."""
         self.skipped = 0
-        """Calls that were not judged because too many waited."""
+        """Calls that were not judged, because too many waited or the process ended first."""
         self.failed = 0
         """Judgements that failed."""
 
@@ -82,6 +87,7 @@ class LiveMonitors:
             self._worker = asyncio.create_task(self._work())
         try:
             self._queue.put_nowait(span)
+            self._open += 1
         except asyncio.QueueFull:
             self.skipped += 1
 
@@ -90,12 +96,17 @@ class LiveMonitors:
         await self._queue.join()
 
     async def close(self) -> None:
-        """Judge what waits, then stop."""
+        """Judge what waits, as far as the grace goes, then stop. What is left is counted as skipped."""
         if self._worker is not None:
-            await self.drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._grace_s):
+                    await self.drain()
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
+            if self._open:
+                self.skipped += self._open
+                _log.warning("monitor.left_unjudged", calls=self._open)
 
     async def _work(self) -> None:
         while True:
@@ -105,8 +116,8 @@ class LiveMonitors:
             except Exception as error:  # noqa: BLE001  # the background task's boundary: one defect must not end it
                 self.failed += 1
                 _log.error("monitor.failed", trace_id=span.trace_id, error=type(error).__name__)
-            finally:
-                self._queue.task_done()
+            self._open -= 1
+            self._queue.task_done()
 
     async def _judge(self, span: Span) -> None:
         subject = Subject(output=span.output_text, input=span.variables, span=span)
@@ -116,9 +127,10 @@ class LiveMonitors:
                 continue
             try:
                 score = await scorer.score(subject)
-            except NoriaError as error:
+            except Exception as error:  # noqa: BLE001  # a scorer may be a stranger's; its fault must not cost the others
                 self.failed += 1
-                _log.warning("monitor.scorer_failed", monitor=monitor.name, code=error.code)
+                code = error.code if isinstance(error, NoriaError) else type(error).__name__
+                _log.warning("monitor.scorer_failed", monitor=monitor.name, code=code)
                 continue
             if score is not None:
                 scores.append(
