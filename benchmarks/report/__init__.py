@@ -23,7 +23,7 @@ class Report:
     Arguments:
         title: what is measured.
         columns: names of the columns, unit included, such as ``wall s``.
-        as_json: print one JSON object at the end instead of lines on the way.
+        as_json: print one line of JSON at the end instead of lines on the way.
     """
 
     def __init__(self, title: str, columns: Sequence[str], *, as_json: bool) -> None:
@@ -69,7 +69,7 @@ class Report:
 def arguments(doc: str | None) -> argparse.ArgumentParser:
     """A parser that knows ``--json``; its help is the script's own docstring."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line for each table")
     return parser
 
 
