@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from noria.core.events import collect
 from noria.core.experiments import Experiment, ExperimentSpec, ExperimentVariant
 from noria.core.messages import Message
 from noria.core.models import EngineOptions, LocalModel
+from noria.core.monitors import Monitor
 from noria.core.prompts import Block, Prompt, Variable
 from noria.core.questions import Question
 from noria.core.requests import Parameters, Request
@@ -116,6 +118,50 @@ async def test_a_variant_of_a_local_model_is_bound_to_its_set_up(workspace: Work
         workspace.make_variant(model="local/other", prompt=None, params=Parameters())
     with pytest.raises(UnknownName, match="names no model"):
         workspace.make_variant(model="tiny", prompt=None, params=Parameters())
+
+
+async def test_a_variant_is_answered_by_the_set_up_it_was_made_with_or_by_nobody(workspace: Workspace) -> None:
+    old = LocalModel(name="tiny", sha256=workspace._blobs.put(b"weights"), size=7, source="file:x")
+    workspace.catalogue.models.put(old)
+    variant = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    workspace.catalogue.models.put(msgspec.structs.replace(old, options=EngineOptions(context=64)))
+    with pytest.raises(UnknownName, match="no longer the set-up that this variant was made with"):
+        workspace._answers.variant(variant)
+    workspace.catalogue.models.put(msgspec.structs.replace(old, name="kept"))
+    assert workspace._answers.variant(variant) is not None
+
+
+async def test_a_part_that_fails_to_close_keeps_no_other_open(settings: tuple[Settings, dict[str, str]]) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    closed: list[str] = []
+
+    async def engines() -> None:
+        closed.append("engines")
+
+    stack = contextlib.AsyncExitStack()
+    workspace = await stack.enter_async_context(open_workspace(*settings, holder="first"))
+    workspace.laboratory.close = fail  # type: ignore[method-assign]
+    workspace._engines.close = engines  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        await stack.aclose()
+    assert closed == ["engines"]
+    async with open_workspace(*settings, holder="second"):
+        pass  # the folder and the trace file were given back
+
+
+async def test_a_monitor_whose_scorer_is_gone_does_not_silence_the_others(workspace: Workspace) -> None:
+    triage_app(workspace, plain=TRIAGE)
+    promote(workspace, "plain")
+    polite = ScorerSpec(kind="contains", name="polite", options={"texts": ["please"]})
+    workspace.monitors.attach("politeness", app="triage", scorer=polite, rate=1.0, by="ann")
+    gone = Monitor(name="gone", app="triage", scorer=ScorerSpec(kind="uninstalled", name="x"), rate=1.0)
+    workspace.catalogue.monitors.put(gone)
+    await collect(workspace.target.call(ask("triage", "please")))
+    await workspace.monitors.live.drain()
+    [score] = await workspace.traces.scores(Question(source="scores"))
+    assert score.monitor == "politeness"
 
 
 async def experiment(workspace: Workspace, *, cache: bool = True, cases: int = 6) -> Experiment:

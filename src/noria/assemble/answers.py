@@ -21,6 +21,7 @@ from noria.adapt.prompts import render
 from noria.assemble.engines import EnginePool
 from noria.core.apps import Variant
 from noria.core.errors import InvalidInput, UnknownName
+from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, Target
 from noria.core.spans import Span
 from noria.settings import Settings
@@ -83,8 +84,15 @@ class Answers:
         return self._known[name]
 
     def variant(self, variant: Variant, lookup: Lookup | None = None) -> Target:
-        """A variant as a target; with ``lookup``, replies to the same request are taken from the record."""
-        inner = self.model(variant.model)
+        """A variant as a target; with ``lookup``, replies to the same request are taken from the record.
+
+        Raises:
+            UnknownName: its model, prompt or provider is gone, or its model's name now stands for another set-up.
+        """
+        if variant.model_id is None:
+            inner = self.model(variant.model)
+        else:
+            inner = self._local(self._set_up(variant.model, variant.model_id))
         if lookup is not None:
             inner = Cached(inner, lookup)
         if variant.prompt_id is not None:
@@ -105,7 +113,7 @@ class Answers:
                 f"{name!r} names no model.", hint="Models are called `provider/model`, such as `local/smollm2-135m`."
             )
         if provider_name == "local":
-            return self._local(model)
+            return self._local(self._catalogue.models.get(model))
         provider = self._settings.provider(provider_name)
         if provider is None:
             known = ", ".join(["local", *self._settings.providers])
@@ -154,9 +162,18 @@ class Answers:
         ]
         return Released(app_name, shares, app.release.id)
 
-    def _local(self, name: str) -> Target:
-        model = self._catalogue.models.get(name)
+    def _set_up(self, name: str, model_id: str) -> LocalModel:
+        """The set-up that a variant was made with, whatever its model's name stands for by now."""
+        for model in self._catalogue.models.list():
+            if model.id == model_id:
+                return model
+        raise UnknownName(
+            f"{name} is no longer the set-up that this variant was made with: its weights or engine options differ.",
+            kept="The variant and its records are kept.",
+            hint="Pull the model again with the old options, or make a new variant.",
+        )
 
+    def _local(self, model: LocalModel) -> Target:
         def remote(endpoint: Endpoint) -> Target:
             return Remote(
                 self._local_session,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+
+import structlog
 
 from noria.assemble.clock import now
 from noria.core.errors import InvalidInput
@@ -10,6 +12,8 @@ from noria.core.monitors import Monitor
 from noria.core.scores import Score, Scorer, ScorerSpec
 from noria.monitor import LiveMonitors, refuse_needs
 from noria.stores.catalogue import Catalogue
+
+_log = structlog.get_logger(__name__)
 
 
 class Monitoring:
@@ -59,6 +63,13 @@ class Monitoring:
         if changes != self._as_of:
             self._attached, self._as_of = {}, changes
         if app not in self._attached:
-            found = self._catalogue.monitors.list(app)
-            self._attached[app] = [(monitor, self._make_scorer(monitor.scorer)) for monitor in found]
+            self._attached[app] = list(self._working(self._catalogue.monitors.list(app)))
         return self._attached[app]
+
+    def _working(self, monitors: Iterable[Monitor]) -> Iterator[tuple[Monitor, Scorer]]:
+        """Those whose scorer can still be made: a plug-in that is gone must not silence the app's other monitors."""
+        for monitor in monitors:
+            try:
+                yield monitor, self._make_scorer(monitor.scorer)
+            except InvalidInput as error:
+                _log.error("monitor.cannot_work", monitor=monitor.name, error=str(error))

@@ -215,13 +215,14 @@ class Workspace:
         }
 
     async def close(self) -> None:
-        """Stop what runs, and leave everything durable."""
+        """Stop what runs, and leave everything durable. One that fails to stop keeps no other from stopping."""
         self.ready = False
-        await self.laboratory.close()
-        await self.models.close()
-        await self._recorded.drain()
-        await self.monitors.live.close()
-        await self._engines.close()
+        async with contextlib.AsyncExitStack() as stack:  # closes from the last to the first: whoever calls, first
+            stack.push_async_callback(self._engines.close)
+            stack.push_async_callback(self.monitors.live.close)
+            stack.push_async_callback(self._recorded.drain)
+            stack.push_async_callback(self.models.close)
+            stack.push_async_callback(self.laboratory.close)
 
 
 @contextlib.asynccontextmanager
