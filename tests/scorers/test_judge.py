@@ -169,6 +169,19 @@ async def test_a_failed_call_is_the_scorers_failure():
         await judged(ScriptedJudge(CallTimeout("No answer in 5 s.")))
 
 
+async def test_a_call_that_was_recorded_as_failed_is_told_as_it_failed():
+    class Away(ScriptedJudge):
+        async def __call__(self, request):
+            span, _ = await super().__call__(request)
+            failed = {"status": "error", "error_type": "call_failed", "error_message": "Nothing answers at http://x."}
+            return msgspec.structs.replace(span, **failed), Reply()
+
+    ask = Away("")
+    with pytest.raises(CallFailed, match=r"could not be asked: Nothing answers at http://x\."):
+        await judged(ask)
+    assert len(ask.requests) == 1
+
+
 async def test_an_unknown_price_makes_the_cost_unknown():
     assert (await judged(ScriptedJudge(says(True), cost=None))).cost_usd is None
 

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from noria.core.errors import CallFailed, InvalidInput
+from noria.core.events import Reply
 from noria.core.messages import Message
 from noria.core.requests import Lineage, Parameters, Request, TraceContext
 from noria.core.scores import Need, Score, Scorer, Subject
@@ -123,7 +124,7 @@ class JudgeScorer:
 
     async def _vote(self, subject: Subject, number: int) -> Vote:
         request = self._request(subject, number)
-        span, reply = await self.ask(request)
+        span, reply = await self._asked(request)
         try:
             return Vote(self._verdict(reply.text), reply.text, (span,))
         except NotJson as error:
@@ -132,7 +133,7 @@ class JudgeScorer:
                 Message(role="user", content=f"That is not valid: {error} {self._form()}"),
             )
         repair = msgspec.structs.replace(request, messages=request.messages + again)
-        second_span, second = await self.ask(repair)
+        second_span, second = await self._asked(repair)
         try:
             return Vote(self._verdict(second.text), second.text, (span, second_span))
         except NotJson as error:
@@ -142,6 +143,17 @@ class JudgeScorer:
                 kept="The answer has no score of this scorer.",
                 hint=f"Raise max_tokens (now {self.options.max_tokens}), simplify the rubric, or take another model.",
             ) from None
+
+    async def _asked(self, request: Request) -> tuple[Span, Reply]:
+        """Call the judge. A call that failed is no invalid verdict: asking for a repair would hide why."""
+        span, reply = await self.ask(request)
+        if span.status != "ok":
+            raise CallFailed(
+                f"The judge {self.options.model!r} of scorer {self.name!r} could not be asked: "
+                f"{span.error_message or span.error_type or span.status}",
+                kept="The answer has no score of this scorer.",
+            )
+        return span, reply
 
     def _verdict(self, text: str) -> Verdict:
         try:
