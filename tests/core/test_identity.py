@@ -15,7 +15,7 @@ from noria.core.identity import canonical, content_id
 from noria.core.messages import Message, TextPart
 from noria.core.models import EngineOptions
 from noria.core.prompts import Block, Prompt, Variable
-from noria.core.requests import Lineage, Parameters, Request, request_id
+from noria.core.requests import Lineage, Parameters, Request, Tool, request_id
 
 JSON = st.recursive(
     st.none()
@@ -116,5 +116,16 @@ def test_request_id_covers_what_decides_the_answer() -> None:
         Request(model="local/a", lineage=Lineage(model_id="model_1", repeat=1)),
         Request(model="local/a", lineage=Lineage(model_id="model_1"), params=Parameters(seed=1)),
         Request(model="local/a"),
+        Request(model="local/a", lineage=Lineage(model_id="model_1"), tools=(Tool(name="f"),)),
+        Request(model="local/a", lineage=Lineage(model_id="model_1"), tool_choice="none"),
+        Request(model="local/a", lineage=Lineage(model_id="model_1"), n=2),
+        Request(model="local/a", lineage=Lineage(model_id="model_1"), params=Parameters(extra={"top_k": 1})),
+        Request(model="local/a", lineage=Lineage(model_id="model_1"), params=Parameters(response_schema={})),
     ):
         assert request_id(other) != request_id(base)
+
+
+def test_a_remote_model_is_known_by_its_server_too() -> None:
+    remote, local = Request(model="vllm/a"), Request(model="local/a", lineage=Lineage(model_id="model_1"))
+    assert request_id(remote, server="http://one/v1") != request_id(remote, server="http://two/v1")
+    assert request_id(local, server="http://127.0.0.1:41234/v1") == request_id(local)

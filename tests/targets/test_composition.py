@@ -91,7 +91,9 @@ async def test_one_call_of_an_app_is_one_record_that_knows_everything(session: a
                 (
                     AsVariant(
                         Prompted(
-                            Cached(Retrying(remote, sleep=sleep, random=random.random), lookup),
+                            Cached(
+                                Retrying(remote, sleep=sleep, random=random.random), lookup, server=upstream.base_url
+                            ),
                             PROMPT,
                             PROMPT.id,
                             render,

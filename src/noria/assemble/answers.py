@@ -30,7 +30,7 @@ from noria.targets.cached import Cached
 from noria.targets.local import Local
 from noria.targets.prompted import Prompted
 from noria.targets.released import Released
-from noria.targets.remote import Remote, Timeouts
+from noria.targets.remote import Remote, Timeouts, shown_url
 from noria.targets.retrying import Retrying
 from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
@@ -94,7 +94,7 @@ class Answers:
         else:
             inner = self._local(self._set_up(variant.model, variant.model_id))
         if lookup is not None:
-            inner = Cached(inner, lookup)
+            inner = Cached(inner, lookup, server=self._server(variant.model))
         if variant.prompt_id is not None:
             prompt = self._catalogue.prompts.by_id(variant.prompt_id)
             inner = Prompted(inner, prompt, variant.prompt_id, render)
@@ -140,6 +140,11 @@ class Answers:
             ),
         )
         return Retrying(remote, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
+
+    def _server(self, model: str) -> str:
+        name = model.partition("/")[0]
+        provider = self._settings.provider(name)
+        return shown_url(provider.base_url, name) if provider else ""
 
     def _find(self, name: str) -> Target:
         if "/" in name:

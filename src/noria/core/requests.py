@@ -113,13 +113,18 @@ def replace_lineage(request: Request, **changes: Any) -> Request:
     return msgspec.structs.replace(request, lineage=msgspec.structs.replace(request.lineage, **changes))
 
 
-def request_id(request: Request) -> str:
+def request_id(request: Request, *, server: str = "") -> str:
     """Content id of everything that decides the answer: model set-up, messages, parameters, tools and repetition.
 
     Two calls with one id are the same question to the same model; a cached reply to one answers the other.
+
+    Arguments:
+        server: base URL that a remote model answers at: another address behind a provider's name is another model.
+            A local model's set-up says all by itself.
     """
+    remote = {"model": request.model, "server": server} if server else request.model
     parts = {
-        "model": request.lineage.model_id or request.model,
+        "model": request.lineage.model_id or remote,
         "messages": request.messages,
         "params": request.params,
         "tools": request.tools,

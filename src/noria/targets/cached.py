@@ -17,15 +17,21 @@ class Cached:
     It must see the request as the model would, so it stands inside prompts and variants. A hit is replayed with the
     earlier call's timings, so that cached and uncached runs report the same speed. Spans keep no log-probabilities;
     a request that wants them is always called.
+
+    Arguments:
+        inner: what is called where nothing is found.
+        lookup: the span that answered a request id.
+        server: base URL of the remote model inside, as :func:`noria.core.requests.request_id` wants it.
     """
 
-    def __init__(self, inner: Target, lookup: Callable[[str], Awaitable[Span | None]]) -> None:
+    def __init__(self, inner: Target, lookup: Callable[[str], Awaitable[Span | None]], *, server: str = "") -> None:
         self._inner = inner
         self._lookup = lookup
+        self._server = server
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Replay, or call on."""
-        id = request_id(request)
+        id = request_id(request, server=self._server)
         span = None if request.params.extra.get("logprobs") else await self._lookup(id)
         if span is not None and (reply := reply_of(span)).complete:
             yield Sent(

@@ -98,7 +98,8 @@ class Remote:
         Raises:
             CallFailed: and its kinds, from the iterator. All are retryable that may pass by themselves.
         """
-        sent = Sent(request=request, provider=self._provider, request_id=request_id(request), streamed=self._stream)
+        id = request_id(request, server=self._shown)
+        sent = Sent(request=request, provider=self._provider, request_id=id, streamed=self._stream)
         yield sent
         try:
             async with self._answered(request) as (response, deadline):
@@ -196,6 +197,15 @@ class Remote:
         if self._api_key and self._api_key in error.message:
             error.message = error.message.replace(self._api_key, "[key]")
             error.args = (error.message,)
+
+
+def shown_url(base_url: str, provider: str) -> str:
+    """The base URL without user, password and query: fit to be shown, and part of the request's id.
+
+    Raises:
+        InvalidInput: it is no http or https URL.
+    """
+    return _urls(base_url, "", provider)[1]
 
 
 def _urls(base_url: str, path: str, provider: str) -> tuple[str, str]:
