@@ -76,6 +76,7 @@ def test_long_sentences_are_cut() -> None:
         ({"Retry-After": "-3"}, 0.0),
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Fri, 31 Dec 99999999999 23:59:59 GMT"}, None),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 -0000", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:30 GMT"}, 0.0),

@@ -251,6 +251,29 @@ def test_a_reply_without_counts_has_none() -> None:
     assert decode_reply(json.dumps(body).encode()).usage is None
 
 
+@pytest.mark.parametrize("wrong", [-1, 2**63, 10**25])
+@pytest.mark.parametrize("field", ["prompt_tokens", "completion_tokens"])
+def test_a_number_that_no_tokens_can_have_is_no_count(field: str, wrong: int) -> None:
+    body: dict[str, Any] = {
+        "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1} | {field: wrong},
+    }
+    reply = decode_reply(json.dumps(body).encode())
+    assert (reply.choices[0].message.text, reply.usage) == ("a", None)
+
+
+def test_details_that_no_tokens_can_have_are_left_out() -> None:
+    body: dict[str, Any] = {
+        "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": 1,
+            "prompt_tokens_details": {"cached_tokens": -1},
+            "completion_tokens_details": {"reasoning_tokens": 2**70},
+        },
+    }
+    assert decode_reply(json.dumps(body).encode()).usage == Usage(input_tokens=1, output_tokens=0)
+
+
 def test_models() -> None:
     listed = json.loads(encode_models(["boolq", "local/smol"], 5))
     assert [(model["id"], model["object"], model["created"]) for model in listed["data"]] == [

@@ -159,6 +159,22 @@ def test_no_body_raises_anything_else(body: bytes) -> None:
         assert incoming.request.model
 
 
+@pytest.mark.parametrize("field", ["metadata", "variables", "some_extra"])
+def test_a_body_nested_deeper_than_ids_can_be_made_of_is_refused(field: str) -> None:
+    def body(levels: int) -> bytes:
+        deep = b'{"a":' * levels + b"[]" + b"}" * levels
+        return b'{"model":"m","messages":[],"' + field.encode() + b'":' + deep + b"}"
+
+    assert decode_request(body(98)).request.model == "m"
+    with pytest.raises(InvalidInput, match="nested more than 100 levels"):
+        decode_request(body(99))
+
+
+def test_many_parts_side_by_side_are_not_deep() -> None:
+    parts = [{"type": "text", "text": "a"}] * 200
+    assert len(read(messages=[{"role": "user", "content": parts}]).messages[0].content) == 200
+
+
 def test_parts_without_a_noun_survive_whole() -> None:
     parts = [
         {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},

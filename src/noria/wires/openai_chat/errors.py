@@ -118,6 +118,6 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # Overflow: a year that no clock will show
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -92,15 +92,21 @@ def logprobs_out(logprobs: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def usage_of(shape: UsageShape | None) -> Usage | None:
-    """Token counts; None where nobody counted. Some servers leave out the completion where nothing was generated."""
-    if shape is None or shape.prompt_tokens is None:
+    """Token counts; None where nobody counted. Some servers leave out the completion where nothing was generated.
+
+    A number that no tokens can have is no count: a provider's slip must not cost the caller the answer.
+    """
+    if shape is None:
         return None
     prompt, completion = shape.prompt_tokens_details, shape.completion_tokens_details
+    sent, generated = _count(shape.prompt_tokens), _count(shape.completion_tokens or 0)
+    if sent is None or generated is None:
+        return None
     return Usage(
-        input_tokens=shape.prompt_tokens,
-        output_tokens=shape.completion_tokens or 0,
-        cached_tokens=prompt.cached_tokens if prompt else None,
-        reasoning_tokens=completion.reasoning_tokens if completion else None,
+        input_tokens=sent,
+        output_tokens=generated,
+        cached_tokens=_count(prompt.cached_tokens) if prompt else None,
+        reasoning_tokens=_count(completion.reasoning_tokens) if completion else None,
     )
 
 
@@ -116,6 +122,11 @@ def usage_out(usage: Usage) -> dict[str, Any]:
     if usage.reasoning_tokens is not None:
         out["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
     return out
+
+
+def _count(tokens: int | None) -> int | None:
+    """``tokens`` where it can be a number of tokens: from 0, and small enough for every store."""
+    return tokens if tokens is not None and 0 <= tokens < 2**63 else None
 
 
 def _choice(choice: ChoiceShape) -> Choice:

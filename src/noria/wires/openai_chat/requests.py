@@ -19,6 +19,8 @@ from noria.wires.openai_chat.shapes import MessageShape, RequestShape, ToolCallS
 _KNOWN = frozenset(RequestShape.__struct_fields__)
 _CARRIED_ALIKE = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 """Parameters with one name and one meaning on the wire and in :class:`Parameters`."""
+_DEEPEST = 100
+"""Levels of lists and objects in a body; what comes later (content ids, templates) walks them by recursion."""
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 
 
@@ -47,6 +49,8 @@ def decode_request(body: bytes) -> Incoming:
         raise InvalidInput(f"The request's body is not valid JSON: {error}.") from error
     if not isinstance(fields, dict):
         raise InvalidInput("The request's body must be a JSON object.")
+    if body.count(b"[") + body.count(b"{") > _DEEPEST and _is_deep(fields):
+        raise InvalidInput(f"The request's body is nested more than {_DEEPEST} levels.")
     try:
         shape = msgspec.convert(fields, RequestShape)
     except msgspec.ValidationError as error:
@@ -115,6 +119,14 @@ def encode_request(
     if stream:
         body["stream_options"] = {"include_usage": True}
     return msgspec.json.encode(body)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (outer.values() if isinstance(outer, dict) else outer for outer in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def _located(message: str) -> str:
