@@ -56,10 +56,10 @@ class LocalModels:
             UnknownName: there is no such model.
         """
         model = await asyncio.to_thread(self._catalogue.remove, name)
-        left = await asyncio.to_thread(self._catalogue.list)
+        left = await asyncio.to_thread(self._catalogue.using, model.sha256)
         if all(other.id != model.id for other in left):
             await self._engines.stop(model.id)
-        if all(other.sha256 != model.sha256 for other in left):
+        if not left:
             await asyncio.to_thread(self._blobs.delete, model.sha256)
         return model
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import structlog
 
-from noria.core.errors import StorageFull, Unavailable
+from noria.core.errors import InvalidInput, StorageFull, Unavailable
 from noria.stores.segments import LARGEST, Damage, Frame, frame, frame_size, scan
 
 SEGMENT_BYTES = 32 << 20
@@ -133,10 +133,17 @@ class Spool:
 
         Raises:
             StorageFull: it could not be written; nothing of it is kept.
+            InvalidInput: it is larger than a frame can be.
             Unavailable: the consumer is too far behind, or the spool is closed.
         """
         size = frame_size(payload)
-        if len(payload) > LARGEST or self.pending_bytes + self._waiting_bytes + size > self._most:
+        if len(payload) > LARGEST:
+            raise InvalidInput(
+                f"One batch of records has {len(payload):,} bytes; the spool takes {LARGEST:,}.",
+                kept="This batch was not recorded.",
+                hint="Send fewer records at once.",
+            )
+        if self.pending_bytes + self._waiting_bytes + size > self._most:
             raise Unavailable(
                 f"The record spool holds {self.pending_bytes:,} bytes that the trace store has not taken yet.",
                 retry_after_s=5.0,
