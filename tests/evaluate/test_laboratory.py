@@ -61,7 +61,6 @@ class Bench:
             load_cases=self._cases,
             make_scorer=self._judge,
             make_call=self._call,
-            memory=lambda variant: 1000 if variant.model == "fake/a" else None,
             now=self.now,
             new_id=lambda: next(self.ids),
             environment={"python": "3"},
@@ -93,6 +92,7 @@ def bench(tmp_path: Path) -> Bench:
 
 async def test_an_experiment_is_run_concluded_and_kept(bench: Bench) -> None:
     bench.model.answer = lambda r: r.variables["q"] if r.model == "fake/b" or r.variables["q"] == "0" else "?"
+    bench.model.memory = {"fake/a": 1000}
     asked = spec(5, "a", "b", gates=("exact.mean > 0.9",))
     done = await bench.finish(asked, app="triage")
     assert (done.status, done.error, done.created_by, done.app) == ("finished", "", "ada", "triage")
@@ -100,7 +100,7 @@ async def test_an_experiment_is_run_concluded_and_kept(bench: Bench) -> None:
     assert done.finished_ns is not None
     assert done.results is not None
     assert [run.measures[0].estimate.value for run in done.results.runs] == [0.2, 1.0]
-    assert [run.peak_memory_bytes for run in done.results.runs] == [1000, None]
+    assert [run.peak_memory_bytes for run in done.results.runs] == [1005, None]
     [comparison] = done.results.comparisons
     assert (comparison.baseline, comparison.candidate, round(comparison.difference.value, 9)) == ("a", "b", 0.8)
     assert [(gate.gate, gate.passed) for gate in done.results.gates] == [("exact.mean > 0.9", True)]

@@ -263,12 +263,6 @@ async def test_commits_are_shared_between_workers(tmp_path: Path, model: Model) 
     assert len(store.appends) < 20
 
 
-async def test_memory_is_read_when_a_variant_has_run(store: PaperTraces, model: Model) -> None:
-    moments: list[tuple[str, int]] = []
-    await go(store, model, 2, "a", "b", ran=lambda part: moments.append((part.variant_name, len(model.requests))))
-    assert moments == [("a", 2), ("b", 4)]
-
-
 async def test_progress_counts_cached_answers_and_rate(store: PaperTraces, model: Model) -> None:
     model.cached = True
     told: list[Progress] = []

@@ -63,6 +63,8 @@ class Model:
         self.gate.set()
         self.broken: set[str] = set()
         self.cached = False
+        self.memory: dict[str, int] = {}
+        """Peak memory of the engine behind a model, by the model's name."""
 
     @property
     def called(self) -> list[tuple[str | None, str | None, int | None]]:
@@ -107,6 +109,11 @@ def span(request: Request, now: int, text: str, *, number: int, model: Model | N
         cost_usd=0.0,
         cached=model is not None and model.cached,
         lineage=request.lineage,
+        attributes=(
+            {"noria.engine.peak_rss_bytes": model.memory[request.model] + number}
+            if model is not None and request.model in model.memory
+            else {}
+        ),
     )
 
 

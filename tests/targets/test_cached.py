@@ -81,3 +81,11 @@ async def test_log_probabilities_are_never_taken_from_a_record() -> None:
     target, _, asked = cached(EARLIER)
     assert (await collect(target.call(Request(model="m", params=Parameters(extra={"logprobs": True}))))).text == "fresh"
     assert asked == []
+
+
+async def test_what_the_engine_took_for_the_earlier_answer_stays_known() -> None:
+    attributes = {"noria.engine.peak_rss_bytes": 7, "team": "a"}
+    target, _, _ = cached(msgspec.structs.replace(EARLIER, attributes=attributes))
+    seen, _ = await events_until_error(target.call(msgspec.structs.replace(ASK, attributes={"mine": 1})))
+    assert isinstance(seen[0], Sent)
+    assert seen[0].request.attributes == {"mine": 1, "noria.engine.peak_rss_bytes": 7}

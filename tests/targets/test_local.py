@@ -10,7 +10,7 @@ import pytest
 from noria.core.errors import CallCut, CallFailed, CallRefused, EngineFailed
 from noria.core.events import Sent, collect
 from noria.core.protocols import Endpoint, EngineStatus
-from noria.core.requests import Lineage
+from noria.core.requests import Lineage, Request
 from noria.targets.local import Local
 from noria.targets.scripted import Scripted, Step, answer
 
@@ -92,3 +92,17 @@ async def test_a_failure_of_a_healthy_engine_is_its_own(error: CallFailed) -> No
     with pytest.raises(CallFailed) as raised:
         await collect(target.call(ASK))
     assert raised.value is error
+
+
+async def test_the_engines_memory_is_part_of_the_record() -> None:
+    class Measured(Engine):
+        def status(self) -> EngineStatus:
+            return EngineStatus(state="ready", peak_rss_bytes=1 << 20)
+
+    requests: list[Request] = []
+
+    def make(_: Endpoint) -> Scripted:
+        return Scripted(lambda request: requests.append(request) or answer("yes"))
+
+    await collect(Local(Measured(), make).call(ASK))
+    assert requests[0].attributes == {"noria.engine.peak_rss_bytes": 1 << 20}

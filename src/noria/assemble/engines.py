@@ -45,10 +45,6 @@ class EnginePool:
         engine = self._engines.get(model_id)
         return engine.status() if engine else EngineStatus(state="stopped")
 
-    def peak_memory(self, model_id: str | None) -> int | None:
-        """Largest resident memory seen of a set-up's engine, bytes; None where none ran here."""
-        return self.status(model_id).peak_rss_bytes if model_id else None
-
     async def stop(self, model_id: str) -> None:
         """Stop one engine, if it runs."""
         engine = self._engines.pop(model_id, None)

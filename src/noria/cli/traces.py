@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+_MOST_MESSAGES = 6
+"""Messages of one call that are shown; a few-shot prompt has dozens, and the last ones matter."""
 _COLOURS = {"ok": "green", "error": "red", "cancelled": "yellow"}
 
 
@@ -115,7 +117,11 @@ def _details(span: Span) -> list[tuple[str, str]]:
         if id
     ]
     found = [("from", "  ".join(ids))] if ids else []
-    found += [(message.role, _line(message.text, 160)) for message in span.input]
+    said: list[tuple[str, str]] = [(message.role, _line(message.text, 160)) for message in span.input]
+    if len(said) > _MOST_MESSAGES:
+        left_out = len(said) - _MOST_MESSAGES + 1
+        said[2 : 2 + left_out] = [("…", f"{left_out} more messages (--json shows all)")]
+    found += said
     found += [(message.role, _line(message.text, 160)) for message in span.output]
     if span.error_message:
         found.append(("error", span.error_message))

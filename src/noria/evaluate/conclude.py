@@ -54,7 +54,6 @@ def conclude(
     judged: Mapping[str, Sequence[Judged]],
     scorers: Sequence[Scorer],
     *,
-    peak_memory: Mapping[str, int | None],
     wall_s: float,
 ) -> Results:
     """Everything that an experiment found.
@@ -62,12 +61,11 @@ def conclude(
     Arguments:
         judged: every call of each run, by run id, failed ones too.
         scorers: the experiment's, in order.
-        peak_memory: largest resident memory of the local engine, bytes, by run id.
         wall_s: wall time of the start that ended now, seconds.
     """
     spec = experiment.spec
     runs = tuple(
-        summarise(part, judged[part.id], scorers, alpha=spec.alpha, peak_memory=peak_memory.get(part.id))
+        summarise(part, judged[part.id], scorers, alpha=spec.alpha, peak_memory=_peak_memory(judged[part.id]))
         for part in experiment.runs
     )
     baseline = next(part for part in experiment.runs if part.variant_name == spec.baseline)
@@ -87,6 +85,12 @@ def conclude(
     found = Results(runs=runs, comparisons=adjust(measurements, alpha=spec.alpha), wall_s=wall_s)
     gates = check([parse_gate(text) for text in spec.gates], found, baseline=spec.baseline)
     return msgspec.structs.replace(found, gates=gates)
+
+
+def _peak_memory(judged: Sequence[Judged]) -> int | None:
+    """Largest resident memory of the local engine during a run's calls, bytes, as their spans say; None where none ran."""
+    seen = [one.span.attributes.get("noria.engine.peak_rss_bytes") for one in judged]
+    return max((peak for peak in seen if isinstance(peak, int)), default=None)
 
 
 def failed_calls(judged: Mapping[str, Sequence[Judged]]) -> str:

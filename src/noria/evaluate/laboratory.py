@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from noria.core.apps import Variant
 from noria.core.datasets import Case
 from noria.core.errors import InvalidInput, NoriaError
 from noria.core.experiments import Experiment, ExperimentSpec, ExperimentStatus, ExperimentVariant, Run
@@ -75,7 +74,6 @@ class Laboratory:
         make_scorer: a scorer from what names it. Raises ``InvalidInput``.
         make_call: how to call a variant; the flag says whether replies may come from the cache. See
             :data:`noria.evaluate.runner.Ask` for what it must do.
-        memory: largest resident memory of the local engine that serves a variant, bytes; None for a remote one.
         now: the time.
         new_id: a fresh opaque id.
         environment: what reproducing an experiment needs, kept with it.
@@ -87,7 +85,6 @@ class Laboratory:
     load_cases: Callable[[str], Sequence[Case]]
     make_scorer: Callable[[ScorerSpec], Scorer]
     make_call: Callable[[ExperimentVariant, bool], Ask]
-    memory: Callable[[Variant], int | None]
     now: Clock
     new_id: Callable[[], str]
     environment: dict[str, Any]
@@ -238,13 +235,6 @@ class Laboratory:
     async def _conduct(self, work: _Work) -> Experiment:
         """From the first call to the saved end."""
         experiment, started = work.experiment, self.now()
-        peaks: dict[str, int | None] = {}
-        variants = {
-            part.id: entry.variant for part, entry in zip(experiment.runs, experiment.spec.variants, strict=True)
-        }
-
-        def ran(part: Run) -> None:
-            peaks[part.id] = self.memory(variants[part.id])
 
         def progress(progress: Progress) -> None:
             self._progress[experiment.id] = progress
@@ -261,7 +251,6 @@ class Laboratory:
                 progress=progress,
                 stop=work.stop,
                 grace_s=self.grace_s,
-                ran=ran,
             )
             wanted = len(work.cases) * experiment.spec.repeats * len(experiment.runs)
             there = sum(map(len, judged.values()))
@@ -269,9 +258,7 @@ class Laboratory:
                 sentence = f"Stopped after {there} of {wanted} calls. Start it again: those are kept and not repeated."
                 return await self._end(experiment, "interrupted", sentence)
             wall_s = (self.now() - started) / 1e9
-            results = await asyncio.to_thread(
-                conclude, experiment, judged, work.scorers, peak_memory=peaks, wall_s=wall_s
-            )
+            results = await asyncio.to_thread(conclude, experiment, judged, work.scorers, wall_s=wall_s)
             failures = failed_calls(judged)
             return await self._end(experiment, "interrupted" if failures else "finished", failures, results)
         except asyncio.CancelledError:

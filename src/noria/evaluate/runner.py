@@ -60,7 +60,6 @@ async def run(
     progress: Callable[[Progress], None] = lambda _: None,
     stop: asyncio.Event | None = None,
     grace_s: float = GRACE_S,
-    ran: Callable[[Run], None] = lambda _: None,
 ) -> dict[str, list[Judged]]:
     """Run what is not yet done of an experiment.
 
@@ -71,7 +70,6 @@ async def run(
         concurrency: most cases at the same time, from the call to its last score.
         progress: told after every answer.
         stop: once set, no call is begun; calls in flight have ``grace_s`` seconds, then they are cancelled.
-        ran: told when a run has ended, before the next one begins: the moment to read an engine's peak memory.
 
     Returns:
         By run id, in the order of ``cases`` and repeats: what was judged, resumed answers included. Spans come without
@@ -104,7 +102,6 @@ async def run(
                 await each(one.open(), one.answer, workers=concurrency, stop=stop, grace_s=grace_s)
             finally:
                 await one.settle()
-            ran(part)
             results[part.id] = one.judged()
     finally:
         await commit.drain()

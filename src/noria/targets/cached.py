@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+import msgspec
+
 from noria.core.events import Choice, Event, Reply, Sent, Usage, events_of
 from noria.core.protocols import Target
 from noria.core.requests import Request, request_id
 from noria.core.spans import Span
 from noria.targets.closing import called
+
+ENGINE = "noria.engine."
+"""Attributes that begin so tell what the earlier call took; a replay keeps them."""
 
 
 class Cached:
@@ -34,8 +39,9 @@ class Cached:
         id = request_id(request, server=self._server)
         span = None if request.params.extra.get("logprobs") else await self._lookup(id)
         if span is not None and (reply := reply_of(span)).complete:
+            kept = {key: value for key, value in span.attributes.items() if key.startswith(ENGINE)}
             yield Sent(
-                request=request,
+                request=msgspec.structs.replace(request, attributes=request.attributes | kept),
                 provider=span.provider or "",
                 request_id=id,
                 streamed=span.ttft_s is not None,

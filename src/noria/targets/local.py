@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
+import msgspec
+
 from noria.core.errors import CallFailed, EngineFailed
 from noria.core.events import Event, Sent
 from noria.core.protocols import Endpoint, Engine, Target
 from noria.core.requests import Request, replace_lineage, request_id
 from noria.targets.closing import called
+
+PEAK_MEMORY = "noria.engine.peak_rss_bytes"
+"""Attribute: largest resident memory of the engine so far, so that the record knows what an answer took."""
 
 _NOTICE_S = 0.5
 """How long a supervisor may take to notice a crash after the connection to the engine broke."""
@@ -43,6 +48,9 @@ class Local:
             request = replace_lineage(request, model_id=self._model_id)
         yield Sent(request=request, provider="local", request_id=request_id(request))
         endpoint = await self._engine.start()
+        peak = self._engine.status().peak_rss_bytes
+        if peak is not None:
+            request = msgspec.structs.replace(request, attributes=request.attributes | {PEAK_MEMORY: peak})
         try:
             async with called(self._make_remote(endpoint), request) as events:
                 async for event in events:

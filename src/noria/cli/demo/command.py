@@ -32,6 +32,9 @@ def demo(data: str | None) -> None:
             raise click.ClickException(f"The demo needs the package {package}: pip install 'noria[{extra}]'")
 
     async def work() -> int:
+        from noria.cli.logs import configure_logging  # noqa: PLC0415  # with the work, not with the help
+
+        configure_logging("warning")
         settings = load_settings(os.environ, Path.cwd(), {"data": data})
         report = Report(Console())
         example = _shown(example_folder())
@@ -82,7 +85,7 @@ def _say_what_next(report: Report, phases: Phases, settings: Settings) -> None:
     report.command(
         f"{noria} up{folder}    the same data at http://127.0.0.1:7700",
         f"{noria} apps show {NAME}{folder}    who serves, since when, why",
-        f"{noria} rollback {NAME}{folder}    undo the promotion",
+        *([f"{noria} rollback {NAME}{folder}    undo the promotion"] if phases.promoted else []),
         f"{noria} eval {phases.folder / 'eval.yaml'}{folder}    again; edit the prompt first",
         f"{noria} --help",
     )

@@ -58,6 +58,8 @@ class Phases:
         """The set-up that was chosen."""
         self.experiment: Experiment | None = None
         """The experiment that the release rests on."""
+        self.promoted = False
+        """Whether another variant than the baseline is in force, so that there is something to roll back."""
         self._serving_since_ns = 0
 
     async def choose(self) -> None:
@@ -110,20 +112,23 @@ class Phases:
         await self._api.post("/api/monitors", Monitor, AttachMonitor(name=MONITOR, app=NAME, scorer=scorer))
         questions = unseen_questions(self.folder, CALLS)
         self._serving_since_ns = time.time_ns()
-        self._report.say(
-            f"from openai import OpenAI; OpenAI(base_url='{self._api.server_url}/v1', api_key=...)",
-            f".chat.completions.create(model='{NAME}', ...): {len(questions)} new questions, streamed.",
+        self._report.command(
+            f"openai.OpenAI(base_url='{self._api.server_url}/v1', api_key=...).chat.completions.create(",
+            f"    model='{NAME}', messages=[...], stream=True)    # {len(questions)} questions it has not seen",
         )
         answers = await asyncio.to_thread(call_as_a_program, self._api.server_url, self._api.key, questions)
         rows = [(answer, question) for question, answer in list(zip(questions, answers, strict=True))[:3]]
-        self._report.console.print(table("answer", "question", rows=rows))
+        self._report.console.print(table("answer", "question", rows=rows), "")
         speed = await self._speed(release.id)
-        self._report.say(
-            f"TTFT p50 {seconds(speed['p50_ttft_s'])}, p90 {seconds(speed['p90_ttft_s'])},",
-            f"p99 {seconds(speed['p99_ttft_s'])};",
-            f"TPOT p50 {seconds(speed['p50_tpot_s'])}, p90 {seconds(speed['p90_tpot_s'])},",
-            f"p99 {seconds(speed['p99_tpot_s'])}; {speed['count']} calls.",
-        )
+        percentiles = [
+            (name, *(seconds(speed[f"{measure}_{column}"]) for measure in ("p50", "p90", "p99")), what)
+            for name, column, what in (
+                ("TTFT", "ttft_s", "from the request to the first token"),
+                ("TPOT", "tpot_s", "each token after it"),
+            )
+        ]
+        headers = (f"{speed['count']} calls", "p50", "p90", "p99", "")
+        self._report.console.print(table(*headers, rows=percentiles, right=headers[1:4]))
 
     async def monitor(self) -> None:
         """What the live scorer says about those calls."""
@@ -162,7 +167,14 @@ class Phases:
         for entry in self.experiment.spec.variants:
             body = PutVariant(model=entry.variant.model, prompt=entry.variant.prompt_id, params=entry.variant.params)
             await self._api.put(f"/api/apps/{NAME}/variants/{entry.name}", NamedVariant, body)
+        baseline = self.experiment.spec.baseline
+        self.promoted = winner != baseline
         app = await self._api.get(f"/api/apps/{NAME}", App)
+        if app.release is None:
+            first = NewRelease(shares=(WeightedVariant(variant=baseline),), reason="The first version.")
+            app = msgspec.structs.replace(
+                app, release=await self._api.post(f"/api/apps/{NAME}/releases", Release, first)
+            )
         [chosen] = [named.variant_id for named in app.variants if named.name == winner]
         if app.release and [share.variant_id for share in app.release.shares] == [chosen]:
             return app.release
