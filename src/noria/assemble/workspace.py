@@ -95,7 +95,6 @@ class Workspace:
             load_cases=self.cases,
             make_scorer=self.make_scorer,
             make_call=self._make_call,
-            memory=lambda variant: self._engines.peak_memory(variant.model_id),
             now=now,
             new_id=new_id,
             environment=self.environment,
