@@ -251,6 +251,30 @@ async def test_a_full_disk_fails_the_experiment_with_its_sentence(bench: Bench) 
     assert (await bench.finish(spec(3, "a"))).id == ended.id
 
 
+async def test_an_end_that_cannot_be_recorded_is_told_to_whoever_watches(bench: Bench) -> None:
+    bench.model.gate.clear()
+    started = await bench.laboratory.start(spec(3, "a"), by="ada")
+    await bench.model.reached(3)
+    save = bench.shelf.save
+
+    def full(_: Experiment) -> None:
+        raise StorageFull("The disk is full.")
+
+    bench.shelf.save = full  # type: ignore[method-assign]
+    bench.model.gate.set()
+    with pytest.raises(StorageFull):
+        await bench.laboratory.wait(started.id)
+    assert bench.shelf.get(started.id).status == "running"
+    for _ in range(2):
+        with pytest.raises(StorageFull, match=r"The disk is full\."):
+            bench.laboratory.progress(started.id)
+        with pytest.raises(StorageFull):
+            await bench.laboratory.wait(started.id)
+    bench.shelf.save = save  # type: ignore[method-assign]
+    assert (await bench.finish(spec(3, "a"))).status == "finished"
+    assert bench.laboratory.progress(started.id).resumed == 3
+
+
 async def test_a_fault_in_a_call_fails_the_experiment(bench: Bench) -> None:
     def broken(_: Any) -> str:
         raise KeyError("q")
@@ -270,6 +294,9 @@ async def test_a_fault_in_a_call_fails_the_experiment(bench: Bench) -> None:
         ({"scorers": ()}, "has no scorer"),
         ({"scorers": (ScorerSpec(kind="x", name="x"),) * 2}, 'Two scorers of the experiment "trial" are called "x"'),
         ({"repeats": 0}, "at least once, not 0 times"),
+        ({"alpha": 0.0}, "The significance level alpha is 0.0"),
+        ({"alpha": 1.0}, "it must be above 0 and below 1"),
+        ({"limit": -1}, "The limit of cases is -1"),
         ({"dataset_id": "gone"}, "There is no data set gone."),
         ({"dataset_id": spec(0, "a").dataset_id}, "has no cases to try"),
     ],

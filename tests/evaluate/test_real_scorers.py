@@ -75,7 +75,6 @@ class Bench:
             load_cases=lambda _: CASES,
             make_scorer=lambda spec: make(spec, ask=self.judge),
             make_call=lambda entry, _: lambda request: self.call(entry.name, request),
-            memory=lambda _: None,
             now=self.now,
             new_id=lambda: next(numbers),
             environment={},

@@ -32,7 +32,7 @@ def check_spec(spec: ExperimentSpec, scorers: Sequence[Scorer]) -> None:
     """Refuse what could not be concluded, before a call is spent on it.
 
     Raises:
-        InvalidInput: no variant, scorer or repeat, a name used twice, a baseline that is no variant, or a gate that
+        InvalidInput: no variant, scorer, repeat or case, no level, a name used twice, a baseline that is no variant, or a gate that
             cannot be read or speaks of no known metric or variant.
     """
     names = [entry.name for entry in spec.variants]
@@ -46,6 +46,10 @@ def check_spec(spec: ExperimentSpec, scorers: Sequence[Scorer]) -> None:
         raise InvalidInput(f'The baseline "{spec.baseline}" is no variant; there are {", ".join(names)}.')
     if spec.repeats < 1:
         raise InvalidInput(f"Every case is called at least once, not {spec.repeats} times.")
+    if not 0.0 < spec.alpha < 1.0:
+        raise InvalidInput(f"The significance level alpha is {spec.alpha}; it must be above 0 and below 1.")
+    if spec.limit is not None and spec.limit < 1:
+        raise InvalidInput(f"The limit of cases is {spec.limit}; it must be at least 1.")
     check_names(map(parse_gate, spec.gates), metrics=metric_names(scorers), variants=names)
 
 

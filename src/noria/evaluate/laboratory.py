@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -91,6 +92,8 @@ class Laboratory:
     grace_s: float = GRACE_S
     _works: dict[str, _Work] = field(default_factory=dict, init=False)
     _progress: dict[str, Progress] = field(default_factory=dict, init=False)
+    _unsaved: dict[str, NoriaError] = field(default_factory=dict, init=False)
+    """Experiments whose end could not be recorded, with why: their record says that they run, and they don't."""
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def start(
@@ -140,7 +143,9 @@ class Laboratory:
 
         Raises:
             UnknownName: there is no such experiment.
+            StorageFull, Unavailable: its end could not be recorded.
         """
+        self._raise_unsaved(id)
         if id in self._progress:
             return self._progress[id]
         results = self.experiments.get(id).results or Results(runs=())
@@ -168,7 +173,12 @@ class Laboratory:
         """
         if id in self._works:
             return await asyncio.shield(self._works[id].task)
+        self._raise_unsaved(id)
         return await asyncio.to_thread(self.experiments.get, id)
+
+    def _raise_unsaved(self, id: str) -> None:
+        if id in self._unsaved:
+            raise copy.copy(self._unsaved[id])  # a shared exception would collect all tracebacks
 
     async def close(self) -> None:
         """Stop everything that is under way; all of it can be resumed."""
@@ -218,6 +228,10 @@ class Laboratory:
         async def conduct() -> Experiment:
             try:
                 return await self._conduct(work)
+            except NoriaError as error:
+                self._unsaved[experiment.id] = error
+                log.error("experiment_end_unsaved", experiment_id=experiment.id, error=str(error))  # noqa: TRY400 - the sentence says it
+                raise
             finally:
                 del self._works[experiment.id]
 
@@ -230,6 +244,7 @@ class Laboratory:
             task=asyncio.create_task(conduct(), name=f"experiment {experiment.id}"),
         )
         self._works[experiment.id] = work
+        self._unsaved.pop(experiment.id, None)
         self._progress[experiment.id] = Progress(run=experiment.runs[0].variant_name, done=0, total=0)
 
     async def _conduct(self, work: _Work) -> Experiment:
