@@ -15,6 +15,7 @@ from noria.assemble import Workspace
 from noria.core.errors import Conflict, InvalidInput
 from noria.serve.access import Access
 from noria.serve.app import Application
+from noria.serve.connections import BoundedHTTP
 
 GRACE_S = 10
 """Seconds that calls in flight get to end after a stop was asked for."""
@@ -80,7 +81,7 @@ async def serving(
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=BoundedHTTP,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))

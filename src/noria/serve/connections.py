@@ -1,0 +1,70 @@
+"""Connections as uvicorn makes them, with limits on what a stranger may send before anybody has asked for a key.
+
+The parser keeps whatever comes until a head is complete, and waits for it for ever: without limits one connection fills
+the memory, and some thousand slow ones take all of the process's file descriptors (Slowloris, CWE-400).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD = 64 * 1024
+"""Most bytes of a request's line and headers, or of the trailers of its body. What one read brings may exceed it."""
+HEAD_S = 20.0
+"""Seconds from the connection, or from a request's first byte, to the end of its headers."""
+
+
+class BoundedHTTP(HttpToolsProtocol):
+    """HTTP/1.1 on one connection."""
+
+    _unheard = 0
+    """Bytes since the parser last passed something on."""
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn's own
+        """Wait for the first request, for some time."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; end a connection whose head or trailers have no end."""
+        self._unheard += len(data)
+        super().data_received(data)
+        if self._unheard > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response(f"The request's head is larger than {MAX_HEAD:,} bytes.")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._expect_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self._stop_head_timer()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body, which whoever answers bounds."""
+        self._unheard = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """It ends."""
+        self._unheard = 0
+        super().on_message_complete()
+
+    def _expect_head(self) -> None:
+        self._stop_head_timer()
+        self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
