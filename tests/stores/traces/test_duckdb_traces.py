@@ -118,6 +118,26 @@ async def test_a_folder_with_odd_characters(tmp_path):
     await store.close()
 
 
+async def test_sql_reaches_no_file_but_the_spools_and_cannot_change_that(tmp_path):
+    (tmp_path / "secret.txt").write_text("a key")
+    store = await open_store(tmp_path)
+    await store.append([span(1)])
+    assert await names(store) == ["chat 1"]
+    for statement in (
+        f"SELECT * FROM read_text('{tmp_path}/secret.txt')",
+        f"SELECT * FROM read_text('{tmp_path}/spool/../secret.txt')",
+        f"COPY spans TO '{tmp_path}/stolen.csv'",
+        f"ATTACH '{tmp_path}/other.duckdb'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        f"SET allowed_directories = ['{tmp_path}']",
+    ):
+        with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException), match=r"disabled|locked"):
+            store._intake.connection.execute(statement)
+    assert not (tmp_path / "stolen.csv").exists()
+    await store.close()
+
+
 async def test_many_tasks_append_and_ask_at_once(tmp_path):
     store = await open_store(tmp_path, drain_after_s=0.001)
     counts = Question(measures=(Aggregate(measure="count"),))

@@ -29,8 +29,8 @@ _OBJECT_BYTES = 16 << 20
 log = structlog.get_logger(__name__)
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open or create the trace file.
+def connect(path: Path, readable: Path) -> duckdb.DuckDBPyConnection:
+    """Open or create the trace file. Beside it, its statements reach the files of the folder ``readable``, and no others.
 
     Raises:
         Conflict: another process has it open.
@@ -58,11 +58,25 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             ) from error
         raise Unavailable(f"The trace file {path} can't be opened: {error}.") from error
     try:
+        _confine(connection, readable)
         _prepare(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Take the disk and the network away from SQL for good: should a question ever inject some, it reads no file."""
+    # Compared as texts: the names of the folder's files come with its wildcards escaped, see ``_pattern``.
+    connection.execute("SET allowed_directories = $1", [[str(folder), _pattern(folder)]])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _pattern(path: Path) -> str:
+    """A path for functions that look for wildcards in it."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -108,7 +122,7 @@ class Intake:
         """Open both. The file comes first: its lock keeps a second process away from the spool, too."""
         self._path = path
         self._folder = spool_folder
-        self.connection = connect(path)
+        self.connection = connect(path, spool_folder)
         try:
             self.position = stored_position(self.connection)
             self.spool = Spool.open(spool_folder, taken=self.position)
@@ -140,7 +154,7 @@ class Intake:
             # the closed one stays, and the next take comes here again.
             self.connection.close()
             try:
-                self.connection = connect(self._path)
+                self.connection = connect(self._path, self._folder)
             except NoriaError as still:
                 raise _behind(still) from error
             raise _behind(error) from error
@@ -203,9 +217,8 @@ class Intake:
         path = self._folder / "batch.jsonl"
         with path.open("wb") as file:
             file.writelines(parts)
-        name = "".join(f"[{char}]" if char in "*?[" else char for char in str(path))
         try:
-            yield [name, max(_OBJECT_BYTES, max(map(len, parts)) + 1)]
+            yield [_pattern(path), max(_OBJECT_BYTES, max(map(len, parts)) + 1)]
         finally:
             path.unlink(missing_ok=True)
 
