@@ -121,6 +121,30 @@ def test_a_holder_that_has_not_said_who_it_is_still_holds(path: Path, note: byte
             DataFolder.open(path, holder="two")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no owners as numbers")
+def test_a_stranger_who_can_write_in_the_folder_names_no_url(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened_by(author: int) -> None:
+        found = os.fstat
+
+        def fstat(descriptor: int) -> os.stat_result:
+            fields = list(found(descriptor))
+            fields[stat.ST_UID] = author
+            return os.stat_result(fields)
+
+        monkeypatch.setattr(os, "fstat", fstat)
+
+    with DataFolder.open(path, holder="noria up", url="http://127.0.0.1:41234"):
+        opened_by(os.geteuid() + 4321)
+        holder = holder_of(path)
+        assert holder is not None, "whoever it is, the folder is held"
+        assert (holder.url, holder.pid) == (None, None)
+        with pytest.raises(Conflict, match="in use by another process") as caught:
+            DataFolder.open(path, holder="two")
+        assert "41234" not in str(caught.value)
+        opened_by(0)
+        assert str(holder_of(path)).endswith("http://127.0.0.1:41234"), "root may do everything anyway"
+
+
 def test_the_url_is_told_once_it_is_known(path: Path) -> None:
     with DataFolder.open(path, holder="noria up") as folder:
         folder.set_url("http://127.0.0.1:41234")

@@ -132,11 +132,22 @@ def holder_of(path: str | Path) -> Holder | None:
 
 
 def _note(path: Path) -> Holder:
-    """What the holder says of itself; an empty one when it has not said yet, or can't be understood."""
+    """What the holder says of itself; an empty one when it has not said yet, can't be understood or believed."""
     try:
-        return msgspec.json.decode((path / _NOTE).read_bytes(), type=Holder)
+        with (path / _NOTE).open("rb") as file:
+            if not _believed(os.fstat(file.fileno()).st_uid, path):
+                return Holder()
+            return msgspec.json.decode(file.read(), type=Holder)
     except (OSError, msgspec.DecodeError):
         return Holder()
+
+
+def _believed(author: int, path: Path) -> bool:
+    """Whether a note's author may say where this folder's server is: that is where its key gets sent.
+
+    Where others can write in the folder, any of them could hold the lock and name a port of their own.
+    """
+    return sys.platform == "win32" or author in {0, os.geteuid(), path.stat().st_uid}
 
 
 def _wait_for_lock(descriptor: int, path: Path) -> None:
