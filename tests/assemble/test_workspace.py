@@ -1,5 +1,7 @@
 import asyncio
 import contextlib
+import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -32,6 +34,31 @@ def ask(model: str, text: str = "hello") -> Request:
 def promote(workspace: Workspace, name: str) -> None:
     [id] = [v.variant_id for v in workspace.catalogue.apps.get("triage").variants if v.name == name]
     workspace.catalogue.apps.release("triage", (Share(variant_id=id),), by="ann")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes")
+async def test_a_folder_that_others_may_look_into_shows_them_nothing(
+    settings: tuple[Settings, dict[str, str]],
+) -> None:
+    configured, environ = settings
+    configured.folder.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        async with open_workspace(configured, environ, holder="a test") as workspace:
+            triage_app(workspace, plain=TRIAGE)
+            promote(workspace, "plain")
+            await collect(workspace.target.call(ask("triage")))
+            workspace.put_dataset("some", [Case(id="1", input={"text": "a"})])
+            await workspace.traces.spans(Question())
+            shown = {
+                str(path.relative_to(configured.folder))
+                for path in configured.folder.rglob("*")
+                if path.stat().st_mode & 0o077
+            }
+            assert shown <= {"FORMAT", "holder.json"}
+        assert os.umask(0o022) == 0o022, "what the process makes afterwards is its own affair"
+    finally:
+        os.umask(before)
 
 
 async def test_a_call_of_an_app_is_one_span_that_names_everything_that_shaped_it(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -228,6 +229,9 @@ class Workspace:
 async def open_workspace(settings: Settings, environ: Mapping[str, str], *, holder: str) -> AsyncIterator[Workspace]:
     """Open the data folder and everything on it; close it all at the end.
 
+    Files that the process makes meanwhile, databases with their logs among them, are the user's alone (umask 077),
+    also where the folder was there before and others may look into it.
+
     Arguments:
         settings: the configuration.
         environ: where providers' keys and ``NORIA_API_KEY`` are.
@@ -239,6 +243,7 @@ async def open_workspace(settings: Settings, environ: Mapping[str, str], *, hold
         Unavailable: the catalogue's database does not answer.
     """
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o077))
         folder = stack.enter_context(DataFolder.open(settings.folder, holder=holder))
         catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=now)
         stack.callback(catalogue.close)
