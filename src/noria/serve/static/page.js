@@ -30,6 +30,8 @@ async function get(path) {
 const when = (ns) => new Date(Number(ns) / 1e6).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 const clock = (ns) => new Date(Number(ns) / 1e6).toLocaleTimeString(undefined, { hour12: false });
 const seconds = (s) => (s === undefined || s === null ? "–" : s < 1 ? `${Math.round(s * 1000)} ms` : `${s.toFixed(2)} s`);
+/** A metric's value in its unit: times are told by the scorer's name, as on the command line. */
+const valueOf = (metric, x) => (/(^|[._])(latency|ttft|tpot)$|_s$/.test(metric) ? seconds(x) : short(x));
 const short = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 0.1 || x === 0 ? x.toFixed(3) : x.toPrecision(2));
 const dollars = (x) => (x === undefined || x === null ? "unknown" : `$${x === 0 ? "0" : x.toPrecision(3)}`);
 const megabytes = (x) => (x ? `${Math.round(x / 2 ** 20)} MB` : "–");
@@ -72,11 +74,11 @@ function measureTable(runs, baselineName) {
     const at = first && estimateOf(run, first);
     if (at) {
       row.append(element("td", { class: "plotted" }, interval(at, axis, base && estimateOf(base, first))));
-      row.append(element("td", { class: "number" }, element("strong", {}, short(at.value)), element("span", { class: "quiet" }, `  ${short(at.lower)} – ${short(at.upper)}`)));
+      row.append(element("td", { class: "number" }, element("strong", {}, valueOf(first, at.value)), element("span", { class: "quiet" }, `  ${valueOf(first, at.lower)} – ${valueOf(first, at.upper)}`)));
     } else if (first) row.append(element("td", { colspan: "2", class: "quiet" }, "–"));
     for (const metric of others) {
       const other = estimateOf(run, metric);
-      row.append(element("td", { class: "number" }, other ? short(other.value) : "–"));
+      row.append(element("td", { class: "number" }, other ? valueOf(metric, other.value) : "–"));
     }
     for (const text of [seconds(run.ttft_s?.p50), seconds(run.tpot_s?.p50), megabytes(run.peak_memory_bytes), dollars(run.cost_usd)]) {
       row.append(element("td", { class: "number" }, text));
@@ -132,6 +134,16 @@ function experimentPanel(experiment) {
   return panel;
 }
 
+const MOST_MESSAGES = 6;
+
+/** The messages of a call; of a long one the beginning and the end, the rest a click away. */
+function conversation(messages) {
+  if (messages.length <= MOST_MESSAGES) return messages.map(message);
+  const between = messages.slice(2, 3 - MOST_MESSAGES);
+  const folded = element("details", { class: "folded" }, element("summary", { class: "quiet" }, `${between.length} more messages`), ...between.map(message));
+  return [...messages.slice(0, 2).map(message), folded, ...messages.slice(3 - MOST_MESSAGES).map(message)];
+}
+
 function message(entry) {
   const text = typeof entry.content === "string" ? entry.content : JSON.stringify(entry.content ?? "", null, 1);
   return element("div", { class: "message" }, element("span", { class: "quiet" }, entry.role), element("pre", {}, text));
@@ -158,7 +170,7 @@ async function fillTrace(box, span) {
   box.replaceChildren(
     element("div", { class: "row" }, ...facts),
     ...(span.error_message ? [element("p", { class: "bad" }, span.error_message)] : []),
-    ...(span.input ?? []).map(message),
+    ...conversation(span.input ?? []),
     ...(span.output ?? []).map(message),
     ...scores.map((score) =>
       element("div", {}, badge(`${score.scorer} = ${score.value}`, score.value === false ? "bad" : score.value === true ? "good" : ""), ` ${score.reason ?? ""}`),
