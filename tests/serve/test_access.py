@@ -61,6 +61,7 @@ RULES = {
     "/api/traces": "key",
     "/api/traces/query": "key",
     "/api/traces/{trace_id}": "key",
+    "/api/traces/{trace_id}/otel": "key",
     "/api/variants": "key",
 }
 """Every route with its rule. A new route fails the tests until somebody has thought about who may call it."""

@@ -12,7 +12,7 @@ from noria.cli.groups import group
 from noria.cli.tables import coloured, dollars, seconds, short_id, table, tokens, when
 from noria.core.scores import Score
 from noria.core.spans import Span
-from noria.serve.shapes import Trace
+from noria.serve.shapes import OTelSpan, Trace
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -62,9 +62,14 @@ async def list_traces(api: Api, show: Show, limit: int, app: str | None) -> None
 
 @traces.command("show")
 @click.argument("trace_id")
+@click.option("--otel", is_flag=True, help="Print JSON in OpenTelemetry's GenAI terms instead.")
 @with_api(reads_only=True)
-async def show_trace(api: Api, show: Show, trace_id: str) -> None:
+async def show_trace(api: Api, show: Show, trace_id: str, otel: bool) -> None:
     """Show a trace as a tree: by id or the beginning of it."""
+    if otel:
+        show.as_json = True
+        show(await api.get(f"/api/traces/{part(trace_id)}/otel", list[OTelSpan]), lambda _: None)
+        return
     found = await api.get(f"/api/traces/{part(trace_id)}", Trace)
     show(found, lambda console: console.print(trace_tree(found)))
 

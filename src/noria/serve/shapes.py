@@ -192,3 +192,22 @@ class Trace(Noun):
     """Its spans, by start."""
     scores: tuple[Score, ...]
     """The scores on them, by time."""
+
+
+class OTelSpan(Noun):
+    """A span as OpenTelemetry has it."""
+
+    trace_id: str
+    """32 hex digits."""
+    span_id: str
+    """16 hex digits."""
+    parent_span_id: str | None = None
+    """The enclosing span; absent at the root."""
+    name: str
+    """What happened."""
+    start_time_unix_nano: int
+    """Start, nanoseconds since 1970 UTC."""
+    end_time_unix_nano: int
+    """End, nanoseconds since 1970 UTC."""
+    attributes: dict[str, Any]
+    """Attributes under their names in the semantic conventions for generative AI, Noria's own under ``noria.``."""

@@ -41,3 +41,16 @@ async def test_questions(noria: Noria) -> None:
         response = await noria.client.post("/api/traces/query", json=question)
         assert response.status_code == 400, question
         assert response.json()["error"]["code"] == "invalid_input"
+
+
+async def test_a_trace_in_opentelemetrys_terms(noria: Noria) -> None:
+    await call(noria, "a1" * 16)
+    [span] = await noria.get("/api/traces/a1/otel")
+    assert (span["trace_id"], span["parent_span_id"], span["name"]) == ("a1" * 16, "cd" * 8, "chat up/m")
+    assert span["end_time_unix_nano"] >= span["start_time_unix_nano"]
+    found = span["attributes"]
+    assert found["gen_ai.operation.name"] == "chat"
+    assert found["gen_ai.provider.name"] == "up"
+    assert found["gen_ai.request.model"] == "m"
+    assert found["gen_ai.usage.output_tokens"] == 2
+    assert (await noria.client.get("/api/traces/ff/otel")).status_code == 404

@@ -9,9 +9,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from noria.assemble import Workspace
 from noria.core.errors import UnknownName
 from noria.core.questions import Filter, Order, Question, Table
-from noria.core.spans import Span
+from noria.core.spans import Span, otel_attributes
 from noria.serve.api.paging import Limit
-from noria.serve.shapes import Trace
+from noria.serve.shapes import OTelSpan, Trace
 
 
 class TracesController(Controller):
@@ -40,6 +40,23 @@ class TracesController(Controller):
         found = await _whole_id(workspace, trace_id)
         spans, scores = await workspace.traces.trace(found)
         return Trace(trace_id=found, spans=tuple(spans), scores=tuple(scores))
+
+    @get("/{trace_id:str}/otel")
+    async def show_as_otel(self, workspace: NamedDependency[Workspace], trace_id: FromPath[str]) -> list[OTelSpan]:
+        """A trace's spans in OpenTelemetry's GenAI terms."""
+        spans, _ = await workspace.traces.trace(await _whole_id(workspace, trace_id))
+        return [
+            OTelSpan(
+                trace_id=span.trace_id,
+                span_id=span.span_id,
+                parent_span_id=span.parent_id,
+                name=span.name,
+                start_time_unix_nano=span.start_ns,
+                end_time_unix_nano=span.end_ns,
+                attributes=otel_attributes(span),
+            )
+            for span in spans
+        ]
 
 
 async def _whole_id(workspace: Workspace, beginning: str) -> str:
