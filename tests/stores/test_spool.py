@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import StorageFull, Unavailable
-from noria.stores import spool as spool_module
-from noria.stores.segments import Damage, Frame, frame, scan
-from noria.stores.spool import START, Position, Spool
+from noria.stores import segment_writer
+from noria.stores.segments import START, Damage, Frame, Position, frame, scan
+from noria.stores.spool import Spool
 
 payloads = st.lists(st.binary(max_size=60), min_size=1, max_size=6)
 
@@ -110,7 +110,7 @@ async def test_what_was_appended_is_there_after_a_restart(tmp_path):
 
 async def test_appenders_that_arrive_together_share_a_sync(tmp_path, monkeypatch):
     syncs = []
-    monkeypatch.setattr(spool_module, "_sync", syncs.append)
+    monkeypatch.setattr(segment_writer, "_sync", syncs.append)
     spool = Spool.open(tmp_path)
     positions = await asyncio.gather(*(spool.append(b"%d" % number) for number in range(200)))
     assert positions == sorted(positions)
@@ -201,9 +201,9 @@ async def test_a_full_disk_refuses_and_leaves_nothing_half_written(tmp_path, mon
 
     with monkeypatch.context() as patched:
         if step == "write":
-            patched.setattr(spool_module.os, "write", half_a_write)
+            patched.setattr(segment_writer.os, "write", half_a_write)
         else:
-            patched.setattr(spool_module, "_sync", no_sync)
+            patched.setattr(segment_writer, "_sync", no_sync)
         outcomes = await asyncio.gather(spool.append(b"lost" * 9), spool.append(b"too"), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
     assert os.strerror(code) in str(outcomes[0])
@@ -223,7 +223,7 @@ async def test_a_defect_while_writing_is_answered_and_the_next_append_works(tmp_
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(spool_module, "_sync", no_memory)
+        patched.setattr(segment_writer, "_sync", no_memory)
         with pytest.raises(Unavailable, match=r"failed \(MemoryError\).*was not recorded"):
             await asyncio.wait_for(spool.append(b"lost"), 5)
     assert spool.end == before
@@ -240,8 +240,8 @@ async def test_what_could_not_be_cut_off_at_once_is_cut_off_before_the_next_writ
         raise OSError(errno.EROFS, "Read-only file system")
 
     with monkeypatch.context() as patched:
-        patched.setattr(spool_module, "_sync", fail)
-        patched.setattr(spool_module, "_truncate", fail)
+        patched.setattr(segment_writer, "_sync", fail)
+        patched.setattr(segment_writer, "cut_off", fail)
         with pytest.raises(StorageFull):
             await spool.append(b"refused")
         with pytest.raises(StorageFull):
@@ -260,7 +260,8 @@ def test_a_real_file_size_limit_is_a_full_disk(tmp_path):
 import asyncio, resource, signal, sys
 from pathlib import Path
 from noria.core.errors import StorageFull
-from noria.stores.spool import START, Spool
+from noria.stores.segments import START
+from noria.stores.spool import Spool
 async def main():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -314,7 +315,7 @@ def test_an_answer_to_a_loop_that_is_gone_hurts_nobody(tmp_path):
     loop = asyncio.new_event_loop()
     waiting = loop.create_task(spool.append(b"kept"))
     gate = threading.Event()
-    spool._write, write = lambda items: gate.wait(20) and write(items), spool._write
+    spool._writer.write, write = lambda items: gate.wait(20) and write(items), spool._writer.write
     loop.call_soon(loop.stop)
     loop.run_forever()
     loop.call_soon(waiting.cancel)
@@ -334,7 +335,7 @@ async def test_a_new_file_whose_name_is_not_durable_is_not_used(tmp_path, monkey
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(spool_module, "_sync_folder", fail)
+        patched.setattr(segment_writer, "sync_folder", fail)
         with pytest.raises(StorageFull):
             await spool.append(b"refused")
     assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 MARKER = b"\xf5\xff\x01\xfe"
@@ -23,6 +24,26 @@ _HEAD = struct.Struct("<4sII")
 _SEED = struct.Struct("<QQI")
 LARGEST = 2**32 - 1
 """Most bytes of a payload."""
+SUFFIX = ".spool"
+"""What a segment's name ends in."""
+
+
+class Position(NamedTuple):
+    """A place between two frames. Positions grow."""
+
+    segment: int
+    """Number of the file; 0 is before the first."""
+    offset: int
+    """Bytes into it."""
+
+
+START = Position(0, 0)
+"""Before the first frame of a new spool."""
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """The file of a segment."""
+    return folder / f"{number:016d}{SUFFIX}"
 
 
 class Frame(NamedTuple):

@@ -11,7 +11,6 @@ The spool knows nothing about what a payload means.
 from __future__ import annotations
 
 import asyncio
-import os
 import queue
 import threading
 from collections.abc import Iterable
@@ -21,30 +20,16 @@ from typing import NamedTuple
 import structlog
 
 from noria.core.errors import InvalidInput, StorageFull, Unavailable
-from noria.stores.segments import LARGEST, Damage, Frame, frame, frame_size, scan
+from noria.stores.segment_writer import SegmentWriter, cut_off
+from noria.stores.segments import LARGEST, START, SUFFIX, Damage, Frame, Position, frame_size, scan, segment_path
 
 SEGMENT_BYTES = 32 << 20
 """A segment is closed when it has reached this size; also about the most that one read returns."""
 MOST_BYTES = 8 << 30
 """When so much waits for the consumer, appends are refused instead of filling the disk."""
-_SUFFIX = ".spool"
 _KEPT = "Everything recorded before is safe; this batch was not recorded."
-_sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 log = structlog.get_logger(__name__)
-
-
-class Position(NamedTuple):
-    """A place between two frames. Positions grow."""
-
-    segment: int
-    """Number of the file; 0 is before the first."""
-    offset: int
-    """Bytes into it."""
-
-
-START = Position(0, 0)
-"""Before the first frame of a new spool."""
 
 
 class Batch(NamedTuple):
@@ -70,13 +55,9 @@ class Spool:
     def __init__(self, folder: Path, sizes: dict[int, int], next_number: int, segment_bytes: int, most: int) -> None:
         self._folder = folder
         self._sizes = sizes  # durable bytes of each segment there is; the writer adds, the consumer removes
-        self._next = next_number
-        self._segment_bytes = segment_bytes
+        self._writer = SegmentWriter(folder, sizes, next_number, segment_bytes)
         self._most = most
         self._taken = START
-        self._file: int | None = None
-        self._active = 0
-        self._spoiled: dict[Path, int] = {}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._closed = False
@@ -105,7 +86,7 @@ class Spool:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            sizes = {int(path.stem): path.stat().st_size for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdigit()}
+            sizes = {int(path.stem): path.stat().st_size for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit()}
             spool = cls(folder, sizes, max([taken.segment, *sizes]) + 1, segment_bytes, most_bytes)
             spool._cut_end(taken)
             spool.release(taken)
@@ -186,7 +167,7 @@ class Spool:
         """Delete segments that lie wholly before ``taken``. Call it after the consumer's own commit, never before."""
         self._taken = max(taken, self._taken)
         for number, size in sorted(self._sizes.copy().items()):
-            if number != self._active and (number, size) <= self._taken:
+            if number != self._writer.number and (number, size) <= self._taken:
                 self._path(number).unlink(missing_ok=True)
                 del self._sizes[number]
 
@@ -198,7 +179,7 @@ class Spool:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
-        self._seal()
+        self._writer.seal()
         self.release(self._taken)
 
     # -- the writer's thread
@@ -214,7 +195,7 @@ class Spool:
             if not waiting:
                 continue
             try:
-                positions = self._write([item.payload for item in waiting])
+                positions = self._writer.write([item.payload for item in waiting])
             except OSError as error:
                 _answer(waiting, error=_full(self._folder, error))
                 log.error("spool.write_failed", error=str(error), refused=len(waiting))  # noqa: TRY400 - the sentence says it
@@ -227,66 +208,6 @@ class Spool:
             else:
                 _answer(waiting, positions=positions)
 
-    def _write(self, payloads: list[bytes]) -> list[Position]:
-        self._mend()
-        file = self._open_segment()
-        number, size = self._active, self._sizes[self._active]
-        frames, positions, end = [], [], size
-        for payload in payloads:
-            frames.append(frame(payload, number, end))
-            end += len(frames[-1])
-            positions.append(Position(number, end))
-        try:
-            rest = memoryview(b"".join(frames))
-            while rest:
-                rest = rest[os.write(file, rest) :]
-            _sync(file)
-        except BaseException:
-            # After a failed sync the kernel may have dropped the pages, so this file is not written again:
-            # what was synced before stays, the rest is cut off, and the next append starts a new file.
-            self._spoiled[self._path(number)] = size
-            self._seal()
-            self._mend(quiet=True)
-            raise
-        self._sizes[number] = end
-        return positions
-
-    def _open_segment(self) -> int:
-        if self._file is not None and self._sizes[self._active] >= self._segment_bytes:
-            self._seal()
-        if self._file is None:
-            number, self._next = self._next, self._next + 1
-            file = os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            try:
-                _sync_folder(self._folder)
-            except OSError:
-                os.close(file)
-                self._path(number).unlink(missing_ok=True)
-                raise
-            # Active before it is listed, so that there is no moment at which `release` takes it for finished.
-            self._active = number
-            self._sizes[number] = 0
-            self._file = file
-        return self._file
-
-    def _seal(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file, self._active = None, 0
-
-    def _mend(self, *, quiet: bool = False) -> None:
-        """Cut off what a failed write left behind, so that no refused record comes back after a restart."""
-        for path, size in list(self._spoiled.items()):
-            try:
-                _truncate(path, size)
-            except FileNotFoundError:  # taken and released meanwhile
-                pass
-            except OSError:
-                if quiet:  # the write that failed is being reported already; the next append tries again
-                    return
-                raise
-            del self._spoiled[path]
-
     # -- files
 
     def _cut_end(self, taken: Position) -> None:
@@ -298,7 +219,7 @@ class Spool:
         if found and isinstance(found[-1], Damage):
             tail = found[-1]
             self.cut_bytes = tail.end - tail.start
-            _truncate(self._path(last), tail.start)
+            cut_off(self._path(last), tail.start)
             self._sizes[last] = tail.start
             log.warning("spool.cut", segment=last, offset=tail.start, cut_bytes=self.cut_bytes)
 
@@ -308,7 +229,7 @@ class Spool:
             return file.read(max(0, end - start))
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:016d}{_SUFFIX}"
+        return segment_path(self._folder, number)
 
 
 def _answer(
@@ -341,20 +262,3 @@ def _full(folder: Path, error: OSError) -> StorageFull:
         kept=_KEPT,
         hint="Free disk space or make the folder writable, then try again.",
     )
-
-
-def _truncate(path: Path, size: int) -> None:
-    with path.open("r+b") as file:
-        file.truncate(size)
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable too; Windows needs no such thing and refuses it."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

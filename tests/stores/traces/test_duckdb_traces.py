@@ -15,7 +15,8 @@ from trace_records import score, span
 
 from noria.core.errors import Conflict, InvalidInput, StorageFull, Unavailable
 from noria.core.questions import Aggregate, Order, Question
-from noria.stores.spool import Position, Spool
+from noria.stores.segments import Position
+from noria.stores.spool import Spool
 from noria.stores.traces import duckdb as duckdb_module
 from noria.stores.traces import intake as intake_module
 from noria.stores.traces.duckdb import DuckDBTraces

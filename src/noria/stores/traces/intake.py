@@ -17,8 +17,8 @@ import msgspec
 import structlog
 
 from noria.core.errors import Conflict, InvalidInput, NoriaError, Unavailable
-from noria.stores.segments import Frame
-from noria.stores.spool import Position, Spool
+from noria.stores.segments import Frame, Position
+from noria.stores.spool import Spool
 from noria.stores.traces import tables
 from noria.stores.traces.rows import Lines, unpack
 from noria.stores.traces.schema import VERSION
