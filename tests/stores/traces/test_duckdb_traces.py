@@ -192,6 +192,10 @@ async def test_files_that_are_not_ours_to_open(tmp_path):
     (foreign / "traces.duckdb").write_bytes(b"this is no database" * 1000)
     with pytest.raises(Unavailable, match="can't be opened"):
         await open_store(foreign)
+    locks = tmp_path / "locks"  # a word of DuckDB's own sentence about locks
+    (locks / "traces.duckdb").mkdir(parents=True)
+    with pytest.raises(Unavailable, match="can't be opened"):
+        await open_store(locks)
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="can't be made"):
         await open_store(tmp_path / "file" / "data")

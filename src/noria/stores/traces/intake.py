@@ -51,7 +51,7 @@ def connect(path: Path, readable: Path) -> duckdb.DuckDBPyConnection:
     except OSError as error:
         raise Unavailable(f"The folder of the trace file {path} can't be made: {error.strerror}.") from error
     except duckdb.Error as error:
-        if "lock" in str(error).lower():
+        if "set lock on file" in str(error) or "used by another process" in str(error):
             raise Conflict(
                 f"The trace file {path} is open in another process.",
                 hint="Stop that process, or talk to it over HTTP.",
