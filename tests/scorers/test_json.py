@@ -1,6 +1,8 @@
 """valid_json, json_schema and the reading of answers as JSON."""
 
+import json
 import socket
+import time
 
 import pytest
 
@@ -24,6 +26,7 @@ PERSON = {
         (" 3 ", False, 3),
         ('```json\n{"a": 1}\n```', True, {"a": 1}),
         ("\n```\n[]\n```\n", True, []),
+        ("```json  \n[]  ```", True, []),
         ("[]", True, []),
     ],
 )
@@ -37,6 +40,15 @@ def test_parsed(text, fenced, found):
 def test_what_is_not_json(text):
     with pytest.raises(NotJson):
         parsed(text, fenced=False)
+
+
+@pytest.mark.parametrize("text", ["```x\n" + " " * 2_000_000, "```\n" + "``` " * 500_000 + "y", "\n" * 2_000_000 + "`"])
+def test_no_answer_takes_long_to_read(text):
+    # With a pattern over the whole text the first of these would take hours.
+    started = time.process_time()
+    with pytest.raises(NotJson):
+        parsed(text, fenced=True)
+    assert time.process_time() - started < 5
 
 
 async def test_valid_json():
@@ -89,3 +101,32 @@ async def test_hostile_answers_are_failures():
         await judged("json_schema", f'"{"a" * 5_000}!"', schema={"pattern": "^(?:a|aa|a?a)+$"})
     with pytest.raises(NoriaError, match="nested deeper"):
         await judged("json_schema", "[" * 500 + "]" * 500, schema={"items": {"$ref": "#"}})
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ("[]", True),
+        ('[1, "1", true, [1], {"a": 1}, null]', True),
+        ("[1, 1.0]", False),
+        ("[0, false]", True),
+        ('[{"a": 1, "b": 2}, {"b": 2.0, "a": 1}]', False),
+        ("[[1, [2]], [1, [2]]]", False),
+        ('{"a": 1}', True),
+    ],
+)
+async def test_unique_items_are_told_as_json_schema_means_it(items, unique):
+    assert await value("json_schema", items, schema={"uniqueItems": True}) is unique
+    assert await value("json_schema", items, schema={"uniqueItems": False}) is True
+
+
+async def test_many_items_are_compared_quickly():
+    many = json.dumps([{"a": number} for number in range(20_000)])
+    started = time.process_time()  # compared pair by pair they would take minutes
+    assert await value("json_schema", many, schema={"uniqueItems": True}) is True
+    assert time.process_time() - started < 10
+
+
+async def test_a_number_too_large_for_its_schema_is_a_failure_of_the_scorer():
+    with pytest.raises(NoriaError, match="a number too large"):
+        await judged("json_schema", "9" * 400, schema={"multipleOf": 0.0001})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from noria.core.errors import InvalidInput, NoriaError
+from noria.core.identity import canonical
 from noria.core.scores import Scorer, Subject
 from noria.scorers.answers import NotJson, parsed
 from noria.scorers.kind import CodeScorer, Finding, Kind, Options, Setup
@@ -20,6 +21,7 @@ from noria.scorers.regex import bounded_search
 from noria.scorers.texts import shown
 
 if TYPE_CHECKING:
+    from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
 PATTERN_TIMEOUT_S = 0.25
@@ -71,7 +73,8 @@ def _validator(schema: dict[str, Any], whose: str) -> Validator:
     except regex.error as error:
         raise InvalidInput(f"{whose} has a wrong pattern: {error}.") from None
     extend: Callable[..., type[Validator]] = validators.extend  # the library leaves it untyped
-    return extend(Draft202012Validator, {"pattern": _pattern_keyword(patterns)})(schema, registry=registry)
+    keywords = {"pattern": _pattern_keyword(patterns), "uniqueItems": _unique_items}
+    return extend(Draft202012Validator, keywords)(schema, registry=registry)
 
 
 def _pattern_keyword(patterns: dict[str, Any]) -> Any:
@@ -83,6 +86,14 @@ def _pattern_keyword(patterns: dict[str, Any]) -> Any:
             yield ValidationError(f"{shown(instance)} does not match {shown(text)}")
 
     return pattern
+
+
+def _unique_items(validator: Validator, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ARG001 - the library's signature
+    """The ``uniqueItems`` keyword. The library compares lists and objects with each other: 6,000 took half a minute."""
+    from jsonschema import ValidationError  # noqa: PLC0415
+
+    if unique and isinstance(instance, list) and len({canonical(item) for item in instance}) < len(instance):
+        yield ValidationError("the items are not all different")
 
 
 def _found(schema: Any, keyword: str) -> Iterator[str]:
@@ -118,6 +129,8 @@ def _judge(subject: Subject, options: JsonSchemaOptions, validator: Validator) -
         worst = best_match(validator.iter_errors(value))
     except RecursionError:
         raise NoriaError("The answer is nested deeper than the schema can be checked.") from None
+    except OverflowError:
+        raise NoriaError("The answer holds a number too large for the schema to be checked.") from None
     except Unresolvable as error:
         raise InvalidInput(f"The schema refers to what is not in it: {error}.") from None
     if worst is None:
