@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engines.gguf_files import gguf
 from noria.assemble import Workspace, open_workspace
 from noria.core.apps import Share
 from noria.core.datasets import Case
@@ -276,6 +277,39 @@ async def test_weights_stay_as_long_as_a_model_uses_them(workspace: Workspace) -
     assert not workspace._blobs.has(sha256)
     with pytest.raises(UnknownName):
         await workspace.models.remove("b")
+
+
+async def pulled(workspace: Workspace, file: Path, **options: int) -> LocalModel:
+    state = workspace.models.start_pull(f"file:{file}", name="tiny", options=EngineOptions(**options))
+    while state.model is None:
+        assert not state.error
+        await asyncio.to_thread(lambda: None)
+        state = workspace.models.pull_progress(state.id)
+    return state.model
+
+
+async def test_a_pull_under_a_known_name_lets_go_of_what_it_replaces(workspace: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.gguf"
+    file.write_bytes(gguf())
+    first = await pulled(workspace, file)
+    old_engine = workspace._engines.engine(first)
+    assert await pulled(workspace, file) == msgspec.structs.replace(
+        first, created_ns=(await only(workspace)).created_ns
+    )
+    assert workspace._engines.engine(first) is old_engine, "the same set-up goes on"
+    second = await pulled(workspace, file, context=512)
+    assert second.sha256 == first.sha256
+    assert workspace._engines.engine(first) is not old_engine, "nobody is left who would stop it"
+    assert workspace._blobs.has(first.sha256)
+    file.write_bytes(gguf(data=b"\1" * 32))
+    third = await pulled(workspace, file)
+    assert workspace._blobs.has(third.sha256)
+    assert not workspace._blobs.has(first.sha256)
+
+
+async def only(workspace: Workspace) -> LocalModel:
+    [report] = await workspace.models.reports()
+    return report.model
 
 
 async def test_a_pull_that_fails_says_why_and_leaves_nothing(workspace: Workspace, tmp_path: Path) -> None:

@@ -30,11 +30,15 @@ class LocalModels:
         return [ModelReport(model=model, engine=self._engines.status(model.id)) for model in models]
 
     def start_pull(self, reference: str, *, name: str | None, options: EngineOptions) -> PullProgress:
-        """Begin to fetch weights and to register them as a model."""
+        """Begin to fetch weights and to register them as a model, in place of what had its name before."""
 
         async def fetch(report: Report) -> LocalModel:
             model = await pull(reference, blobs=self._blobs, name=name, options=options, now=now, progress=report)
+            known = await asyncio.to_thread(self._catalogue.list)
             await asyncio.to_thread(self._catalogue.put, model)
+            for replaced in known:
+                if replaced.name == model.name:
+                    await self._let_go(replaced)
             return model
 
         return self._pulls.start(reference, fetch)
@@ -56,12 +60,16 @@ class LocalModels:
             UnknownName: there is no such model.
         """
         model = await asyncio.to_thread(self._catalogue.remove, name)
+        await self._let_go(model)
+        return model
+
+    async def _let_go(self, model: LocalModel) -> None:
+        """Stop the engine and delete the weights of a model that the catalogue has no more, unless others use them."""
         left = await asyncio.to_thread(self._catalogue.using, model.sha256)
         if all(other.id != model.id for other in left):
             await self._engines.stop(model.id)
         if not left:
             await asyncio.to_thread(self._blobs.delete, model.sha256)
-        return model
 
     async def close(self) -> None:
         """Give up pulls that are under way."""
