@@ -48,7 +48,7 @@ def test_once_round_the_loop_and_again(tmp_path: Path) -> None:
     [app] = json.loads(noria("apps", "list", "--json", data=data))
     assert app["release"]["experiment_id"] == experiments[0]["id"]
     latest = json.loads(noria("traces", "list", "--app", "question-triage", "--limit", "24", "--json", data=data))
-    assert {span["status"] for span in latest} == {"ok"} or all("status" not in span for span in latest)
+    assert {span.get("status", "ok") for span in latest} == {"ok"}  # JSON leaves defaults out
     assert all(span["lineage"]["release_id"] == app["release"]["id"] for span in latest)
     trace = json.loads(noria("traces", "show", latest[0]["trace_id"], "--json", data=data))
     assert [score["scorer"] for score in trace["scores"]] == ["known_label"]
