@@ -123,7 +123,10 @@ class Answers:
             )
         key = self._environ.get(provider.api_key_env, "") if provider.api_key_env else ""
         if provider.api_key_env and not key:
-            raise InvalidInput(f"Provider {provider_name!r} needs its key in {provider.api_key_env}, which is not set.")
+            raise InvalidInput(
+                f"Provider {provider_name!r} needs its key in {provider.api_key_env}, which is not set.",
+                hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again.",
+            )
         remote = Remote(
             self._providers,
             OpenAIChat(limit_field=provider.limit_field),

@@ -39,7 +39,7 @@ class Pulls:
     def progress(self, id: str) -> PullProgress:
         """How far a pull is. Raises ``UnknownName``."""
         if id not in self._states:
-            raise UnknownName(f"There is no pull {id!r}.")
+            raise UnknownName(f"There is no pull {id!r}.", hint="A server forgets its pulls when it ends; pull again.")
         return self._states[id]
 
     async def close(self) -> None:
