@@ -170,7 +170,7 @@ class Workspace:
     def put_dataset(self, name: str, cases: Sequence[Case]) -> Dataset:
         """Store a version of a data set. Raises ``InvalidInput`` when it is empty."""
         if not cases:
-            raise InvalidInput(f"The data set {name!r} has no cases.")
+            raise InvalidInput(f"The data set {name!r} has no cases.", kept="Nothing was stored.")
         columns = tuple(dict.fromkeys(column for case in cases for column in case.input))
         blob = self._blobs.put(encode_cases(cases))
         dataset = Dataset(id=dataset_id(cases), name=name, size=len(cases), blob=blob, columns=columns)
