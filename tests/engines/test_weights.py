@@ -4,6 +4,7 @@ import asyncio
 import ensurepip
 import hashlib
 import importlib.util
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from noria.core.errors import InvalidInput, NotAllowed, Unavailable, UnknownName
 from noria.core.models import EngineOptions
+from noria.engines import wheel
 from noria.engines.catalogue import PACKAGED, PackagedModel
 from noria.engines.hub import Hub
 from noria.engines.weights import pull, pull_packaged
@@ -213,6 +215,9 @@ async def test_a_token_goes_to_the_hub_alone(get, server, blobs, monkeypatch):
         (f"{REFERENCE}@nowhere", UnknownName),
         ("hf:owner/repo", InvalidInput),
         ("hf:owner/repo/../../x.gguf", InvalidInput),
+        ("hf:../repo/x.gguf", InvalidInput),
+        ("hf:owner/../x.gguf", InvalidInput),
+        ("hf:owner/repo/x.gguf@..", InvalidInput),
         ("hf:owner/repo/model.safetensors", InvalidInput),
         ("no-such-model", UnknownName),
         ("file:/no/such.gguf", UnknownName),
@@ -331,6 +336,21 @@ async def test_what_lies_in_the_working_directory_is_no_part_of_the_installer(
     model = packaged(index)
     monkeypatch.chdir(here)
     assert (await pull_packaged(model, blobs=blobs, progress=quiet))[0] == SHA256
+
+
+def test_a_folder_that_the_installer_removes_meanwhile_counts_nothing(tmp_path, monkeypatch):
+    for name in ("kept", "gone"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"12345")
+    scandir = os.scandir
+
+    def racing(path):
+        if Path(path).name == "gone":
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", racing)
+    assert wheel._size(tmp_path) == 5
 
 
 async def test_weights_that_are_there_need_no_index(index, blobs):

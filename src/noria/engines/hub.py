@@ -72,7 +72,7 @@ class Hub:
             Unavailable: it can't be reached, or has trouble.
         """
         match = _REFERENCE.fullmatch(reference)
-        if not match or ".." in match[3]:
+        if not match or any(part in {".", ".."} for part in re.split("[/:@]", reference)):
             raise InvalidInput(f"'{reference}' is not a reference of the form hf:owner/repo/file.gguf[@revision].")
         repo, path, revision = f"{match[1]}/{match[2]}", match[3], match[4] or "main"
         try:

