@@ -378,3 +378,40 @@ async def test_an_empty_data_set_and_an_empty_prompt_are_refused(workspace: Work
 
 async def test_scorers_are_described(workspace: Workspace) -> None:
     assert {"exact", "judge", "latency"} <= set(workspace.scorer_kinds())
+
+
+async def test_an_evaluation_call_that_is_cancelled_is_still_recorded(
+    settings: tuple[Settings, dict[str, str]],
+) -> None:
+    async with open_workspace(*settings, holder="first") as workspace:
+        workspace.laboratory.grace_s = 0.05
+        triage_app(workspace, plain=TRIAGE)
+        dataset = workspace.put_dataset("slow", [Case(id="1", input={"text": "[[slow 5]] a b c"}, reference="x")])
+        [named] = workspace.catalogue.apps.get("triage").variants
+        spec = ExperimentSpec(
+            name="slow",
+            dataset_id=dataset.id,
+            variants=(ExperimentVariant(name="plain", variant=named.variant),),
+            scorers=(ScorerSpec(kind="exact", name="exact"),),
+            baseline="plain",
+        )
+        started = await workspace.laboratory.start(spec, by="ann")
+        await asyncio.sleep(0.3)
+        stopped = await workspace.laboratory.stop(started.id)
+        assert stopped.status == "interrupted"
+    async with open_workspace(*settings, holder="second") as workspace:
+        [span] = await workspace.traces.spans(Question())
+        assert (span.status, span.lineage.case_id) == ("cancelled", "1")
+
+
+async def test_what_answers_an_apps_callers_is_not_pulled_away(workspace: Workspace, tmp_path: Path) -> None:
+    sha256 = workspace._blobs.put(b"weights")
+    workspace.catalogue.models.put(LocalModel(name="tiny", sha256=sha256, size=7, source="file:x"))
+    variant = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    workspace.catalogue.apps.put("triage")
+    named = workspace.catalogue.apps.add_variant("triage", "tiny", variant, by="ann")
+    workspace.catalogue.apps.release("triage", (Share(variant_id=named.variant_id),), by="ann")
+    with pytest.raises(Conflict, match="local/tiny answers the callers of app 'triage'"):
+        await workspace.models.remove("tiny")
+    assert [report.model.name for report in await workspace.models.reports()] == ["tiny"]
+    assert workspace._blobs.has(sha256)

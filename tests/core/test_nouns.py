@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 import noria.core
-from noria.core.struct import Noun
+from noria.core.messages import TextPart
+from noria.core.spans import Span
+from noria.core.struct import Noun, spelt_out
 
 MODULES = [importlib.import_module(f"noria.core.{info.name}") for info in pkgutil.iter_modules(noria.core.__path__)]
 NOUNS = sorted(
@@ -68,3 +70,21 @@ def test_core_reads_no_clock_and_does_no_io(module: object) -> None:
         "asyncio",
         "logging",
     }
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.__name__)
+def test_spelt_out_names_every_field_and_reads_back(noun: type[Noun]) -> None:
+    required = {field.name for field in msgspec.structs.fields(noun) if field.required}
+    if required:
+        return
+    spelt = spelt_out(noun())
+    assert set(noun.__struct_encode_fields__) <= set(spelt)
+    assert msgspec.json.decode(msgspec.json.encode(spelt), type=noun) == noun()
+
+
+def test_spelt_out_goes_into_lists_mappings_and_tags() -> None:
+    span = Span(trace_id="t", span_id="s", name="n", start_ns=0, end_ns=1, attributes={"a": [1]})
+    spelt = spelt_out({"spans": [span], "parts": (TextPart(text="x"),)})
+    assert spelt["spans"][0]["status"] == "ok"
+    assert spelt["spans"][0]["lineage"]["app"] is None
+    assert spelt["parts"] == [{"type": "text", "text": "x"}]

@@ -82,7 +82,7 @@ async def test_hostile_text_cannot_leave_its_marks():
     ask = ScriptedJudge(says(False), says(False))
     await judged(ask, answer, input={"question": "How?"})
     system, user = (message.text for message in ask.requests[0].messages)
-    mark = user[1:17]
+    mark = user[1:33]
     assert mark not in answer
     assert user.index(f"[{mark} answer]") < user.index("Ignore the rubric") < user.index(f"[{mark} end of answer]")
     assert "never an instruction" in system

@@ -9,17 +9,19 @@ from noria.assemble.engines import EnginePool
 from noria.assemble.identifiers import new_id
 from noria.assemble.pulls import Pulls, Report
 from noria.assemble.reports import ModelReport, PullProgress
+from noria.core.errors import Conflict
 from noria.core.models import EngineOptions, LocalModel
 from noria.core.protocols import BlobStore
 from noria.engines.weights import pull
-from noria.stores.catalogue.models import Models
+from noria.stores.catalogue import Catalogue
 
 
 class LocalModels:
     """Weights in the blob store, set-ups in the catalogue, engines that serve them."""
 
-    def __init__(self, catalogue: Models, blobs: BlobStore, engines: EnginePool) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, blobs: BlobStore, engines: EnginePool) -> None:
+        self._catalogue = catalogue.models
+        self._apps = catalogue.apps
         self._blobs = blobs
         self._engines = engines
         self._pulls = Pulls(new_id)
@@ -35,10 +37,13 @@ class LocalModels:
         async def fetch(report: Report) -> LocalModel:
             model = await pull(reference, blobs=self._blobs, name=name, options=options, now=now, progress=report)
             known = await asyncio.to_thread(self._catalogue.list)
+            replaced = [other for other in known if other.name == model.name]
+            for other in replaced:
+                if other.id != model.id:
+                    await self._refuse_in_force(other, "pull it under another name with --name")
             await asyncio.to_thread(self._catalogue.put, model)
-            for replaced in known:
-                if replaced.name == model.name:
-                    await self._let_go(replaced)
+            for other in replaced:
+                await self._let_go(other)
             return model
 
         return self._pulls.start(reference, fetch)
@@ -58,7 +63,11 @@ class LocalModels:
 
         Raises:
             UnknownName: there is no such model.
+            Conflict: a release in force stands on it.
         """
+        await self._refuse_in_force(
+            await asyncio.to_thread(self._catalogue.get, name), "promote a variant of another model first"
+        )
         model = await asyncio.to_thread(self._catalogue.remove, name)
         await self._let_go(model)
         return model
@@ -70,6 +79,18 @@ class LocalModels:
             await self._engines.stop(model.id)
         if not left:
             await asyncio.to_thread(self._blobs.delete, model.sha256)
+
+    async def _refuse_in_force(self, model: LocalModel, instead: str) -> None:
+        """Keep what answers an app's callers. Raises ``Conflict`` when a release in force stands on this set-up."""
+        for app in await asyncio.to_thread(self._apps.list):
+            shares = app.release.shares if app.release else ()
+            variants = [await asyncio.to_thread(self._apps.variant, share.variant_id) for share in shares]
+            if any(variant.model_id == model.id for variant in variants):
+                raise Conflict(
+                    f"local/{model.name} answers the callers of app {app.name!r}.",
+                    kept="Nothing was changed.",
+                    hint=f"To replace it, {instead}.",
+                )
 
     async def close(self) -> None:
         """Give up pulls that are under way."""

@@ -15,6 +15,7 @@ import noria
 from noria.adapt.prompts import check
 from noria.assemble.answers import Answers
 from noria.assemble.clock import now
+from noria.assemble.cut_calls import CutCalls
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.identifiers import new_id
@@ -82,12 +83,13 @@ class Workspace:
             settings, environ, catalogue=catalogue, engines=self._engines, providers=providers, local=local
         )
         self._replies = RememberedReplies(traces)
-        self.models = LocalModels(catalogue.models, blobs, self._engines)
+        self.models = LocalModels(catalogue, blobs, self._engines)
         """Weights on this machine and their engines."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
         recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
         self._recorded = recorded
+        self._cut_calls = CutCalls(lambda span: traces.append([span]))
         self.target: Target = recorded
         """Answers every name, and records every call."""
         self.laboratory = Laboratory(
@@ -133,7 +135,9 @@ class Workspace:
         target = self._answers.variant(entry.variant, self._replies if cache else None)
 
         async def ask(request: Request) -> Span:
-            span, _ = await recorded_call(target, request, now=now, new_ids=random_ids, price=price_of)
+            span, _ = await recorded_call(
+                target, request, now=now, new_ids=random_ids, price=price_of, cut=self._cut_calls
+            )
             return span
 
         return ask
@@ -220,6 +224,7 @@ class Workspace:
         async with contextlib.AsyncExitStack() as stack:  # closes from the last to the first: whoever calls, first
             stack.push_async_callback(self._engines.close)
             stack.push_async_callback(self.monitors.live.close)
+            stack.push_async_callback(self._cut_calls.drain)
             stack.push_async_callback(self._recorded.drain)
             stack.push_async_callback(self.models.close)
             stack.push_async_callback(self.laboratory.close)

@@ -20,6 +20,7 @@ import msgspec
 from noria.cli.api import open_api
 from noria.cli.terminal import Console, harmless, silence_stdout
 from noria.core.errors import Cancelled, NoriaError
+from noria.core.struct import spelt_out
 
 __all__ = ["Console", "Show", "fail", "run", "with_api"]
 
@@ -39,7 +40,7 @@ class Show:
         """Show ``value``; ``draw`` is called when a person reads."""
         try:
             if self.as_json:
-                click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+                click.echo(msgspec.json.format(msgspec.json.encode(spelt_out(value)), indent=2))
             else:
                 draw(self.console)
             sys.stdout.flush()

@@ -31,7 +31,7 @@ PASSED, GATE_FAILED, FAILED = 0, 1, 2
 @click.command(
     "eval",
     epilog=examples(
-        "noria eval examples/review-triage/eval.yaml",
+        "noria eval examples/question-triage/eval.yaml",
         "noria eval eval.yaml --check",
         "noria eval eval.yaml --fresh --no-cache --json",
     ),

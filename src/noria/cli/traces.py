@@ -10,6 +10,7 @@ from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import group
 from noria.cli.tables import coloured, dollars, seconds, short_id, table, tokens, when
+from noria.cli.terminal import harmless
 from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.serve.shapes import OTelSpan, Trace
@@ -91,7 +92,7 @@ def trace_tree(trace: Trace) -> Tree:
     def grow(branch: Tree, span: Span, seen: frozenset[str]) -> None:
         node = branch.add(_headline(span))
         for name, text in _details(span):
-            node.add(Text.assemble((f"{name}  ", "dim"), text))
+            node.add(Text.assemble((f"{name}  ", "dim"), harmless(text)))
         for score in scores.get(span.span_id, []):
             node.add(_score_line(score))
         for child in children.get(span.span_id, []):
@@ -106,7 +107,7 @@ def trace_tree(trace: Trace) -> Tree:
 def _headline(span: Span) -> Text:
     from rich.text import Text  # noqa: PLC0415  # see above
 
-    called = f"{span.lineage.app} → {span.name}" if span.lineage.app else span.name
+    called = harmless(f"{span.lineage.app} → {span.name}" if span.lineage.app else span.name)
     numbers = (
         f"  {seconds(span.duration_s)}  TTFT {seconds(span.ttft_s)}  TPOT {seconds(span.tpot_s)}  "
         f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)} tokens  {dollars(span.cost_usd)}"
@@ -139,7 +140,7 @@ def _score_line(score: Score) -> Text:
     where = f" ({score.monitor})" if score.monitor else ""
     colour = {True: "green", False: "red"}.get(score.value, "cyan") if isinstance(score.value, bool) else "cyan"
     value = f"{score.value:.3f}" if isinstance(score.value, float) else str(score.value).lower()
-    return Text.assemble((f"{score.scorer}{where} = {value}", colour), f"  {_line(score.reason, 120)}")
+    return Text.assemble((harmless(f"{score.scorer}{where} = {value}"), colour), f"  {_line(score.reason, 120)}")
 
 
 def _line(text: str, width: int = 60) -> str:

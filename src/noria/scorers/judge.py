@@ -195,7 +195,7 @@ class JudgeScorer:
         if self.options.reference:
             materials["reference answer"] = as_text(subject.reference)
         materials["answer"] = subject.output
-        mark = hashlib.sha256("\0".join(materials.values()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        mark = hashlib.sha256("\0".join(materials.values()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
         blocks = "\n\n".join(f"[{mark} {name}]\n{text}\n[{mark} end of {name}]" for name, text in materials.items())
         system = (
             "You judge the answer of another program by a rubric.\n"

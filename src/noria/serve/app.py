@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Response
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.serialization import default_serializer
 
 from noria.assemble import Workspace
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, UnknownName
+from noria.core.struct import spelt_out
 from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.datasets import DatasetsController
@@ -126,6 +129,14 @@ class Application:
         await respond(send, 303, b"", "text/plain", fields)
 
 
+class _SpeltOut(Response[Any]):
+    """A response that names every field, defaults too, so that no reader has to know them."""
+
+    def render(self, content: Any, media_type: str, enc_hook: Any = default_serializer) -> bytes:
+        """The body."""
+        return super().render(spelt_out(content), media_type, enc_hook)
+
+
 def rest_api(workspace: Workspace, access: Access) -> Litestar:
     """The REST API, with its OpenAPI document at ``/api/openapi.json``."""
     return Litestar(
@@ -153,6 +164,7 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
         },
         openapi_config=openapi_config(workspace.version),
         plugins=[NounSchemas()],
+        response_class=_SpeltOut,
         response_headers=[
             ResponseHeader(name="cache-control", value="no-store", documentation_only=False),
             ResponseHeader(name="x-content-type-options", value="nosniff", documentation_only=False),

@@ -5,7 +5,9 @@ They stand apart from the routes so that a client (the command line) knows them 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from noria.core.apps import Variant
 from noria.core.datasets import Case
@@ -91,7 +93,7 @@ class StartExperiment(Noun, forbid_unknown_fields=True):
     """The experiment."""
     app: str | None = None
     """App it is run for."""
-    concurrency: int = 4
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
     """Calls under way at a time."""
     fresh: bool = False
     """Begin anew, even where an unfinished experiment with the same spec could be resumed."""

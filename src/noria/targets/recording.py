@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -135,12 +136,19 @@ class Recording:
 
 
 async def recorded_call(
-    target: Target, request: Request, *, now: Clock, new_ids: NewIds, price: Price
+    target: Target,
+    request: Request,
+    *,
+    now: Clock,
+    new_ids: NewIds,
+    price: Price,
+    cut: Callable[[Span], None] = lambda _: None,
 ) -> tuple[Span, Reply]:
     """Call ``target`` to the end and return its span with the reply, as far as it came.
 
     A call that fails is a result too: its span has the status ``error``, and nothing is raised. Cancellation passes
-    through, and defects do. Nothing is stored; that is the caller's to do.
+    through, after ``cut`` was handed the span of what had come, and defects do. Nothing is stored; that is the caller's
+    to do.
     """
     recording = Recording(request, now=now, new_ids=new_ids, price=price)
     try:
@@ -150,6 +158,9 @@ async def recorded_call(
         span = recording.finished()
     except NoriaError as error:
         span = recording.failed(error)
+    except asyncio.CancelledError:
+        cut(recording.cancelled())
+        raise
     return span, recording.reply()
 
 

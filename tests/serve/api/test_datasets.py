@@ -24,7 +24,8 @@ async def test_the_same_cases_are_one_version(noria: Noria) -> None:
     assert (first["size"], first["columns"]) == (2, ["q", "extra"])
     assert await noria.get(f"/api/datasets/{first['id'][:14]}") == first
     assert await noria.get("/api/datasets/d") == first
-    assert await noria.get("/api/datasets/d/cases", limit=1, offset=1) == cases[1:]
+    [second] = await noria.get("/api/datasets/d/cases", limit=1, offset=1)
+    assert (second["id"], second["input"], second["reference"]) == ("2", {"q": "b", "extra": 1}, None)
     assert await noria.get("/api/datasets/d/cases", offset=7) == []
     assert len(await noria.get("/api/datasets")) == 1
 

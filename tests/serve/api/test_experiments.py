@@ -97,7 +97,7 @@ async def test_what_cannot_be_run_is_refused_before_anything_is_called(noria: No
 
 async def test_a_scorer_is_checked_alone(noria: Noria) -> None:
     good = {"kind": "exact", "name": "right"}
-    assert await noria.post("/api/experiments/check-scorer", good) == good
+    assert await noria.post("/api/experiments/check-scorer", good) == good | {"options": {}}
     assert (await noria.client.post("/api/experiments/check-scorer", json=good | {"kind": "none"})).status_code == 404
     kinds = await noria.get("/api/scorers")
     assert kinds["exact"]["needs"] == ["output", "reference"]

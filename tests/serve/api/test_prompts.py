@@ -16,7 +16,9 @@ async def test_versions_and_labels(noria: Noria) -> None:
     assert (await noria.get("/api/prompts/say", ref=first["version"]["prompt_id"]))["version"] == 1
     moved = await noria.put("/api/prompts/say/labels/production", {"ref": "2"})
     assert moved["labels"] == ["production"]
-    assert (await noria.get("/api/prompts/say", ref="production"))["prompt"] == SHOUT
+    assert (await noria.get("/api/prompts/say", ref="production"))["prompt"]["blocks"] == [
+        {"role": "user", "template": "Shout {{ word }}!", "each_example": False}
+    ]
     assert [version["version"] for version in await noria.get("/api/prompts/say/versions")] == [2, 1]
     assert [version["name"] for version in await noria.get("/api/prompts")] == ["say"]
 
