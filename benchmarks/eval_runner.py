@@ -39,7 +39,7 @@ from noria.core.questions import Aggregate, Question
 from noria.core.requests import Request
 from noria.core.scores import ScorerSpec
 from noria.core.spans import Span
-from noria.evaluate.runner import Ask, run
+from noria.evaluate.running.runner import Ask, run
 from noria.scorers.registry import make
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.memory import MemoryTraces

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from noria.cli.main import COMMANDS, commands
-from noria.evaluate.evalfile import parse
+from noria.evaluate.files.evalfile import parse
 
 ROOT = Path(__file__).parent.parent
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")

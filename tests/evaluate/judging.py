@@ -11,7 +11,7 @@ from noria.core.datasets import Case
 from noria.core.results import Classification
 from noria.core.scores import Score, Subject
 from noria.core.spans import Span
-from noria.evaluate.judged import Judged
+from noria.evaluate.findings.judged import Judged
 
 
 def call(

@@ -11,7 +11,7 @@ from trials import Exact, cases, experiment, span
 
 from noria.core.requests import Request
 from noria.core.spans import Span
-from noria.evaluate.runner import run
+from noria.evaluate.running.runner import run
 from noria.stores.traces.duckdb import DuckDBTraces
 
 

@@ -17,11 +17,11 @@ from noria.core.prompts import Prompt
 from noria.core.requests import Request
 from noria.core.scores import Scorer
 from noria.core.spans import Span
-from noria.evaluate.asking import check_asks
-from noria.evaluate.datasets import read
-from noria.evaluate.evalfile import EvalFile, LoadedEval, VariantEntry, check_cases, load, make_scorers
-from noria.evaluate.rows import Problem
-from noria.evaluate.schema import eval_schema
+from noria.evaluate.files.datasets import read
+from noria.evaluate.files.evalfile import EvalFile, LoadedEval, VariantEntry, check_cases, load, make_scorers
+from noria.evaluate.files.rows import Problem
+from noria.evaluate.files.schema import eval_schema
+from noria.evaluate.running.asking import check_asks
 from noria.scorers.registry import kinds, make, options_schema
 
 __all__ = ["EvalPlan", "PromptFile", "VariantEntry", "diff", "dump_markdown", "published_schema", "read_prompt"]

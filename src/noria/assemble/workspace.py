@@ -32,9 +32,9 @@ from noria.core.protocols import BlobStore, Target, TraceStore
 from noria.core.requests import Parameters, Request
 from noria.core.scores import Scorer, ScorerSpec
 from noria.core.spans import Span
-from noria.evaluate.datasets import decode_cases, encode_cases
+from noria.evaluate.files.datasets import decode_cases, encode_cases
 from noria.evaluate.laboratory import Laboratory
-from noria.evaluate.runner import Ask
+from noria.evaluate.running.runner import Ask
 from noria.scorers.registry import kinds, make
 from noria.settings import Secret, Settings
 from noria.stores.blobs import open_blobs

@@ -1,6 +1,8 @@
 """Experiments: data set x variants x scorers.
 
-What an experiment reads, in order: ``datasets`` (cases out of files), ``evalfile`` (the YAML file of ``noria eval``).
-What runs it: ``runner`` (calls, durably recorded, resumed), ``laboratory`` (experiments under way, and their results).
-What it concludes: statistics over :class:`~noria.evaluate.judged.Judged` answers.
+files/       what people write: data sets, and the YAML file of ``noria eval``
+running/     calls, durably recorded, bounded, resumed
+statistics/  intervals, paired tests, correction, power: numbers in, numbers out
+findings/    what judged answers say: summaries, comparisons, verdicts, gates
+laboratory.py   experiments under way, from the first call to the saved end
 """

@@ -22,9 +22,9 @@ from noria.core.experiments import Experiment, ExperimentSpec, ExperimentStatus,
 from noria.core.protocols import Clock, TraceStore
 from noria.core.results import Progress, Results
 from noria.core.scores import Scorer, ScorerSpec
-from noria.evaluate.asking import check_asks
-from noria.evaluate.conclude import check_spec, conclude, failed_calls
-from noria.evaluate.runner import GRACE_S, Ask, run
+from noria.evaluate.findings.conclude import check_spec, conclude, failed_calls
+from noria.evaluate.running.asking import check_asks
+from noria.evaluate.running.runner import GRACE_S, Ask, run
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ class Laboratory:
         load_cases: the cases of a data set, by its id; called in a thread. Raises ``UnknownName``.
         make_scorer: a scorer from what names it. Raises ``InvalidInput``.
         make_call: how to call a variant; the flag says whether replies may come from the cache. See
-            :data:`noria.evaluate.runner.Ask` for what it must do.
+            :data:`noria.evaluate.running.runner.Ask` for what it must do.
         now: the time.
         new_id: a fresh opaque id.
         environment: what reproducing an experiment needs, kept with it.

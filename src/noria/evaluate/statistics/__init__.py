@@ -1,0 +1,1 @@
+"""The statistics of release decisions, one idea a file; formulas and sources are in ``docs/statistics.md``."""
