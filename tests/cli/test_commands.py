@@ -158,3 +158,20 @@ def test_a_server_that_is_asked_to_stop_ends_well(noria: Noria, number: signal.S
         server.send_signal(number)
         assert server.wait(timeout=30) == 0
     assert ok(noria, "prompts", "list").startswith("No prompts yet")
+
+
+def test_what_an_evaluation_tried_for_an_app_can_be_promoted_by_its_name(noria: Noria, tmp_path: Path) -> None:
+    file = write_project(tmp_path / "project", variants=("plain", "short"), app="triage")
+    ok(noria, "eval", file)
+    tried = noria.json("experiments", "list")[0]["spec"]["variants"]
+    app = noria.json("apps", "list")[0]
+    assert app["release"] is None  # callers get nothing new before somebody promotes
+    assert [named["name"] for named in app["variants"]] == ["plain", "short"]
+    assert [named["variant"] for named in app["variants"]] == [entry["variant"] for entry in tried]
+    assert "triage now serves short." in ok(noria, "promote", "triage", "short")
+
+
+def test_a_misspelt_parameter_is_refused(noria: Noria) -> None:
+    ok(noria, "apps", "create", "triage")
+    said = refused(noria, "apps", "add", "triage", "a", "--model", "fake/m", "--params", '{"temprature": 0}')
+    assert "temprature" in said

@@ -15,12 +15,12 @@ from noria.cli.groups import examples
 from noria.cli.resolve import Resolved, resolve
 from noria.cli.results import draw_ended
 from noria.cli.tables import short_id
-from noria.core.apps import App
+from noria.core.apps import App, NamedVariant
 from noria.core.datasets import Dataset
-from noria.core.errors import CallFailed, Cancelled, Unavailable, UnknownName
+from noria.core.errors import CallFailed, Cancelled, InvalidInput, Unavailable, UnknownName
 from noria.core.experiments import Experiment, ExperimentVariant
 from noria.core.results import Progress
-from noria.serve.shapes import ExperimentProgress, PushedPrompt, PutApp, PutDataset, StartExperiment
+from noria.serve.shapes import ExperimentProgress, PushedPrompt, PutApp, PutDataset, PutVariant, StartExperiment
 
 POLL_S = 0.1
 """Seconds between two looks at a running experiment."""
@@ -89,6 +89,8 @@ async def run_plan(
     spec = msgspec.structs.replace(spec, cache=spec.cache and cache)
     start = StartExperiment(spec=spec, app=file.app, concurrency=concurrency or file.concurrency, fresh=fresh)
     experiment = await api.post("/api/experiments", Experiment, start)
+    if file.app is not None:
+        await _give_to_app(api, show, file.app, experiment)
     try:
         await _follow(api, show, experiment.id)
     except asyncio.CancelledError:
@@ -109,6 +111,16 @@ async def _ensure_app(api: Api, name: str) -> None:
         await api.get(f"/api/apps/{part(name)}", App)
     except UnknownName:
         await api.post("/api/apps", App, PutApp(name=name))
+
+
+async def _give_to_app(api: Api, show: Show, app: str, experiment: Experiment) -> None:
+    """Make what is tried variants of the app, so that the better one can be promoted by its name."""
+    for entry in experiment.spec.variants:
+        body = PutVariant(model=entry.variant.model, prompt=entry.variant.prompt_id, params=entry.variant.params)
+        try:
+            await api.put(f"/api/apps/{part(app)}/variants/{part(entry.name)}", NamedVariant, body)
+        except InvalidInput as error:
+            show.note(f"{entry.name!r} was not made a variant of {app}: {error.message}")
 
 
 async def _pushed(api: Api, one: Resolved) -> ExperimentVariant:

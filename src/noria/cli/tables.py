@@ -163,7 +163,7 @@ def dollars(value: float | None) -> str:
 
 def megabytes(value: int | None) -> str:
     """A size."""
-    return "–" if value is None else f"{value / 2**20:,.0f} MB"
+    return "–" if value is None else f"{value / 1e6:,.0f} MB"
 
 
 def tokens(value: int | None) -> str:

@@ -10,7 +10,7 @@ from noria.core.struct import Noun
 KVCacheType = Literal["f16", "q8_0", "q4_0"]
 
 
-class EngineOptions(Noun):
+class EngineOptions(Noun, forbid_unknown_fields=True):
     """Flags of a local engine that change answers, speed or memory."""
 
     context: int = 4096

@@ -24,8 +24,8 @@ class Tool(Noun):
     """Ask the provider to hold the arguments to the schema."""
 
 
-class Parameters(Noun):
-    """How to decode. ``None`` everywhere means: the model's own default."""
+class Parameters(Noun, forbid_unknown_fields=True):
+    """How to decode. ``None`` everywhere means: the model's own default. A misspelt name is refused, not lost."""
 
     temperature: float | None = None
     """Softmax temperature, 0 for greedy decoding."""

@@ -86,6 +86,6 @@ def _say_what_next(report: Report, phases: Phases, settings: Settings) -> None:
         f"{noria} up{folder}    the same data at http://127.0.0.1:7700",
         f"{noria} apps show {NAME}{folder}    who serves, since when, why",
         *([f"{noria} rollback {NAME}{folder}    undo the promotion"] if phases.promoted else []),
-        f"{noria} eval {phases.folder / 'eval.yaml'}{folder}    again; edit the prompt first",
+        f"{noria} eval {phases.folder / 'eval.yaml'}{folder}    after you have edited a prompt",
         f"{noria} --help",
     )

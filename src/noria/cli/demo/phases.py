@@ -20,7 +20,7 @@ from noria.cli.prompts import fetch
 from noria.cli.results import draw_results
 from noria.cli.tables import megabytes, seconds, short_id, table
 from noria.cli.traces import trace_tree
-from noria.core.apps import App, NamedVariant, Release
+from noria.core.apps import App, Release
 from noria.core.errors import NoriaError, Unavailable
 from noria.core.experiments import Experiment
 from noria.core.models import EngineOptions
@@ -29,7 +29,7 @@ from noria.core.questions import Aggregate, Filter, Question, Table
 from noria.core.results import Comparison, Results
 from noria.core.scores import ScorerSpec
 from noria.core.struct import Noun
-from noria.serve.shapes import AttachMonitor, NewRelease, PullModel, PutVariant, Trace, WeightedVariant
+from noria.serve.shapes import AttachMonitor, NewRelease, PullModel, Trace, WeightedVariant
 
 WEIGHTS = "smollm2-135m"
 """The embedded model."""
@@ -82,7 +82,7 @@ class Phases:
         """Two versions of the app's prompt."""
         self._report.phase(2, "Adapt", "two versions of the prompt")
         files = [self.folder / "prompts" / f"{version}.md" for version in ("v1", "v2")]
-        self._report.command(f"noria prompts push {files[0]} {files[1]}", f"noria prompts diff {NAME}@1 {NAME}@2")
+        self._report.command(f"noria prompts push {files[0]} {files[1]}")
         plan = EvalPlan(self.folder / "eval.yaml")
         for written in plan.prompt_files.values():
             await push(self._api, written.name, written.prompt, written.note)
@@ -91,13 +91,16 @@ class Phases:
         changed = sum(line[:1] in "+-" and line[:3] not in {"+++", "---"} for line in lines)
         for version in (old, new):
             self._report.say(f"{version.name}@{version.version}  {short_id(version.prompt_id)}  {version.note}")
-        self._report.say(f"{changed} lines differ.")
+        self._report.say(f"{changed} lines differ; `noria prompts diff` shows them.")
 
     async def evaluate(self) -> None:
         """Both prompts on the same cases, with intervals and a decision."""
         self._report.phase(3, "Evaluate", "both prompts, the same cases, paired statistics")
-        self._report.command(f"noria eval {self.folder / 'eval.yaml'}")
         plan = EvalPlan(self.folder / "eval.yaml")
+        other = (
+            "" if plan.file.variants[0].model == self.model else f"    # with {self.model} in place of the file's model"
+        )
+        self._report.command(f"noria eval {self.folder / 'eval.yaml'}{other}")
         plan.use_model(self.model)
         self.experiment = await self._evaluate(plan)
 
@@ -164,9 +167,6 @@ class Phases:
 
     async def _promote(self, winner: str, reason: str) -> Release:
         assert self.experiment is not None  # noqa: S101  # see serve
-        for entry in self.experiment.spec.variants:
-            body = PutVariant(model=entry.variant.model, prompt=entry.variant.prompt_id, params=entry.variant.params)
-            await self._api.put(f"/api/apps/{NAME}/variants/{entry.name}", NamedVariant, body)
         baseline = self.experiment.spec.baseline
         self.promoted = winner != baseline
         app = await self._api.get(f"/api/apps/{NAME}", App)

@@ -34,7 +34,7 @@ const seconds = (s) => (s === undefined || s === null ? "–" : s < 1 ? `${Math.
 const valueOf = (metric, x) => (/(^|[._])(latency|ttft|tpot)$|_s$/.test(metric) ? seconds(x) : short(x));
 const short = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 0.1 || x === 0 ? x.toFixed(3) : x.toPrecision(2));
 const dollars = (x) => (x === undefined || x === null ? "unknown" : `$${x === 0 ? "0" : x.toPrecision(3)}`);
-const megabytes = (x) => (x ? `${Math.round(x / 2 ** 20)} MB` : "–");
+const megabytes = (x) => (x ? `${Math.round(x / 1e6)} MB` : "–");
 
 const STATUS = { finished: "good", running: "wait", interrupted: "wait", failed: "bad", ok: "good", error: "bad", cancelled: "wait" };
 const badge = (text, kind) => element("span", { class: `badge ${kind ?? ""}` }, text);
