@@ -100,5 +100,5 @@ async def test_no_request_finds_a_defect(noria: Noria) -> None:
         answered[response.status_code // 100] = answered.get(response.status_code // 100, 0) + 1
         if time.monotonic() > end:
             break
-    assert answered[2] > 10
-    assert answered[4] > 10
+    assert answered[2] > 3
+    assert answered[4] > 3
