@@ -15,7 +15,6 @@ from noria.cli.command import Console, Show, run
 from noria.cli.demo.example import NAME, example_folder
 from noria.cli.demo.phases import Phases
 from noria.cli.demo.report import Report
-from noria.core.errors import InvalidInput
 from noria.settings import Settings, load_settings
 
 
@@ -76,8 +75,6 @@ def _shown(folder: Path) -> Path:
 
 
 def _say_what_next(report: Report, phases: Phases, settings: Settings) -> None:
-    if phases.experiment is None:
-        raise InvalidInput("The demo did not come to its experiment.")
     noria = ".venv/bin/noria" if Path(".venv/bin/noria").exists() else "noria"
     folder = "" if settings.data == Settings().data else f" --data {settings.data}"
     report.console.print("")

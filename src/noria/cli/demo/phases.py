@@ -56,11 +56,17 @@ class Phases:
         """The example's folder."""
         self.model = f"local/{WEIGHTS}"
         """The set-up that was chosen."""
-        self.experiment: Experiment | None = None
-        """The experiment that the release rests on."""
+        self._experiment: Experiment | None = None
         self.promoted = False
         """Whether another variant than the baseline is in force, so that there is something to roll back."""
         self._serving_since_ns = 0
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment that the release rests on."""
+        if self._experiment is None:
+            raise NoriaError("The demo has not come to its experiment yet.")
+        return self._experiment
 
     async def choose(self) -> None:
         """Two set-ups of the same weights, by quality, latency and memory."""
@@ -102,12 +108,11 @@ class Phases:
         )
         self._report.command(f"noria eval {self.folder / 'eval.yaml'}{other}")
         plan.use_model(self.model)
-        self.experiment = await self._evaluate(plan)
+        self._experiment = await self._evaluate(plan)
 
     async def serve(self) -> None:
         """Promote the winner, or say why not; then call the app as any program would."""
         self._report.phase(4, "Serve", "promote, and call with the official client")
-        assert self.experiment is not None  # noqa: S101  # the phase before sets it
         winner, reason = choose_variant(results_of(self.experiment), self.experiment.spec.baseline)
         release = await self._promote(winner, reason)
         self._report.decision(f"{NAME} serves {winner} ({short_id(release.id)}): {reason}")
@@ -146,7 +151,6 @@ class Phases:
     async def track(self) -> None:
         """One answer, back to everything that shaped it."""
         self._report.phase(6, "Track", "from an answer back to everything that shaped it")
-        assert self.experiment is not None  # noqa: S101  # see serve
         newest = await self._api.get("/api/traces", list[msgspec.Raw], app=NAME, limit=1)
         trace_id = msgspec.json.decode(newest[0], type=_TraceId).trace_id
         self._report.command(
@@ -166,7 +170,6 @@ class Phases:
         return experiment
 
     async def _promote(self, winner: str, reason: str) -> Release:
-        assert self.experiment is not None  # noqa: S101  # see serve
         baseline = self.experiment.spec.baseline
         self.promoted = winner != baseline
         app = await self._api.get(f"/api/apps/{NAME}", App)
