@@ -175,3 +175,10 @@ def test_a_misspelt_parameter_is_refused(noria: Noria) -> None:
     ok(noria, "apps", "create", "triage")
     said = refused(noria, "apps", "add", "triage", "a", "--model", "fake/m", "--params", '{"temprature": 0}')
     assert "temprature" in said
+
+
+def test_checking_a_file_makes_no_data_folder(noria: Noria, tmp_path: Path) -> None:
+    file = write_project(tmp_path / "project")
+    elsewhere = tmp_path / "elsewhere"
+    assert noria.here("eval", file, "--check", "--data", elsewhere).exit_code == 0
+    assert not elsewhere.exists()

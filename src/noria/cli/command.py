@@ -53,11 +53,12 @@ class Show:
             click.echo(text, err=True)
 
 
-def with_api(*, reads_only: bool = False) -> Callable[[Work], Callable[..., None]]:
+def with_api(*, reads_only: bool | str = False) -> Callable[[Work], Callable[..., None]]:
     """Make a click callback of an async function that takes ``api`` and ``show``; its result is the exit code.
 
     Arguments:
-        reads_only: the command only looks, so it does not make a data folder where there is none.
+        reads_only: the command only looks, so it does not make a data folder where there is none; or the name of the
+            flag that makes it so.
     """
 
     def decorate(function: Work) -> Callable[..., None]:
@@ -69,7 +70,8 @@ def with_api(*, reads_only: bool = False) -> Callable[[Work], Callable[..., None
             async def work() -> int | None:
                 show = Show(as_json=as_json)
                 options = {"data": data, "url": url}
-                async with open_api(options, holder=_command_line(), reads_only=reads_only) as api:
+                only = bool(arguments[reads_only]) if isinstance(reads_only, str) else reads_only
+                async with open_api(options, holder=_command_line(), reads_only=only) as api:
                     if api.missing:  # an empty list might be a wrong directory
                         show.note(f"There is no data folder at {api.missing} yet.")
                     code: int | None = await function(api=api, show=show, **arguments)

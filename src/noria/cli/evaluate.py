@@ -43,7 +43,7 @@ PASSED, GATE_FAILED, FAILED = 0, 1, 2
 )
 @click.option("--fresh", is_flag=True, help="Begin anew instead of resuming an interrupted run.")
 @click.option("--check", is_flag=True, help="Only check the file, its data and what it names; write and call nothing.")
-@with_api()
+@with_api(reads_only="check")
 async def evaluate(
     api: Api, show: Show, file: Path, concurrency: int | None, no_cache: bool, fresh: bool, check: bool
 ) -> int:

@@ -79,7 +79,14 @@ def results(verdict: Verdict, latency: Verdict = "undecided", *, saved: int = 10
 
     def run(name: str, memory: int) -> RunSummary:
         return RunSummary(
-            variant=name, run_id=name, cases=1, calls=1, errors=0, cached=0, measures=(), peak_memory_bytes=memory * 1_000_000
+            variant=name,
+            run_id=name,
+            cases=1,
+            calls=1,
+            errors=0,
+            cached=0,
+            measures=(),
+            peak_memory_bytes=memory * 1_000_000,
         )
 
     return Results(
