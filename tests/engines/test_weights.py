@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -297,14 +298,16 @@ def index(tmp_path, monkeypatch):
         monkeypatch.setenv(f"{tool}_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("UV_NO_CACHE", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     return folder
 
 
 @pytest.fixture(params=["pip", "uv"])
 def installer(request, monkeypatch):
     if request.param == "uv":
-        if shutil.which("uv") is None:
-            pytest.skip("uv is not installed")
+        beside_python = str(Path(sys.executable).parent)
+        monkeypatch.setenv("PATH", os.pathsep.join([beside_python, os.environ["PATH"]]))
+        assert shutil.which("uv"), "uv is among the test tools"
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     else:
         if importlib.util.find_spec("pip") is None:
