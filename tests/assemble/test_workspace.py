@@ -415,3 +415,26 @@ async def test_what_answers_an_apps_callers_is_not_pulled_away(workspace: Worksp
         await workspace.models.remove("tiny")
     assert [report.model.name for report in await workspace.models.reports()] == ["tiny"]
     assert workspace._blobs.has(sha256)
+
+
+async def test_a_pull_does_not_move_a_name_that_a_release_stands_on(workspace: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.gguf"
+    file.write_bytes(gguf())
+    first = await pulled(workspace, file)
+    variant = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    workspace.catalogue.apps.put("triage")
+    named = workspace.catalogue.apps.add_variant("triage", "tiny", variant, by="ann")
+    workspace.catalogue.apps.release("triage", (Share(variant_id=named.variant_id),), by="ann")
+    before = dict(workspace._blobs.sizes())
+    other = tmp_path / "other.gguf"
+    other.write_bytes(gguf(data=bytes(range(32))))
+    state = workspace.models.start_pull(f"file:{other}", name="tiny", options=EngineOptions(context=512))
+    async with asyncio.timeout(20):
+        while not state.error and state.model is None:
+            await asyncio.sleep(0)
+            state = workspace.models.pull_progress(state.id)
+    assert state.error_code == "conflict"
+    assert "under another name with --name" in state.error
+    assert workspace.catalogue.models.get("tiny").id == first.id
+    assert dict(workspace._blobs.sizes()) == before  # the other weights are not left lying about
+    assert (await pulled(workspace, file)).id == first.id  # the same set-up again moves nothing

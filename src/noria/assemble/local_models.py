@@ -38,9 +38,13 @@ class LocalModels:
             model = await pull(reference, blobs=self._blobs, name=name, options=options, now=now, progress=report)
             known = await asyncio.to_thread(self._catalogue.list)
             replaced = [other for other in known if other.name == model.name]
-            for other in replaced:
-                if other.id != model.id:
-                    await self._refuse_in_force(other, "pull it under another name with --name")
+            try:
+                for other in replaced:
+                    if other.id != model.id:
+                        await self._refuse_in_force(other, "pull it under another name with --name")
+            except Conflict:
+                await self._let_go(model)  # weights that were fetched for nothing
+                raise
             await asyncio.to_thread(self._catalogue.put, model)
             for other in replaced:
                 await self._let_go(other)
