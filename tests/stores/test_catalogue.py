@@ -145,6 +145,21 @@ def test_several_open_an_empty_database_at_the_same_time(empty_url: str) -> None
         assert list(pool.map(open_it, range(4))) == [HEAD] * 4
 
 
+def test_connections_that_turn_a_new_file_to_wal_together_wait_for_one_another(tmp_path: Path) -> None:
+    # SQLite refuses some of them at once, whatever their timeout: about one round in thirty, hence so many rounds.
+    start = threading.Barrier(4)
+
+    def connect(path: Path) -> None:
+        start.wait()
+        database = Database(f"sqlite:///{path}")
+        with database.read():
+            database.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(100):
+            list(pool.map(connect, [tmp_path / f"{number}.sqlite"] * 4))
+
+
 def test_alembic_is_not_imported_when_there_is_nothing_to_migrate(sqlite_template: Path) -> None:
     program = (
         "import sys; from noria.stores.catalogue import Catalogue\n"

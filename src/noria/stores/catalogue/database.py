@@ -7,7 +7,10 @@ an advisory lock that ends with the transaction. Readers wait for nobody and see
 
 from __future__ import annotations
 
+import random
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +28,7 @@ _WRITER_KEY = 0x6E6F726961
 """PostgreSQL advisory lock of the one writer: ``noria`` in ASCII."""
 
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {_BUSY_MS}",  # first: the next line may have to wait
+    f"PRAGMA busy_timeout = {_BUSY_MS}",
     "PRAGMA journal_mode = WAL",  # readers and the writer don't block one another
     "PRAGMA synchronous = FULL",  # a commit survives a power cut
     "PRAGMA foreign_keys = ON",  # off by default, per connection
@@ -146,7 +149,22 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Python's sqlite3 begins transactions late and not before DDL; without its help, BEGIN means what it says.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
-        connection.execute(pragma).close()
+        _patiently(connection, pragma)
+
+
+def _patiently(connection: sqlite3.Connection, pragma: str) -> None:
+    """Run ``pragma``. Two who turn a new file to WAL at once are refused without the wait that ``busy_timeout`` names:
+    SQLite sees that both hold what the other needs, and leaves it to them to try again.
+    """
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute(pragma).close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - apart from one another, not secret
 
 
 def _begin_sqlite(connection: Connection) -> None:
