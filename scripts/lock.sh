@@ -6,11 +6,12 @@ lock() {
     out=$1
     shift
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-        --custom-compile-command "make lock" --group build "$@" --output-file "requirements/$out.txt" pyproject.toml
+        --custom-compile-command "make lock" --output-file "requirements/$out.txt" "$@"
 }
-lock base
-lock demo --extra demo
-lock dev --extra demo --extra postgres --group dev
+lock base --group build pyproject.toml
+lock demo --group build --extra demo pyproject.toml
+lock dev --group build --extra demo --extra postgres --extra clickhouse --extra s3 --extra grpc --group dev pyproject.toml
+lock instruments --group instruments
 if grep -nE '://' requirements/*.txt; then
     echo "A lock names an address; that must not be committed." >&2
     exit 1

@@ -153,8 +153,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _patiently(connection: sqlite3.Connection, pragma: str) -> None:
-    """Run ``pragma``. Two who turn a new file to WAL at once are refused without the wait that ``busy_timeout`` names:
-    SQLite sees that both hold what the other needs, and leaves it to them to try again.
+    """Run ``pragma``, again and again where that is left to us.
+
+    Two who turn a new file to WAL at once are refused without the wait that ``busy_timeout`` names: SQLite sees that both hold what the other needs, and leaves it to them to try again.
     """
     deadline = time.monotonic() + _BUSY_MS / 1000
     while True:
