@@ -17,6 +17,7 @@ RULE: dict[str, set[str]] = {
     "evaluate": {"core"},
     "monitor": {"core"},
     "bridges": {"core"},
+    "sdk": {"core"},
     "targets": {"core", "wires"},
     "settings": {"core"},
     "assemble": {

@@ -32,7 +32,20 @@ class OtherPart(Noun, tag="other", tag_field="type"):
     """The part exactly as it came."""
 
 
-Part = TextPart | ImagePart | OtherPart
+class BlobPart(Noun, tag="blob", tag_field="type"):
+    """A part too large for a record: its bytes are in the blob store."""
+
+    sha256: str
+    """The blob's name: 64 hex digits."""
+    bytes: int
+    """Its size."""
+    media_type: str = "text/plain; charset=utf-8"
+    """What the bytes are."""
+    preview: str = ""
+    """How a text begins, so that a list of records stays readable."""
+
+
+Part = TextPart | ImagePart | OtherPart | BlobPart
 
 
 class ToolCall(Noun):

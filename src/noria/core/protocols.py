@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol
 
 from noria.core.errors import EngineFailed
 from noria.core.events import Event
-from noria.core.questions import Question, Table
+from noria.core.questions import Arrivals, Question, Table
 from noria.core.requests import Request
 from noria.core.scores import Score
 from noria.core.spans import Span
@@ -96,6 +96,33 @@ class TraceStore(Protocol):
 
     async def trace(self, trace_id: str) -> tuple[list[Span], list[Score]]:
         """One trace: its spans by start, and the scores on them by time."""
+        ...
+
+    async def arrivals(self, after: str | None = None, *, limit: int = 1000) -> Arrivals:
+        """Spans in order of arrival, after a cursor; without one from the first.
+
+        The one primitive behind tailing, exporting, copying to another store. ``latest_cursor`` skips to now.
+        """
+        ...
+
+    async def latest_cursor(self) -> str:
+        """The cursor behind everything that has arrived."""
+        ...
+
+    async def delete(self, question: Question) -> int:
+        """Delete the spans that match an ungrouped question over spans, with all scores on them; their count.
+
+        ``limit``, ``order`` and ``columns`` do not count. When it returns, no answer shows them, and the store's own
+        files hold them no longer: neither tables, nor logs, nor what waits in the spool.
+        """
+        ...
+
+    async def strip(self, question: Question) -> int:
+        """Delete the texts of spans that match (as for ``delete``) and keep their numbers; how many had any.
+
+        Texts are ``input``, ``output``, ``variables``, ``documents``, ``events``, ``error_message`` and every attribute
+        whose value is a text longer than 64 characters. Retention uses it: texts live shorter than metrics.
+        """
         ...
 
 

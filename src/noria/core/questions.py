@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from noria.core.spans import Span
 from noria.core.struct import Noun
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
@@ -19,6 +20,19 @@ class Filter(Noun):
     """How to compare."""
     value: Any = None
     """What to compare with; a list for ``in`` and ``not in``, unused for the null checks."""
+
+
+class ScoreFilter(Noun):
+    """A condition on the scores of a span: true where any of them fits."""
+
+    scorer: str
+    """Name of the scorer."""
+    op: Operator = "is not null"
+    """How to compare the score's value; the default asks only whether there is one."""
+    value: Any = None
+    """What to compare with, as in :class:`Filter`."""
+    source: Literal["code", "model", "human"] | None = None
+    """Only scores of this source; None takes all."""
 
 
 class Aggregate(Noun):
@@ -53,6 +67,12 @@ class Question(Noun):
     """Which records."""
     where: tuple[Filter, ...] = ()
     """All must hold."""
+    scored: tuple[ScoreFilter, ...] = ()
+    """Conditions on the spans' scores; all must hold. Only for spans."""
+    text: str | None = None
+    """Words that must all occur in the texts of a span (messages, documents, error message, name, tool), in any order and
+    case; words in double quotes must follow one another. A word is a run of ASCII letters and digits, or any one other
+    letter: ``café`` is two. Only for spans."""
     since_ns: int | None = None
     """Start of the time range, inclusive, nanoseconds since 1970 UTC."""
     until_ns: int | None = None
@@ -60,7 +80,9 @@ class Question(Noun):
     columns: tuple[str, ...] = ()
     """Columns to return; empty returns all. Not allowed in a grouped question."""
     group_by: tuple[str, ...] = ()
-    """Columns that form groups."""
+    """Columns that form groups; ``time`` is the start of the bucket that the row's time falls into, in nanoseconds."""
+    bucket_s: int | None = None
+    """Width of the buckets of ``time``, seconds; they are counted from 1970 UTC."""
     measures: tuple[Aggregate, ...] = ()
     """Numbers for each group (or for all rows without ``group_by``)."""
     order: tuple[Order, ...] = ()
@@ -69,6 +91,20 @@ class Question(Noun):
     """Most rows; None for all."""
     offset: int = 0
     """Rows to skip."""
+    after: str | None = None
+    """Cursor of an earlier answer (:attr:`Table.next`): the rows after its last. Only for ungrouped questions in the
+    default order or with one order by time; the other parts of the question must be as they were."""
+    tolerance: float = 0.0
+    """Relative error allowed for percentiles: 0 is exact, 0.01 lets a store answer from hourly sketches, much faster."""
+
+
+class Arrivals(Noun):
+    """Spans in the order in which the store took them: late ones come late, each comes once more when it was sent again."""
+
+    spans: tuple[Span, ...]
+    """The next ones."""
+    cursor: str
+    """Where to go on. Opaque; it stays valid over restarts of the store."""
 
 
 class Table(Noun):
@@ -78,6 +114,10 @@ class Table(Noun):
     """Names, in order."""
     rows: tuple[tuple[Any, ...], ...]
     """Values in the order of ``columns``: JSON-like builtins."""
+    next: str | None = None
+    """Cursor for the rows after these; None when there are none, or when the question can't be continued."""
+    error: float = 0.0
+    """Largest relative error of the percentiles in it; 0 where they are exact."""
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as dictionaries."""

@@ -51,11 +51,11 @@ class Lineage(Noun):
     """Where a call comes from: stamped on the request by whoever knows, copied to the span by the recorder."""
 
     app: str | None = None
-    """The app that was called."""
+    """The app that was called; for records from elsewhere the service that made them."""
     variant_id: str | None = None
     """The variant that answered."""
     prompt_id: str | None = None
-    """The prompt version that was rendered."""
+    """The prompt version that was rendered: Noria's content id, or ``name@version`` of the system that keeps it."""
     model_id: str | None = None
     """Content id of the local model's set-up (weights and engine flags)."""
     release_id: str | None = None

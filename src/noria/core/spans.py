@@ -15,6 +15,30 @@ from noria.core.struct import Noun
 Status = Literal["ok", "error", "cancelled"]
 
 
+class Document(Noun):
+    """What a retrieval step found."""
+
+    id: str | None = None
+    """As the knowledge base names it."""
+    text: str = ""
+    """The passage."""
+    score: float | None = None
+    """Relevance as the retriever counts it; the unit is the retriever's own."""
+    metadata: dict[str, Any] = {}
+    """Title, place, anything else."""
+
+
+class SpanEvent(Noun):
+    """Something that happened at one moment of a span."""
+
+    name: str
+    """What: ``exception``, or any name."""
+    time_ns: int = 0
+    """When, nanoseconds since 1970 UTC."""
+    attributes: dict[str, Any] = {}
+    """Details; keys are hostile text."""
+
+
 class Span(Noun):
     """One recorded step. Spans with one ``trace_id`` are a trace."""
 
@@ -54,6 +78,12 @@ class Span(Noun):
     """One per choice that was complete."""
     variables: dict[str, Any] = {}
     """Values that the prompt template was rendered with."""
+    tool_name: str | None = None
+    """``gen_ai.tool.name``: the tool that an ``execute_tool`` step ran. Its call is in ``input``, its result in ``output``."""
+    documents: tuple[Document, ...] = ()
+    """What a retrieval step found, best first."""
+    events: tuple[SpanEvent, ...] = ()
+    """What happened meanwhile and has no field of its own, by time."""
     input_tokens: int | None = None
     """Prompt tokens; None where nobody counted."""
     output_tokens: int | None = None

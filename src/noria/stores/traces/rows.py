@@ -17,7 +17,7 @@ from noria.core.errors import InvalidInput
 from noria.core.messages import Message
 from noria.core.requests import Lineage
 from noria.core.scores import Score
-from noria.core.spans import Span
+from noria.core.spans import Document, Span, SpanEvent
 from noria.stores.traces.schema import LINEAGE, STORED, Source
 
 _LARGEST = 2**63 - 1
@@ -29,6 +29,8 @@ _TYPES: dict[str, Any] = {
     "input": tuple[Message, ...],
     "output": tuple[Message, ...],
     "finish_reasons": tuple[str, ...],
+    "documents": tuple[Document, ...],
+    "events": tuple[SpanEvent, ...],
     "params": dict[str, Any],
     "variables": dict[str, Any],
     "attributes": dict[str, Any],

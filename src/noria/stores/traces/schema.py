@@ -42,6 +42,8 @@ _SPAN_KINDS: dict[str, Kind] = {
     "output": "json",
     "finish_reasons": "json",
     "variables": "json",
+    "documents": "json",
+    "events": "json",
     "input_tokens": "int",
     "output_tokens": "int",
     "cached_tokens": "int",

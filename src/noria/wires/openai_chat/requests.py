@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from noria.core.errors import InvalidInput
-from noria.core.messages import ImagePart, Message, OtherPart, Part, TextPart, ToolCall
+from noria.core.messages import BlobPart, ImagePart, Message, OtherPart, Part, TextPart, ToolCall
 from noria.core.requests import Lineage, Parameters, Request, Tool
 from noria.wires.openai_chat.shapes import MessageShape, RequestShape, ToolCallShape
 
@@ -245,6 +245,11 @@ def _part_out(part: Part) -> dict[str, Any]:
             return {"type": "image_url", "image_url": {"url": part.url, **detail}}
         case OtherPart():
             return part.data
+        case BlobPart():
+            raise InvalidInput(
+                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
+                hint=f"Fetch blob {part.sha256} and send what it holds.",
+            )
 
 
 def _tool_out(tool: Tool) -> dict[str, Any]:
