@@ -14,7 +14,9 @@ from trace_contract import TraceContract
 from trace_records import score, span
 
 from noria.core.errors import Conflict, InvalidInput, StorageFull, Unavailable
-from noria.core.questions import Aggregate, Order, Question
+from noria.core.messages import Message
+from noria.core.questions import Aggregate, Arrivals, Filter, Order, Question
+from noria.core.spans import Document, SpanEvent
 from noria.stores.segments import Position
 from noria.stores.spool import Spool
 from noria.stores.traces import duckdb as duckdb_module
@@ -324,6 +326,57 @@ async def test_a_question_that_duckdb_cannot_answer_is_a_sentence(tmp_path):
     store._intake.connection.execute("DROP TABLE spans")
     with pytest.raises(Unavailable, match="can't answer"):
         await store.query(Question())
+    await store.close()
+
+
+async def test_spans_arrive_in_order_however_late_they_are_and_again_when_sent_again(tmp_path):
+    store = await open_store(tmp_path)
+    await store.append([span(5), span(1)])
+    first = await store.arrivals(limit=1)
+    assert first.spans == (span(5),)
+    cursor = await store.latest_cursor()
+    await store.append([span(0)])
+    await store.append([span(5, name="again")])
+    assert (await store.arrivals(first.cursor)).spans == (span(1), span(0), span(5, name="again"))
+    late = await store.arrivals(cursor)
+    assert late.spans == (span(0), span(5, name="again"))
+    assert (await store.arrivals(late.cursor)).spans == ()
+    await store.close()
+    again = await open_store(tmp_path)
+    assert await again.arrivals(late.cursor) == Arrivals(spans=(), cursor=late.cursor)
+    await again.append([span(7)])
+    assert (await again.arrivals(late.cursor)).spans == (span(7),)
+    with pytest.raises(InvalidInput, match="no cursor"):
+        await again.arrivals("first")
+    await again.close()
+
+
+async def test_deleted_spans_go_with_their_scores(tmp_path):
+    store = await open_store(tmp_path)
+    await store.append([span(number) for number in range(4)], [score(1), score(2), score(1, 0.5)])
+    found = await store.delete(Question(where=(Filter(column="name", op="in", value=["chat 1", "chat 3"]),), limit=1))
+    assert found == 2
+    assert await names(store) == ["chat 0", "chat 2"]
+    assert await store.scores(Question(source="scores")) == [score(2)]
+    await store.close()
+
+
+async def test_stripped_spans_keep_their_numbers(tmp_path):
+    texts = {
+        "input": (Message(role="user", content="secret"),),
+        "error_message": "secret",
+        "variables": {"a": "secret"},
+        "documents": (Document(text="secret"),),
+        "events": (SpanEvent(name="secret"),),
+        "attributes": {"long": "x" * 65, "short": "x" * 64, "list": ["x" * 65], "n": 1},
+    }
+    left = {"attributes": {"short": "x" * 64, "list": ["x" * 65], "n": 1}, "cost_usd": 0.5}
+    store = await open_store(tmp_path)
+    await store.append([span(1, **texts, cost_usd=0.5), span(2), span(3, **texts)])
+    first = Question(where=(Filter(column="name", op="!=", value="chat 3"),), limit=1)
+    assert await store.strip(first) == 1
+    assert await store.spans(Question()) == [span(3, **texts), span(2), span(1, **left)]
+    assert await store.strip(first) == 0
     await store.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from noria.core.questions import Aggregate
 from noria.stores.traces.plan import Condition, Plan, Sort
 from noria.stores.traces.schema import TIME, Column
@@ -48,6 +50,12 @@ def compile_groups(plan: Plan) -> Sql:
     if order:
         tail += f" ORDER BY {', '.join(order)}"
     return made.statement(f"SELECT {wanted}", tail)
+
+
+def compile_matches(plan: Plan, head: str) -> Sql:
+    """A statement that begins with ``head`` and goes over everything that an ungrouped question's conditions fit."""
+    unlimited = plan._replace(question=msgspec.structs.replace(plan.question, limit=None, offset=0))
+    return _Writer(unlimited).statement(head, "")
 
 
 def pointer(key: str) -> str:

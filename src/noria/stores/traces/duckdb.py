@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,16 +25,17 @@ import duckdb
 import msgspec
 import structlog
 
-from noria.core.errors import Unavailable
-from noria.core.questions import Filter, Order, Question, Table
+from noria.core.errors import InvalidInput, Unavailable
+from noria.core.questions import Arrivals, Filter, Order, Question, Table
 from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.core.struct import Noun
-from noria.stores.traces.compile import Sql, compile_groups, compile_rows
+from noria.stores.traces.compile import Sql, compile_groups, compile_matches, compile_rows
 from noria.stores.traces.intake import Intake
 from noria.stores.traces.plan import plan, whole
 from noria.stores.traces.rows import pack, score_of, span_of
 from noria.stores.traces.schema import STORED, Source
+from noria.stores.traces.tables import HAS_TEXTS
 
 _EARLY_BYTES = 8 << 20
 """So many waiting bytes are taken at once, without waiting for ``drain_after_s``."""
@@ -143,6 +144,30 @@ class DuckDBTraces:
         scores = Question(source="scores", where=mine, order=(Order(column="time_ns"),), limit=None)
         return await self.spans(spans), await self.scores(scores)
 
+    async def arrivals(self, after: str | None = None, *, limit: int = 1000) -> Arrivals:
+        """Spans in order of arrival, after a cursor; without one from the first. Raises ``InvalidInput``."""
+        start = _number(after)
+        columns = ", ".join(f'"{name}"' for name in STORED["spans"])
+        # What is spliced in are names from the schema.
+        text = f"SELECT {columns}, seq FROM spans WHERE seq > $1 ORDER BY seq LIMIT $2"  # noqa: S608
+        rows = await self._ask(Sql(text, [start, limit]))
+        return Arrivals(spans=tuple(span_of(row[:-1]) for row in rows), cursor=str(rows[-1][-1] if rows else start))
+
+    async def latest_cursor(self) -> str:
+        """The cursor behind everything that has arrived."""
+        [(following,)] = await self._ask(Sql("SELECT next_seq FROM meta", []))
+        return str(following - 1)
+
+    async def delete(self, question: Question) -> int:
+        """Delete the spans that match, with all scores on them; their count."""
+        matching = compile_matches(plan(_conditions(question)), "SELECT trace_id, span_id")
+        return await self._change(self._intake.delete, matching)
+
+    async def strip(self, question: Question) -> int:
+        """Delete the texts of spans that match and keep their numbers; how many had any."""
+        matching = compile_matches(plan(_conditions(question)), f"SELECT seq, attributes, {HAS_TEXTS}")
+        return await self._change(self._intake.strip, matching)
+
     def stats(self) -> TraceStats:
         """Counts now, without waiting."""
         intake, spool = self._intake, self._spool
@@ -206,6 +231,13 @@ class DuckDBTraces:
             if self._intake.position < until:
                 await asyncio.get_running_loop().run_in_executor(self._writer, self._intake.take, until)
 
+    async def _change(self, change: Callable[[Sql], int], matching: Sql) -> int:
+        if self._closed:
+            raise Unavailable("The trace store is closed.")
+        await self._catch_up()
+        async with self._taking:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, change, matching)
+
     async def _whole(self, question: Question, source: Source) -> list[tuple[Any, ...]]:
         return await self._ask(compile_rows(plan(whole(question, source)), tuple(STORED[source])))
 
@@ -221,6 +253,19 @@ class DuckDBTraces:
                 return cursor.execute(sql.text, sql.parameters).fetchall()
         except duckdb.Error as error:
             raise Unavailable(f"The trace store can't answer: {error}.") from error
+
+
+def _conditions(question: Question) -> Question:
+    """The question without what does not count for a deletion."""
+    return whole(msgspec.structs.replace(question, columns=(), order=(), offset=0, after=None), "spans")
+
+
+def _number(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInput(f"{cursor!r} is no cursor of this store.")
+    return int(cursor)
 
 
 def _decoded(row: tuple[Any, ...], documents: Sequence[int]) -> tuple[Any, ...]:

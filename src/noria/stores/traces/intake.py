@@ -20,11 +20,13 @@ from noria.core.errors import Conflict, InvalidInput, NoriaError, Unavailable
 from noria.stores.segments import Frame, Position
 from noria.stores.spool import Spool
 from noria.stores.traces import tables
-from noria.stores.traces.rows import Lines, unpack
+from noria.stores.traces.compile import Sql
+from noria.stores.traces.rows import Lines, unpack, without_texts
 from noria.stores.traces.schema import VERSION
 
 _OBJECT_BYTES = 16 << 20
 """DuckDB's own default for the longest JSON object."""
+_STRIPPED_AT_ONCE = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +97,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             kept="It was not changed.",
             hint="Use the Noria that wrote it, or a newer one.",
         )
+    if version < VERSION:
+        with _transaction(connection):
+            for statement in tables.migration():
+                connection.execute(statement)
 
 
 def stored_position(connection: duckdb.DuckDBPyConnection) -> Position:
@@ -161,6 +167,36 @@ class Intake:
         except (duckdb.Error, OSError) as error:
             raise _behind(error) from error
 
+    def delete(self, matching: Sql) -> int:
+        """Delete the spans whose ``trace_id`` and ``span_id`` the statement selects, with their scores; their count."""
+        try:
+            with _transaction(self.connection):
+                self.connection.execute(f"CREATE OR REPLACE TEMP TABLE doomed AS {matching.text}", matching.parameters)
+                [(count,)] = self.connection.execute(tables.DELETE_SPANS).fetchall()
+                self.connection.execute(tables.DELETE_SCORES)
+            self.connection.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise Unavailable(f"The trace store can't delete now: {error}.") from error
+        return int(count)
+
+    def strip(self, matching: Sql) -> int:
+        """Delete the texts of the spans that the statement selects; how many had any.
+
+        It selects ``seq``, ``attributes``, and whether there are texts beside the attributes.
+        """
+        try:
+            with _transaction(self.connection):
+                rows = self.connection.execute(matching.text, matching.parameters).fetchall()
+                left = [(seq, attributes, without_texts(attributes), others) for seq, attributes, others in rows]
+                kept = [(seq, after) for seq, before, after, others in left if others or after != before]
+                for at in range(0, len(kept), _STRIPPED_AT_ONCE):
+                    document = msgspec.json.encode(kept[at : at + _STRIPPED_AT_ONCE]).decode()
+                    self.connection.execute(tables.STRIP, [document])
+            self.connection.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise Unavailable(f"The trace store can't delete now: {error}.") from error
+        return len(kept)
+
     def close(self) -> None:
         """Checkpoint and close both."""
         try:
@@ -207,6 +243,7 @@ class Intake:
             if earliest is not None:
                 self.connection.execute(tables.REPLACE, [earliest])
             self.connection.execute(tables.insert("spans", last_wins=repeated), file)
+            self.connection.execute(tables.NUMBERED)
 
     def _keep(self, position: Position) -> None:
         self.connection.execute("UPDATE meta SET spool_segment = $1, spool_offset = $2", list(position))

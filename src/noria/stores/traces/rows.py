@@ -38,6 +38,9 @@ _TYPES: dict[str, Any] = {
     "value": bool | int | float | str,
 }
 
+LONG_TEXT = 64
+"""An attribute whose text has more characters is content: ``strip`` removes it."""
+
 
 class Lines(NamedTuple):
     """Records of one append, as they are kept in the spool."""
@@ -117,6 +120,18 @@ def _name(record: Span | Score) -> str:
 @functools.cache
 def _decoder(name: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_TYPES.get(name, Any))
+
+
+def without_texts(attributes: str) -> str:
+    """Attributes, as JSON, without those that :meth:`~noria.core.protocols.TraceStore.strip` removes."""
+    if len(attributes) <= LONG_TEXT:
+        return attributes
+    kept = {
+        key: value
+        for key, value in msgspec.json.decode(attributes).items()
+        if not isinstance(value, str) or len(value) <= LONG_TEXT
+    }
+    return msgspec.json.encode(kept).decode()
 
 
 def span_of(row: Sequence[Any]) -> Span:

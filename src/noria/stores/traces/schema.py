@@ -10,8 +10,8 @@ from noria.core.requests import Lineage
 from noria.core.scores import Score
 from noria.core.spans import Span
 
-VERSION = 1
-"""Grows when tables change; a file with a newer one is refused."""
+VERSION = 2
+"""Grows when tables change; a file with a newer one is refused, one with an older is migrated."""
 
 Source = Literal["spans", "scores"]
 Kind = Literal["text", "int", "float", "bool", "json", "any"]
