@@ -57,11 +57,15 @@ def used(evaluated: Path, noria: Noria) -> Noria:
     ("change", "sentences"),
     [
         ("broken YAML", ["eval.yaml:", "Error: "]),
+        (
+            {"scorers": [{"kind": "classify", "labels": ["positive", "neutral"]}]},
+            ["eval.yaml:", "case 0: The reference", "negative", "none of the labels"],
+        ),
         ({"scorers": [{"kind": "exactt"}]}, ["eval.yaml:", "exactt", "exact"]),
         ({"dataset": {"path": "rows.jsonl", "input": {"text": "review"}}}, ['rows.jsonl line 1: no column "review"']),
         ("malformed row", ["rows.jsonl", "line 3"]),
     ],
-    ids=["broken YAML", "unknown scorer", "missing column", "malformed row"],
+    ids=["broken YAML", "reference outside the labels", "unknown scorer", "missing column", "malformed row"],
 )
 def test_a_wrong_file_touches_nothing(noria: Noria, tmp_path: Path, change: Any, sentences: list[str]) -> None:
     file = write_project(tmp_path / "project", **(change if isinstance(change, dict) else {}))

@@ -43,6 +43,9 @@ def test_from_a_prompt_to_a_release_and_back(noria: Noria, tmp_path: Path) -> No
     made = ok(noria, "apps", "add", "triage", "a", "--model", "fake/m", "--params", f"@{tmp_path / 'params.json'}")
     assert "Put it in force: noria promote triage a" in made
     ok(noria, "apps", "add", "triage", "b", "--model", "fake/m", "--prompt", "triage@staging")
+    again = noria.here("apps", "add", "triage", "b", "--model", "fake/other")
+    assert "triage@b was variant_" in again.stderr
+    assert noria.here("apps", "add", "triage", "b", "--model", "fake/other").stderr == ""
     assert "--params" in refused(noria, "apps", "add", "triage", "c", "--model", "fake/m", "--params", "{")
     assert "triage now serves a." in ok(noria, "promote", "triage", "a", "--reason", "first")
     assert "a 90%, b 10%" in ok(noria, "promote", "triage", "a=90", "b=10")

@@ -91,3 +91,14 @@ def test_a_server_that_goes_away_is_told(noria: Noria, held: Upstream, tmp_path:
     assert "Traceback" not in said
     held.release()
     finished_once(noria, file, held, calls=CASES + IN_FLIGHT)
+
+
+def test_where_nobody_can_watch_a_bar_a_line_tells_how_far_it_is(
+    noria: Noria, held: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noria.cli.evaluate.TOLD_S", 0.0)
+    held.release()
+    done = noria.here("eval", write_project(tmp_path / "project", cases=CASES))
+    assert done.exit_code == 0
+    assert re.search(rf"^plain  \d+/{CASES}", done.stderr, re.MULTILINE), done.stderr
+    assert "plain" not in noria.here("eval", tmp_path / "project" / "eval.yaml", "--fresh", "--json").stderr

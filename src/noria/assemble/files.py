@@ -38,12 +38,13 @@ class EvalPlan:
         self._loaded: LoadedEval = load(path)
         self.file: EvalFile = self._loaded.file
         """What the file says."""
-        self._scorers: list[Scorer] = make_scorers(self._loaded, lambda spec: make(spec, ask=_nobody))
+        scorers: list[Scorer] = make_scorers(self._loaded, lambda spec: make(spec, ask=_nobody))
         data = read(self.file.dataset, self._loaded.folder)
         self.cases: list[Case] = data.cases
         """The cases of its data set."""
         self.problems: tuple[Problem, ...] = data.problems
         """Rows that were skipped, because the file says so."""
+        check_cases(self._loaded, self.cases, prompts={}, scorers=scorers)
         self.prompt_files: dict[str, PromptFile] = {
             entry.name: self._prompt(index, entry)
             for index, entry in enumerate(self.file.variants)
@@ -57,12 +58,12 @@ class EvalPlan:
         return Path(self.file.dataset.path).stem
 
     def check(self, prompts: dict[str, Prompt], variants: Sequence[Variant] = ()) -> None:
-        """Check that the cases have what prompts (by variant's name), scorers and variants need.
+        """Check that the cases have what prompts (by variant's name) and variants need.
 
         Raises:
             InvalidInput: the first that is missing.
         """
-        check_cases(self._loaded, self.cases, prompts=prompts, scorers=self._scorers)
+        check_cases(self._loaded, self.cases, prompts=prompts, scorers=())
         check_asks(self.cases, variants)
 
     def use_model(self, model: str) -> None:

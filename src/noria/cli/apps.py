@@ -75,7 +75,11 @@ async def create(api: Api, show: Show, name: str, description: str) -> None:
 async def add(api: Api, show: Show, app: str, variant: str, model: str, prompt: str | None, params: str) -> None:
     """Give an app a variant, which `noria promote` puts in force."""
     body = PutVariant(model=model, prompt=prompt, params=_parameters(params))
+    before = (await api.get(f"/api/apps/{part(app)}", App)).variants
     named = await api.put(f"/api/apps/{part(app)}/variants/{part(variant)}", NamedVariant, body)
+    for old in before:
+        if old.name == named.name and old.variant_id != named.variant_id:
+            show.note(f"{app}@{named.name} was {short_id(old.variant_id)}; a release that serves it goes on doing so.")
     show(
         named,
         lambda console: console.print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import click
@@ -24,6 +25,8 @@ from noria.serve.shapes import ExperimentProgress, PushedPrompt, PutApp, PutData
 
 POLL_S = 0.1
 """Seconds between two looks at a running experiment."""
+TOLD_S = 10.0
+"""Seconds between two lines about a running experiment where nobody can watch a bar."""
 
 PASSED, GATE_FAILED, FAILED = 0, 1, 2
 
@@ -132,7 +135,7 @@ async def _pushed(api: Api, one: Resolved) -> ExperimentVariant:
 
 
 async def _follow(api: Api, show: Show, experiment_id: str) -> None:
-    """Show a progress bar until the experiment has ended."""
+    """Show a progress bar until the experiment has ended; a line now and then where standard error is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     columns = (
@@ -144,11 +147,15 @@ async def _follow(api: Api, show: Show, experiment_id: str) -> None:
     )
     with show.console.bar(*columns, hidden=show.as_json) as bar:
         task = bar.add_task("starting", total=None, note="")
+        told = time.monotonic()
         while True:
             state = await api.get(f"/api/experiments/{experiment_id}/progress", ExperimentProgress)
             if state.progress is not None:
                 seen = state.progress
                 bar.update(task, description=seen.run, completed=seen.done, total=seen.total or None, note=_note(seen))
+                if bar.disable and time.monotonic() - told >= TOLD_S:
+                    told = time.monotonic()
+                    show.note(f"{seen.run}  {seen.done}/{seen.total}  {_note(seen)}".rstrip())
             if state.status != "running":
                 return
             await asyncio.sleep(POLL_S)

@@ -143,6 +143,15 @@ class Classifying(Protocol):
         ...
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """A scorer that can tell from a case alone that it will not be able to judge its answers."""
+
+    def check_case(self, case: Case) -> None:
+        """Raise ``InvalidInput`` for a case that it can't judge, before a call is paid for."""
+        ...
+
+
 class ScorerSpec(Noun):
     """How to make a scorer again: what an experiment file names and a record keeps."""
 

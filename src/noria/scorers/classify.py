@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from noria.core.datasets import Case
 from noria.core.errors import InvalidInput
 from noria.core.results import Classification, ClassMetrics
 from noria.core.scores import Need, RunMetric, Score, Scorer, Subject
@@ -71,7 +72,7 @@ class ClassifyOptions(Options):
 
 @dataclass(frozen=True)
 class ClassScorer:
-    """Obeys :class:`noria.core.scores.Scorer`, ``Aggregating`` and ``Classifying``."""
+    """Obeys :class:`noria.core.scores.Scorer`, ``Aggregating``, ``Classifying`` and ``Checking``."""
 
     name: str
     version: str
@@ -101,6 +102,11 @@ class ClassScorer:
                 f"{', '.join(self.options.labels)}.",
                 hint="Add it to labels, or to aliases of the label that it means.",
             ) from None
+
+    def check_case(self, case: Case) -> None:
+        """Refuse a reference that is none of the labels."""
+        if case.reference is not None:
+            self.actual(case.reference)
 
     async def score(self, subject: Subject) -> Score | None:
         """The predicted label."""

@@ -149,6 +149,18 @@ def test_a_scorer_that_needs_a_reference_is_refused_where_no_case_has_one() -> N
     )
 
 
+def test_a_case_that_a_scorer_cannot_judge_is_refused_before_a_call_is_paid_for() -> None:
+    class Picky(Exact):
+        def check_case(self, case: Case) -> None:
+            if case.reference == "odd":
+                raise InvalidInput("The reference odd is none of the labels.", hint="Add it to labels.")
+
+    cases = [Case(id="1", input={}, reference="even"), Case(id="2", input={}, reference="odd")]
+    with pytest.raises(InvalidInput, match=r"e\.yaml:15:5: case 2: The reference odd .*Add it to labels"):
+        check_cases(loaded(), cases, prompts={}, scorers=[Picky()])
+    check_cases(loaded(), cases[:1], prompts={}, scorers=[Picky()])
+
+
 @given(st.text(max_size=200) | st.sampled_from(FILE.split("\n")).map(lambda line: FILE.replace(line, "")))
 def test_no_text_breaks_the_parser(text: str) -> None:
     try:

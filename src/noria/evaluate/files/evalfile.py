@@ -19,7 +19,7 @@ from noria.core.errors import InvalidInput
 from noria.core.experiments import ExperimentSpec, ExperimentVariant
 from noria.core.prompts import Prompt
 from noria.core.requests import Parameters
-from noria.core.scores import Scorer, ScorerSpec
+from noria.core.scores import Checking, Scorer, ScorerSpec
 from noria.core.struct import Noun
 from noria.evaluate.files.datasets import Source
 from noria.evaluate.files.marked import Document
@@ -170,8 +170,8 @@ def check_cases(
         scorers: in the file's order.
 
     Raises:
-        InvalidInput: a case lacks a required variable of a prompt, or no case has the reference or context that a
-            scorer needs.
+        InvalidInput: a case lacks a required variable of a prompt, no case has the reference or context that a scorer
+            needs, or a scorer can't judge one of them.
     """
     for index, entry in enumerate(loaded.file.variants):
         prompt = prompts.get(entry.name)
@@ -183,6 +183,16 @@ def check_cases(
             if need in scorer.needs and not any(map(there, cases)):
                 message = f'the scorer "{scorer.name}" needs a {need}, which no case of the data set has.'
                 raise loaded.error(message, ("scorers", index), hint=f"Say which column it is: dataset.{need}.")
+        if isinstance(scorer, Checking):
+            _check_each(loaded, cases, scorer, ("scorers", index))
+
+
+def _check_each(loaded: LoadedEval, cases: Sequence[Case], scorer: Checking, at: At) -> None:
+    for case in cases:
+        try:
+            scorer.check_case(case)
+        except InvalidInput as error:
+            raise loaded.error(f"case {case.id}: {error.message}", at, hint=error.hint) from error
 
 
 def _check_variables(loaded: LoadedEval, cases: Sequence[Case], prompt: Prompt, at: At) -> None:
