@@ -99,6 +99,7 @@ async def test_a_failing_scorer_is_counted_and_does_not_stop_the_others(error: E
     monitors.observe(SPAN)
     await monitors.close()
     assert [score.monitor for score in record.scores] == ["good", "good"]
+    assert {name: one.count for name, one in monitors.failures.items()} == {"bad": 2}
 
 
 async def test_more_than_can_be_judged_is_skipped_and_counted() -> None:

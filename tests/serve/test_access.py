@@ -48,6 +48,7 @@ RULES = {
     "/api/models/{name}": "key",
     "/api/models/{name}/warm": "key",
     "/api/monitors": "key",
+    "/api/monitors/failures": "key",
     "/api/monitors/{name}": "key",
     "/api/openapi.json": "key",
     "/api/openapi.json/openapi.json": "key",

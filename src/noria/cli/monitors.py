@@ -8,9 +8,9 @@ import msgspec
 from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
-from noria.cli.tables import number, table
+from noria.cli.tables import number, table, when
 from noria.core.errors import InvalidInput
-from noria.core.monitors import Monitor
+from noria.core.monitors import Monitor, MonitorFailures
 from noria.core.questions import Aggregate, Filter, Question, Table
 from noria.core.scores import ScorerSpec
 from noria.serve.shapes import AttachMonitor
@@ -57,15 +57,28 @@ async def list_monitors(api: Api, show: Show) -> None:
     """List monitors and what they found so far."""
     found = await api.get("/api/monitors", list[Monitor])
     judged = await findings(api)
+    failures = {one.name: one for one in await api.get("/api/monitors/failures", list[MonitorFailures])}
 
     def draw(console: Console) -> None:
         if not found:
             console.print("No monitors yet. Attach one: noria monitors attach APP KIND")
             return
-        rows = [(m.name, m.app, m.scorer.kind, f"{m.rate:.0%}", *judged.get(m.name, ("0", "–"))) for m in found]
-        console.print(table("name", "app", "scorer", "rate", "judged", "mean", rows=rows, right=["judged", "mean"]))
+        rows = [
+            (
+                m.name,
+                m.app,
+                m.scorer.kind,
+                f"{m.rate:.0%}",
+                *judged.get(m.name, ("0", "–")),
+                _failed(failures.get(m.name)),
+            )
+            for m in found
+        ]
+        right = ["judged", "mean"]
+        console.print(table("name", "app", "scorer", "rate", "judged", "mean", "failed", rows=rows, right=right))
 
-    show([{"monitor": m, "findings": judged.get(m.name)} for m in found], draw)
+    records = [{"monitor": m, "findings": judged.get(m.name), "failures": failures.get(m.name)} for m in found]
+    show(records, draw)
 
 
 @monitors.command()
@@ -75,6 +88,10 @@ async def detach(api: Api, show: Show, name: str) -> None:
     """Detach a monitor; its scores stay."""
     monitor = await api.delete(f"/api/monitors/{part(name)}", Monitor)
     show(monitor, lambda console: console.print(f"{monitor.name} is detached; its scores stay."))
+
+
+def _failed(found: MonitorFailures | None) -> str:
+    return "" if found is None else f"{found.count}, last {when(found.time_ns)}: {found.code}"
 
 
 async def findings(api: Api) -> dict[str, tuple[str, str]]:

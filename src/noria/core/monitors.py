@@ -21,3 +21,16 @@ class Monitor(Noun):
     """When it was attached, nanoseconds since 1970 UTC."""
     created_by: str = ""
     """Who attached it."""
+
+
+class MonitorFailures(Noun):
+    """Judgements of one monitor that failed since the server started: scores that are missing, not bad ones."""
+
+    name: str
+    """The monitor."""
+    count: int
+    """How many."""
+    code: str
+    """The last one's error code, or the name of the exception of a scorer from elsewhere."""
+    time_ns: int
+    """When that was, nanoseconds since 1970 UTC."""

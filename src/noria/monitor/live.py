@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from noria.core.errors import InvalidInput, NoriaError
-from noria.core.monitors import Monitor
+from noria.core.monitors import Monitor, MonitorFailures
 from noria.core.protocols import Clock
 from noria.core.scores import Need, Score, Scorer, Subject
 from noria.core.spans import Span
@@ -78,6 +78,8 @@ class LiveMonitors:
         """Calls that were not judged, because too many waited or the process ended first."""
         self.failed = 0
         """Judgements that failed."""
+        self.failures: dict[str, MonitorFailures] = {}
+        """The same by monitor, for those that had any."""
 
     def observe(self, span: Span) -> None:
         """Take a recorded call; returns at once."""
@@ -130,6 +132,10 @@ class LiveMonitors:
             except Exception as error:  # noqa: BLE001  # a scorer may be a stranger's; its fault must not cost the others
                 self.failed += 1
                 code = error.code if isinstance(error, NoriaError) else type(error).__name__
+                before = self.failures[monitor.name].count if monitor.name in self.failures else 0
+                self.failures[monitor.name] = MonitorFailures(
+                    name=monitor.name, count=before + 1, code=code, time_ns=self._now()
+                )
                 _log.warning("monitor.scorer_failed", monitor=monitor.name, code=code)
                 continue
             if score is not None:

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
-from noria.core.monitors import Monitor
+from noria.core.monitors import Monitor, MonitorFailures
 from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import AttachMonitor
 
@@ -22,6 +22,11 @@ class MonitorsController(Controller):
     def list_monitors(self, workspace: NamedDependency[Workspace], app: FromQuery[str | None] = None) -> list[Monitor]:
         """Every monitor."""
         return workspace.catalogue.monitors.list(app)
+
+    @get("/failures", sync_to_thread=False)
+    def failures(self, workspace: NamedDependency[Workspace]) -> list[MonitorFailures]:
+        """Monitors whose judgements failed since the server started."""
+        return sorted(workspace.monitors.live.failures.values(), key=lambda one: one.name)
 
     @post(sync_to_thread=True)
     def attach(
