@@ -21,6 +21,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_DATA": "d", "NORIA_HOST": "h", "NORIA_PORT": "9", "NORIA_ALLOWED_HOSTS": "a.example, b.example",
         "NORIA_CATALOGUE": "postgresql+psycopg://x", "NORIA_BLOBS": "memory://x", "NORIA_URL": "http://x",
         "NORIA_PROVIDERS": '{"mine": {"base_url": "http://127.0.0.1:1/v1"}}', "NORIA_LOG_LEVEL": "error",
+        "NORIA_DURABILITY": "os", "NORIA_KEEP_FREE_MB": "5",
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())
     found = load_settings(given, tmp_path)
@@ -34,6 +35,9 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
     [
         ({"NORIA_PORT": "http"}, "", "NORIA_PORT is a port number, not 'http'"),
         ({"NORIA_PORT": "70000"}, "", "70000 is no port"),
+        ({"NORIA_KEEP_FREE_MB": "-1"}, "", "NORIA_KEEP_FREE_MB is a number of megabytes, not '-1'"),
+        ({}, "keep_free_mb = -1", "keep_free_mb is a number of megabytes, not -1"),
+        ({"NORIA_DURABILITY": "maybe"}, "", "Invalid enum value 'maybe'"),
         ({"NORIA_PROVIDERS": "{"}, "", "NORIA_PROVIDERS is not valid JSON"),
         ({}, "prot = 1", "unknown field `prot`"),
         ({}, "port = ", "noria.toml is not valid TOML"),

@@ -82,6 +82,10 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Further names under which the server may be called (``Host`` and ``Origin``); its own address always may."""
     catalogue: str = ""
     """Database URL of the catalogue, such as ``postgresql+psycopg://user@host/noria``; empty: SQLite in the folder."""
+    durability: Literal["fsync", "os"] = "fsync"
+    """When a record counts as kept: ``fsync``, it survives a power cut; ``os``, it survives the end of the process only."""
+    keep_free_mb: int = 256
+    """Megabytes that records leave free on the data folder's disk; with less they are refused until there is room."""
     blobs: str = ""
     """fsspec URL of the blob store; empty: a folder in the data folder."""
     providers: dict[str, Provider] = {}
@@ -108,6 +112,8 @@ OTHER_VARIABLES: dict[str, str] = {
     "NORIA_API_KEY": "the admin key; by default one is made on first start and kept in the data folder",
 }
 """Variables that are no setting."""
+_WHOLE = {"port": "a port number", "keep_free_mb": "a number of megabytes"}
+"""Settings that are whole numbers, and of what."""
 
 
 def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -159,9 +165,9 @@ def _from_variable(field: str, variable: str, text: str) -> Any:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
             raise InvalidInput(f"{variable} is not valid JSON: {error}.") from error
-    if field == "port":
+    if field in _WHOLE:
         if not text.isdecimal():
-            raise InvalidInput(f"{variable} is a port number, not {text!r}.")
+            raise InvalidInput(f"{variable} is {_WHOLE[field]}, not {text!r}.")
         return int(text)
     return text
 
@@ -174,6 +180,8 @@ def _convert(values: Mapping[str, Any], where: str) -> Settings:
         raise InvalidInput(f"{where}: {error}.", hint=f"The settings are: {known}.") from error
     if not 0 <= settings.port < 2**16:
         raise InvalidInput(f"{where}: {settings.port} is no port; choose 0 to 65535.")
+    if settings.keep_free_mb < 0:
+        raise InvalidInput(f"{where}: keep_free_mb is a number of megabytes, not {settings.keep_free_mb}.")
     return settings
 
 

@@ -323,7 +323,7 @@ async def test_a_reply_that_cannot_be_recorded_does_not_end_well(
         assert {chunk.choices[0].finish_reason for chunk in chunks} == {None}
     else:
         error = await failure(client)
-        assert error.status_code == 507
+        assert error.status_code == 503
         assert error.response.headers["retry-after"] == "1"
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import structlog
@@ -14,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import StorageFull, Unavailable
-from noria.stores import segment_writer
+from noria.stores import disk, segment_writer
+from noria.stores import spool as spool_module
+from noria.stores.disk import make_folder, to_disk, to_system
 from noria.stores.segments import START, Damage, Frame, Position, frame, scan
 from noria.stores.spool import Spool
 
@@ -108,10 +112,9 @@ async def test_what_was_appended_is_there_after_a_restart(tmp_path):
     again.close()
 
 
-async def test_appenders_that_arrive_together_share_a_sync(tmp_path, monkeypatch):
+async def test_appenders_that_arrive_together_share_a_sync(tmp_path):
     syncs = []
-    monkeypatch.setattr(segment_writer, "_sync", syncs.append)
-    spool = Spool.open(tmp_path)
+    spool = Spool.open(tmp_path, sync=syncs.append)
     positions = await asyncio.gather(*(spool.append(b"%d" % number) for number in range(200)))
     assert positions == sorted(positions)
     assert read_all(spool) == ([b"%d" % number for number in range(200)], positions[-1])
@@ -203,7 +206,7 @@ async def test_a_full_disk_refuses_and_leaves_nothing_half_written(tmp_path, mon
         if step == "write":
             patched.setattr(segment_writer.os, "write", half_a_write)
         else:
-            patched.setattr(segment_writer, "_sync", no_sync)
+            patched.setattr(spool._writer, "_sync", no_sync)
         outcomes = await asyncio.gather(spool.append(b"lost" * 9), spool.append(b"too"), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
     assert os.strerror(code) in str(outcomes[0])
@@ -223,7 +226,7 @@ async def test_a_defect_while_writing_is_answered_and_the_next_append_works(tmp_
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(segment_writer, "_sync", no_memory)
+        patched.setattr(spool._writer, "_sync", no_memory)
         with pytest.raises(Unavailable, match=r"failed \(MemoryError\).*was not recorded"):
             await asyncio.wait_for(spool.append(b"lost"), 5)
     assert spool.end == before
@@ -240,7 +243,7 @@ async def test_what_could_not_be_cut_off_at_once_is_cut_off_before_the_next_writ
         raise OSError(errno.EROFS, "Read-only file system")
 
     with monkeypatch.context() as patched:
-        patched.setattr(segment_writer, "_sync", fail)
+        patched.setattr(spool._writer, "_sync", fail)
         patched.setattr(segment_writer, "cut_off", fail)
         with pytest.raises(StorageFull):
             await spool.append(b"refused")
@@ -298,6 +301,36 @@ async def test_too_much_waiting_is_said_not_dropped(tmp_path):
         await spool.append(b"x")
 
 
+async def test_memory_is_no_second_spool(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "MOST_WAITING", 100)
+    gate = threading.Event()
+    spool = Spool.open(tmp_path, sync=lambda _: gate.wait(20))
+    slow = [asyncio.create_task(spool.append(b"x" * size)) for size in (500, 40)]
+    await asyncio.sleep(0)
+    assert isinstance((await asyncio.gather(slow[1], return_exceptions=True))[0], Unavailable)
+    gate.set()
+    await slow[0]  # larger than the bound, and alone
+    assert (read_all(spool)[0], spool.turned_away) == ([b"x" * 500], 1)
+    spool.close()
+
+
+async def test_the_last_megabytes_are_left_to_the_consumer(tmp_path, monkeypatch):
+    free = 1_000
+    monkeypatch.setattr(spool_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    spool = Spool.open(tmp_path, reserve_bytes=900)
+    with structlog.testing.capture_logs() as logs:
+        await spool.append(b"x" * 80)
+        for _ in range(3):
+            with pytest.raises(StorageFull, match=r"MB are free.*was not recorded.*by itself") as refused:
+                await spool.append(b"x" * 100)
+        free = 2_000
+        await spool.append(b"y" * 100)
+    assert (refused.value.status, refused.value.retry_after_s > 1) == (503, True)
+    assert [entry["event"] for entry in logs] == ["spool.refuses", "spool.writes_again"]
+    assert (read_all(spool)[0], spool.turned_away) == ([b"x" * 80, b"y" * 100], 3)
+    spool.close()
+
+
 async def test_a_caller_that_gives_up_disturbs_nobody(tmp_path):
     spool = Spool.open(tmp_path)
     gone = asyncio.create_task(spool.append(b"gone"))
@@ -348,6 +381,122 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFull, match="can't be written"):
         Spool.open(tmp_path / "file" / "spool")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=20), st.integers(1, 400))
+def test_reading_in_pieces_finds_the_same(tmp_path_factory, items, most):
+    folder = tmp_path_factory.mktemp("spool")
+    asyncio.run(fill(folder, items, segment_bytes=700))
+    spool = Spool.open(folder)
+    whole, after = read_all(spool)
+    found, at = [], START
+    while (batch := spool.read(at, most)) is not None:
+        assert sum(len(item.payload) for item in batch.frames) <= max(most, 2 * len(batch.frames[0].payload) + 24)
+        found += [item.payload for item in batch.frames]
+        at = batch.position
+    assert (found, at, spool.damaged_bytes) == (whole, after, 0)
+    assert found == items
+    spool.close()
+
+
+@pytest.mark.parametrize("most", [10, 1000])
+async def test_a_segment_that_somebody_cut_or_removed_is_reported_and_blocks_nothing(tmp_path, most):
+    spool = Spool.open(tmp_path, segment_bytes=100)
+    for number in range(6):  # two of 52 bytes a segment
+        await spool.append(b"%d" % number * 40)
+    first, second, _ = sorted(tmp_path.glob("*.spool"))
+    first.unlink()
+    os.truncate(second, 60)
+    found, at = [], START
+    with structlog.testing.capture_logs() as logs:
+        while (batch := spool.read(at, most)) is not None:
+            found += [item.payload[:1] for item in batch.frames]
+            at = batch.position
+    assert found == [b"2", b"4", b"5"]
+    assert spool.damaged_bytes == 104 + 52
+    assert {entry["event"] for entry in logs} == {"spool.damaged"}
+    spool.release(at)
+    await spool.append(b"after")
+    assert read_all(spool, at)[0] == [b"after"]
+    spool.close()
+
+
+async def test_a_spool_that_left_it_to_the_system_is_made_durable_at_the_next_open(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(spool_module.os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    spool = Spool.open(tmp_path / "new" / "spool", sync=to_system, segment_bytes=10)
+    inodes = {folder.stat().st_ino for folder in (tmp_path, tmp_path / "new")}
+    assert inodes <= set(synced)  # else a power cut could take the folder, and with it all that is in it
+    await spool.append(b"x" * 20)
+    await spool.append(b"y" * 20)
+    files = {path.stat().st_ino for path in (tmp_path / "new" / "spool").glob("*.spool")}
+    assert not files & set(synced)
+    spool.close()
+    Spool.open(tmp_path / "new" / "spool", sync=to_disk).close()
+    assert files <= set(synced)
+
+
+def test_folders_are_made_once_and_again(tmp_path):
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b", mode=0o700)
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+class FailingSystem:
+    """The ``os`` of the spool, of whose calls the chosen ones fail: before, or after half of a write."""
+
+    def __init__(self, failing: set[int]) -> None:
+        self.failing = failing
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        if name not in {"open", "write", "fsync", "fdatasync", "close"}:
+            return real
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.calls += 1
+            if self.calls in self.failing:
+                if name == "write":
+                    real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+                if name == "close":
+                    real(*arguments)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **named)
+
+        return call
+
+
+@settings(max_examples=60, deadline=None)
+@given(failing=st.sets(st.integers(1, 40), max_size=12), groups=st.lists(st.integers(1, 3), min_size=1, max_size=10))
+def test_whichever_call_of_the_system_fails_what_was_answered_is_there_once(tmp_path_factory, failing, groups):
+    folder = tmp_path_factory.mktemp("spool")
+    system = FailingSystem(failing)
+
+    async def live() -> tuple[list[bytes], set[bytes]]:
+        kept, refused = [], set()
+        spool = Spool.open(folder, segment_bytes=60)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(segment_writer, "os", system)
+            patched.setattr(disk, "os", system)
+            for index, count in enumerate(groups):
+                items = [b"%d.%d" % (index, number) * 3 for number in range(count)]
+                outcomes = await asyncio.gather(*(spool.append(item) for item in items), return_exceptions=True)
+                for item, outcome in zip(items, outcomes, strict=True):
+                    assert isinstance(outcome, Position | StorageFull), outcome
+                    kept.append(item) if isinstance(outcome, Position) else refused.add(item)
+            assert read_all(spool)[0] == kept
+            spool._queue.put(None)  # killed: nothing is closed
+            spool._thread.join()
+        return kept, refused
+
+    kept, refused = asyncio.run(live())
+    again = Spool.open(folder)
+    found = read_all(again)[0]
+    assert [item for item in found if item not in refused] == kept
+    assert len(found) == len(set(found))
+    again.close()
 
 
 steps = st.lists(

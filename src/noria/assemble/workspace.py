@@ -22,6 +22,7 @@ from noria.assemble.identifiers import new_id
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.replies import RememberedReplies
+from noria.assemble.spools import spool_as
 from noria.core.apps import Variant
 from noria.core.datasets import Case, Dataset, dataset_id
 from noria.core.errors import InvalidInput
@@ -212,6 +213,7 @@ class Workspace:
             "noria_records_pending": stats.pending,
             "noria_spool_pending_bytes": stats.pending_bytes,
             "noria_spool_cut_bytes_total": stats.cut_bytes,
+            "noria_spool_turned_away_total": stats.turned_away,
             "noria_spool_damaged_bytes_total": stats.damaged_bytes,
             "noria_monitor_scores_total": self.monitors.live.scored,
             "noria_monitor_skipped_total": self.monitors.live.skipped,
@@ -253,7 +255,7 @@ async def open_workspace(settings: Settings, environ: Mapping[str, str], *, hold
         catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=now)
         stack.callback(catalogue.close)
         blobs = open_blobs(settings.blobs or folder.blobs, cache=folder.path / "cache")
-        traces = await DuckDBTraces.open(folder.traces, folder.spool)
+        traces = await DuckDBTraces.open(folder.traces, folder.spool, open_spool=spool_as(settings))
         stack.push_async_callback(traces.close)
         providers = await stack.enter_async_context(open_session(keep_alive=True))
         local = await stack.enter_async_context(open_session(keep_alive=False))

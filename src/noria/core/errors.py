@@ -100,10 +100,12 @@ class EngineFailed(Unavailable):
 
 
 class StorageFull(Unavailable):
-    """Nothing more can be made durable: the disk is full or read-only."""
+    """Nothing more can be made durable: the disk is full or read-only.
+
+    HTTP 503 and not 507, because exporters of traces and most other clients try a 503 again, and give up on a 507.
+    """
 
     code = "storage_full"
-    status = 507
 
 
 class CallFailed(NoriaError):

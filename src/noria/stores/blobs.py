@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 
 from noria.core.errors import InvalidInput, NoriaError, Unavailable, UnknownName
 from noria.core.protocols import BlobStore
-from noria.stores.disk import disk_error, disk_errors, sync_folder
+from noria.stores.disk import disk_error, disk_errors, make_folder, sync_folder
 
 _CHUNK = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -73,7 +73,7 @@ class Blobs:
                 file.flush()
                 os.fsync(file.fileno())
                 file.close()  # Windows renames closed files only
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(target.parent, mode=0o700)
                 Path(file.name).replace(target)
                 sync_folder(target.parent)
         return digest

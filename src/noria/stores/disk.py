@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +34,34 @@ def disk_errors(place: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise disk_error(error, place) from error
+
+
+Sync = Callable[[int], None]
+"""What is done with an open file's new bytes before whoever wrote them is answered."""
+
+
+def to_disk(file: int) -> None:
+    """Return when the file's bytes survive a power cut."""
+    if sys.platform == "darwin":  # there fsync leaves them in the drive's own memory
+        import fcntl  # noqa: PLC0415  # Windows has none
+
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        getattr(os, "fdatasync", os.fsync)(file)  # Windows has no fdatasync
+
+
+def to_system(file: int) -> None:
+    """Return at once: the system has the bytes, so they survive this process, and the system writes them when it likes."""
+
+
+def make_folder(path: Path, *, mode: int = 0o777) -> None:
+    """Make a folder where there is none, with those above it, so that no power cut takes it and what is in it away."""
+    new = [path]
+    while not new[-1].parent.exists():
+        new.append(new[-1].parent)
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    for made in new:
+        sync_folder(made.parent)
 
 
 def sync_folder(path: Path) -> None:

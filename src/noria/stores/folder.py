@@ -24,7 +24,7 @@ from typing import Self
 import msgspec
 
 from noria.core.errors import InvalidInput
-from noria.stores.disk import disk_errors, write_whole
+from noria.stores.disk import disk_errors, make_folder, write_whole
 from noria.stores.folder_lock import FolderLock, Holder, holder_of
 
 __all__ = ["FORMAT", "DataFolder", "Holder", "holder_of", "stored_key"]
@@ -63,13 +63,13 @@ class DataFolder:
         """
         folder = Path(path).expanduser().absolute()
         with disk_errors(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder, mode=0o700)
             lock = FolderLock.take(folder, command=holder, url=url)
             try:
                 bring_up_to_date(folder, _STEPS)
                 opened = cls(folder, lock)
                 for room in (opened.spool, opened.blobs, opened.logs):
-                    room.mkdir(mode=0o700, exist_ok=True)
+                    make_folder(room, mode=0o700)
             except BaseException:
                 lock.release()
                 raise

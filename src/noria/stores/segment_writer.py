@@ -5,14 +5,13 @@ One thread writes. It knows nothing about who waits, nor about who reads.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from noria.stores.disk import sync_folder
+from noria.stores.disk import Sync, sync_folder
 from noria.stores.segments import Position, frame, segment_path
-
-_sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 
 class SegmentWriter:
@@ -23,15 +22,18 @@ class SegmentWriter:
         sizes: durable bytes of each segment there is, shared with whoever reads; written segments are added.
         next_number: number of the first segment to begin; no number is used twice.
         segment_bytes: a segment is closed when it has reached this size.
+        sync: makes what was written durable.
     """
 
-    def __init__(self, folder: Path, sizes: dict[int, int], next_number: int, segment_bytes: int) -> None:
+    def __init__(self, folder: Path, sizes: dict[int, int], next_number: int, segment_bytes: int, sync: Sync) -> None:
+        self._sync = sync
         self._folder = folder
         self._sizes = sizes
-        self._next = next_number
         self._segment_bytes = segment_bytes
         self._file: int | None = None
         self._spoiled: dict[Path, int] = {}
+        self.next_number = next_number
+        """The segment that will be begun next."""
         self.number = 0
         """The segment that is being written; 0 when none is."""
 
@@ -53,7 +55,7 @@ class SegmentWriter:
             rest = memoryview(b"".join(frames))
             while rest:
                 rest = rest[os.write(file, rest) :]
-            _sync(file)
+            self._sync(file)
         except BaseException:
             # After a failed sync the kernel may have dropped the pages, so this file is not written again:
             # what was synced before stays, the rest is cut off, and the next append starts a new file.
@@ -67,14 +69,15 @@ class SegmentWriter:
     def seal(self) -> None:
         """Close the file that is written; the next write begins another."""
         if self._file is not None:
-            os.close(self._file)
-            self._file, self.number = None, 0
+            file, self._file, self.number = self._file, None, 0
+            with contextlib.suppress(OSError):  # what was answered is synced already; the descriptor is gone either way
+                os.close(file)
 
     def _open(self) -> int:
         if self._file is not None and self._sizes[self.number] >= self._segment_bytes:
             self.seal()
         if self._file is None:
-            number, self._next = self._next, self._next + 1
+            number, self.next_number = self.next_number, self.next_number + 1
             path = segment_path(self._folder, number)
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             try:

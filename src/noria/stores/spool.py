@@ -2,6 +2,7 @@
 
 An append returns when its bytes survive a power cut; a slow store, or its checkpoint, delays no call. Appenders that
 arrive together share one ``fdatasync`` (group commit): one thread writes all that waits, syncs once and answers all.
+It refuses while there is still some room on the disk, so that the consumer has room to take what was accepted.
 The consumer keeps its own :class:`Position` in the same transaction as the records it took, and hands it back at
 open; so each frame is taken exactly once whatever dies when.
 
@@ -11,15 +12,18 @@ The spool knows nothing about what a payload means.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
+import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from noria.core.errors import InvalidInput, StorageFull, Unavailable
+from noria.stores.disk import Sync, make_folder, sync_folder, to_disk
 from noria.stores.segment_writer import SegmentWriter, cut_off
 from noria.stores.segments import LARGEST, START, SUFFIX, Damage, Frame, Position, frame_size, scan, segment_path
 
@@ -27,6 +31,12 @@ SEGMENT_BYTES = 32 << 20
 """A segment is closed when it has reached this size; also about the most that one read returns."""
 MOST_BYTES = 8 << 30
 """When so much waits for the consumer, appends are refused instead of filling the disk."""
+MOST_WAITING = 128 << 20
+"""When so much waits in memory for the disk, appends are refused instead of filling the memory."""
+RESERVE_BYTES = 256 << 20
+"""Appends are refused when they would leave less than this free on the disk."""
+RETRY_AFTER_S = 5.0
+"""Seconds after which an append that was refused is worth another try."""
 _KEPT = "Everything recorded before is safe; this batch was not recorded."
 
 log = structlog.get_logger(__name__)
@@ -52,11 +62,13 @@ class _Waiting(NamedTuple):
 class Spool:
     """An open spool; make one with :meth:`open`. One process a folder: its consumer's lock must see to that."""
 
-    def __init__(self, folder: Path, sizes: dict[int, int], next_number: int, segment_bytes: int, most: int) -> None:
+    def __init__(self, folder: Path, sizes: dict[int, int], writer: SegmentWriter, most: int, reserve: int) -> None:
         self._folder = folder
         self._sizes = sizes  # durable bytes of each segment there is; the writer adds, the consumer removes
-        self._writer = SegmentWriter(folder, sizes, next_number, segment_bytes)
+        self._writer = writer
         self._most = most
+        self._reserve = reserve
+        self._refusing = False
         self._taken = START
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
@@ -67,7 +79,9 @@ class Spool:
         """Bytes of an unfinished frame cut off the end at open: an append that a crash interrupted, never answered."""
         self.damaged_bytes = 0
         """Bytes found unreadable between whole frames while reading: records that the disk lost."""
-        self.first_own = next_number
+        self.turned_away = 0
+        """Appends refused since open because the disk was full, failed, or its consumer or itself was too slow."""
+        self.first_own = writer.next_number
         """Segments before this one were written by an earlier process."""
 
     @classmethod
@@ -78,18 +92,30 @@ class Spool:
         taken: Position = START,
         segment_bytes: int = SEGMENT_BYTES,
         most_bytes: int = MOST_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
+        sync: Sync = to_disk,
     ) -> Spool:
         """Open or create the spool in ``folder``, cut an unfinished end, and forget what the consumer has ``taken``.
+
+        Arguments:
+            folder: where it is, or will be.
+            taken: what the consumer keeps as its position.
+            segment_bytes: a file is closed when it has reached this size.
+            most_bytes: most that may wait for the consumer.
+            reserve_bytes: what appends leave free on the disk.
+            sync: when an append counts as kept: ``to_disk``, or ``to_system`` for those who would rather be fast.
 
         Raises:
             StorageFull: the folder can't be made, read or written.
         """
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             sizes = {int(path.stem): path.stat().st_size for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit()}
-            spool = cls(folder, sizes, max([taken.segment, *sizes]) + 1, segment_bytes, most_bytes)
+            writer = SegmentWriter(folder, sizes, max([taken.segment, *sizes]) + 1, segment_bytes, sync)
+            spool = cls(folder, sizes, writer, most_bytes, reserve_bytes)
             spool._cut_end(taken)
             spool.release(taken)
+            spool._settle()
         except OSError as error:
             raise _full(folder, error) from error
         spool._thread.start()
@@ -113,9 +139,9 @@ class Spool:
         A caller that is cancelled while it waits has not been answered: its payload may have been kept.
 
         Raises:
-            StorageFull: it could not be written; nothing of it is kept.
+            StorageFull: the disk is full or failed; nothing of it is kept.
             InvalidInput: it is larger than a frame can be.
-            Unavailable: the consumer is too far behind, or the spool is closed.
+            Unavailable: the consumer or the disk is too far behind, or the spool is closed.
         """
         size = frame_size(payload)
         if len(payload) > LARGEST:
@@ -125,11 +151,19 @@ class Spool:
                 hint="Send fewer records at once.",
             )
         if self.pending_bytes + self._waiting_bytes + size > self._most:
+            self.turned_away += 1
             raise Unavailable(
                 f"The record spool holds {self.pending_bytes:,} bytes that the trace store has not taken yet.",
-                retry_after_s=5.0,
-                kept="Earlier records are safe; this batch was not recorded.",
+                retry_after_s=RETRY_AFTER_S,
+                kept=_KEPT,
                 hint="Send less, or look in the log why the trace store is slow.",
+            )
+        if self._waiting_bytes and self._waiting_bytes + size > MOST_WAITING:
+            self.turned_away += 1
+            raise Unavailable(
+                f"{self._waiting_bytes:,} bytes of records wait for the disk already.",
+                kept=_KEPT,
+                hint="Send less, or use a faster disk.",
             )
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Position] = loop.create_future()
@@ -143,24 +177,26 @@ class Spool:
         finally:
             self._waiting_bytes -= size
 
-    def read(self, after: Position) -> Batch | None:
-        """The next frames, at most the rest of one segment; None when everything durable is before ``after``.
+    def read(self, after: Position, most: int = SEGMENT_BYTES) -> Batch | None:
+        """The next frames of one segment; None when everything durable is before ``after``.
 
         Unreadable bytes are skipped, logged and counted in ``damaged_bytes``.
+
+        Arguments:
+            after: where the last read ended.
+            most: about so many bytes are read, a longer frame all the same.
         """
         for number in sorted(self._sizes.copy()):
             start = after.offset if number == after.segment else 0
             size = self._sizes[number]
             if number < after.segment or start >= size:
                 continue
-            frames = []
-            for found in scan(self._bytes(number, start, size), number, base=start):
-                if isinstance(found, Frame):
-                    frames.append(found)
-                    continue
-                self.damaged_bytes += found.end - found.start
-                log.error("spool.damaged", segment=number, offset=found.start, lost_bytes=found.end - found.start)
-            return Batch(frames, number, Position(number, size))
+            found, end = self._scan(number, start, size, most)
+            for lost in found:
+                if isinstance(lost, Damage):
+                    self.damaged_bytes += lost.end - lost.start
+                    log.error("spool.damaged", segment=number, offset=lost.start, lost_bytes=lost.end - lost.start)
+            return Batch([item for item in found if isinstance(item, Frame)], number, Position(number, end))
         return None
 
     def release(self, taken: Position) -> None:
@@ -195,18 +231,43 @@ class Spool:
             if not waiting:
                 continue
             try:
+                self._check_room(sum(frame_size(item.payload) for item in waiting))
                 positions = self._writer.write([item.payload for item in waiting])
+            except StorageFull as error:
+                self._refuse(waiting, error)
             except OSError as error:
-                _answer(waiting, error=_full(self._folder, error))
-                log.error("spool.write_failed", error=str(error), refused=len(waiting))  # noqa: TRY400 - the sentence says it
+                self._refuse(waiting, _full(self._folder, error))
             except (
                 Exception
             ) as error:  # the thread's boundary: if it ended here, every later append would wait for ever
                 name = type(error).__name__
-                _answer(waiting, error=Unavailable(f"The record spool failed ({name}).", kept=_KEPT))
+                self._refuse(waiting, Unavailable(f"The record spool failed ({name}).", kept=_KEPT))
                 log.exception("spool.write_failed", refused=len(waiting))
             else:
+                if self._refusing:
+                    self._refusing = False
+                    log.info("spool.writes_again", turned_away=self.turned_away)
                 _answer(waiting, positions=positions)
+
+    def _check_room(self, size: int) -> None:
+        """Refuse while the consumer still has room to take what was accepted before."""
+        free = shutil.disk_usage(self._folder).free
+        if free - size < self._reserve:
+            raise StorageFull(
+                f"Only {free / 1e6:,.0f} MB are free on the disk of {self._folder}, and {self._reserve / 1e6:,.0f} MB"
+                " have to stay free for the work on what was recorded before.",
+                retry_after_s=RETRY_AFTER_S,
+                kept=_KEPT,
+                hint="Free disk space, or shorten retention; recording goes on by itself.",
+            )
+
+    def _refuse(self, waiting: Sequence[_Waiting], error: Unavailable) -> None:
+        """Tell the callers each time, the log once: a full disk must not be filled with sentences about it."""
+        self.turned_away += len(waiting)
+        if not self._refusing:
+            self._refusing = True
+            log.error("spool.refuses", error=str(error), refused=len(waiting))
+        _answer(waiting, error=error)
 
     # -- files
 
@@ -223,13 +284,47 @@ class Spool:
             self._sizes[last] = tail.start
             log.warning("spool.cut", segment=last, offset=tail.start, cut_bytes=self.cut_bytes)
 
+    def _settle(self) -> None:
+        """Sync what an earlier process has written: it may have been killed first, or have left that to the system."""
+        for number in self._sizes:
+            file = os.open(self._path(number), os.O_RDWR)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        sync_folder(self._folder)
+
+    def _scan(self, number: int, start: int, size: int, most: int) -> tuple[list[Frame | Damage], int]:
+        """What is in about ``most`` bytes of a segment from ``start``, and where it ends."""
+        end = min(size, start + most)
+        while True:
+            data = self._bytes(number, start, end)
+            found = list(scan(data, number, base=start))
+            if len(data) < end - start:  # someone has cut or removed the file
+                return [*found, Damage(start + len(data), size)], size
+            if end == size or isinstance(found[-1], Frame):
+                return found, end
+            if len(found) > 1:  # the last piece goes on behind what was read
+                return found[:-1], found[-1].start
+            end = min(size, start + 2 * (end - start))
+
     def _bytes(self, number: int, start: int, end: int) -> bytes:
-        with self._path(number).open("rb") as file:
-            file.seek(start)
-            return file.read(max(0, end - start))
+        try:
+            with self._path(number).open("rb") as file:
+                file.seek(start)
+                return file.read(max(0, end - start))
+        except FileNotFoundError:
+            return b""
 
     def _path(self, number: int) -> Path:
         return segment_path(self._folder, number)
+
+
+class OpenSpool(Protocol):
+    """:meth:`Spool.open` with some of its choices made."""
+
+    def __call__(self, folder: Path, *, taken: Position) -> Spool:
+        """Open the spool in ``folder``, of which the consumer has ``taken`` so much."""
 
 
 def _answer(
@@ -259,6 +354,7 @@ def _resolve(pairs: list[tuple[asyncio.Future[Position], Position | None]], erro
 def _full(folder: Path, error: OSError) -> StorageFull:
     return StorageFull(
         f"Records can't be written to {folder}: {error.strerror or error}.",
+        retry_after_s=RETRY_AFTER_S,
         kept=_KEPT,
         hint="Free disk space or make the folder writable, then try again.",
     )

@@ -30,6 +30,7 @@ from noria.core.questions import Arrivals, Filter, Order, Question, Table
 from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.core.struct import Noun
+from noria.stores.spool import OpenSpool, Spool
 from noria.stores.traces.compile import Sql, compile_groups, compile_matches, compile_rows
 from noria.stores.traces.intake import Intake
 from noria.stores.traces.plan import plan, whole
@@ -62,6 +63,8 @@ class TraceStats(Noun):
     """Bytes of an unfinished append cut off at open; nobody was told that it was durable."""
     damaged_bytes: int
     """Bytes of the spool that the disk lost."""
+    turned_away: int
+    """Appends that were refused because the disk was full or failed, or the store or the disk too slow."""
     refused: int
     """Appends that DuckDB would not take, set aside in the spool folder's ``refused``."""
 
@@ -84,10 +87,18 @@ class DuckDBTraces:
         self._task = asyncio.create_task(self._drain_while_open(), name="noria-traces-drain")
 
     @classmethod
-    async def open(cls, path: Path | str, spool_folder: Path | str, *, drain_after_s: float = 1.0) -> DuckDBTraces:
+    async def open(
+        cls,
+        path: Path | str,
+        spool_folder: Path | str,
+        *,
+        drain_after_s: float = 1.0,
+        open_spool: OpenSpool = Spool.open,
+    ) -> DuckDBTraces:
         """Open or create the trace file at ``path`` and its spool, and take what an earlier process left there.
 
-        Asynchronous, because opening may replay DuckDB's log and because the store lives on this event loop.
+        Asynchronous, because opening may replay DuckDB's log and because the store lives on this event loop. How strictly
+        records are kept, and what is left free on the disk, is decided by who hands in ``open_spool``.
 
         Raises:
             Conflict: another process has the file open.
@@ -96,7 +107,9 @@ class DuckDBTraces:
         """
         writer = ThreadPoolExecutor(1, thread_name_prefix="noria-traces-write")
         try:
-            intake = await asyncio.get_running_loop().run_in_executor(writer, Intake, Path(path), Path(spool_folder))
+            intake = await asyncio.get_running_loop().run_in_executor(
+                writer, Intake, Path(path), Path(spool_folder), open_spool
+            )
         except BaseException:
             writer.shutdown(wait=False)
             raise
@@ -179,6 +192,7 @@ class DuckDBTraces:
             pending_bytes=spool.pending_bytes,
             cut_bytes=spool.cut_bytes,
             damaged_bytes=spool.damaged_bytes,
+            turned_away=spool.turned_away,
             refused=intake.refused,
         )
 

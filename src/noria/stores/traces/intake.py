@@ -18,7 +18,7 @@ import structlog
 
 from noria.core.errors import Conflict, InvalidInput, NoriaError, Unavailable
 from noria.stores.segments import Frame, Position
-from noria.stores.spool import Spool
+from noria.stores.spool import OpenSpool, Spool
 from noria.stores.traces import tables
 from noria.stores.traces.compile import Sql
 from noria.stores.traces.rows import Lines, unpack, without_texts
@@ -124,14 +124,14 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 class Intake:
     """Takes what the spool holds into the file."""
 
-    def __init__(self, path: Path, spool_folder: Path) -> None:
+    def __init__(self, path: Path, spool_folder: Path, open_spool: OpenSpool = Spool.open) -> None:
         """Open both. The file comes first: its lock keeps a second process away from the spool, too."""
         self._path = path
         self._folder = spool_folder
         self.connection = connect(path, spool_folder)
         try:
             self.position = stored_position(self.connection)
-            self.spool = Spool.open(spool_folder, taken=self.position)
+            self.spool = open_spool(spool_folder, taken=self.position)
         except BaseException:
             self.connection.close()
             raise
