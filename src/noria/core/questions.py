@@ -8,7 +8,7 @@ from noria.core.spans import Span
 from noria.core.struct import Noun
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
-Measure = Literal["count", "sum", "mean", "min", "max", "p50", "p90", "p95", "p99"]
+Measure = Literal["count", "distinct", "sum", "mean", "min", "max", "p25", "p50", "p75", "p90", "p95", "p99"]
 
 
 class Filter(Noun):
@@ -23,14 +23,17 @@ class Filter(Noun):
 
 
 class ScoreFilter(Noun):
-    """A condition on the scores of a span: true where any of them fits."""
+    """A condition on the scores of a span: true where any of them fits.
+
+    So ``!=`` finds spans with a score of another value, not those without one; ``is null`` finds those without one.
+    """
 
     scorer: str
     """Name of the scorer."""
     op: Operator = "is not null"
-    """How to compare the score's value; the default asks only whether there is one."""
+    """How to compare the score's value; the default asks only whether there is one, ``is null`` whether there is none."""
     value: Any = None
-    """What to compare with, as in :class:`Filter`."""
+    """What to compare with: texts with texts, numbers with numbers, true is 1."""
     source: Literal["code", "model", "human"] | None = None
     """Only scores of this source; None takes all."""
 
@@ -39,7 +42,7 @@ class Aggregate(Noun):
     """A number over a group of rows."""
 
     measure: Measure
-    """What to compute; nulls do not count."""
+    """What to compute; nulls do not count. ``distinct`` counts different values."""
     column: str | None = None
     """Of which column; None only for ``count``."""
     name: str | None = None
@@ -71,8 +74,9 @@ class Question(Noun):
     """Conditions on the spans' scores; all must hold. Only for spans."""
     text: str | None = None
     """Words that must all occur in the texts of a span (messages, documents, error message, name, tool), in any order and
-    case; words in double quotes must follow one another. A word is a run of ASCII letters and digits, or any one other
-    letter: ``café`` is two. Only for spans."""
+    case. A word is a run of ASCII letters and digits, or any one other letter; everything else only separates. Words in
+    double quotes, or written without white space between them (``gpt-4o``, ``café``), must follow one another. Only for
+    spans."""
     since_ns: int | None = None
     """Start of the time range, inclusive, nanoseconds since 1970 UTC."""
     until_ns: int | None = None
@@ -82,18 +86,19 @@ class Question(Noun):
     group_by: tuple[str, ...] = ()
     """Columns that form groups; ``time`` is the start of the bucket that the row's time falls into, in nanoseconds."""
     bucket_s: int | None = None
-    """Width of the buckets of ``time``, seconds; they are counted from 1970 UTC."""
+    """Width of the buckets of ``time``, whole seconds from 1; they are counted from 1970 UTC. Goes with ``time``."""
     measures: tuple[Aggregate, ...] = ()
     """Numbers for each group (or for all rows without ``group_by``)."""
     order: tuple[Order, ...] = ()
-    """Sorting; by default newest first."""
+    """Sorting; by default newest first. Nulls come last. Rows that are equal in it come newest first, those of one moment
+    by trace id, span id and scorer, descending too; after one order by rising time everything ascends."""
     limit: int | None = 100
     """Most rows; None for all."""
     offset: int = 0
     """Rows to skip."""
     after: str | None = None
     """Cursor of an earlier answer (:attr:`Table.next`): the rows after its last. Only for ungrouped questions in the
-    default order or with one order by time; the other parts of the question must be as they were."""
+    default order or with one order by time, without ``offset``; conditions, text and order must be as they were."""
     tolerance: float = 0.0
     """Relative error allowed for percentiles: 0 is exact, 0.01 lets a store answer from hourly sketches, much faster."""
 

@@ -29,7 +29,8 @@ async def test_questions(noria: Noria) -> None:
         "/api/traces/query",
         {"group_by": ["provider"], "measures": [{"measure": "count"}, {"measure": "sum", "column": "output_tokens"}]},
     )
-    assert table == {"columns": ["provider", "count", "sum_output_tokens"], "rows": [["up", 1, 2]]}
+    answer = {"columns": ["provider", "count", "sum_output_tokens"], "rows": [["up", 1, 2]], "next": None, "error": 0.0}
+    assert table == answer
     for question in (
         {"where": [{"column": "nothing", "value": 1}]},
         {"where": [{"column": "start_ns", "op": "like", "value": 1}]},

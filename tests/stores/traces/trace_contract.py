@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from arrival_contract import ArrivalContract
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from question_contract import QuestionContract
 from trace_records import NOON, SECOND, score, scores, span, spans
 
 from noria.core.errors import InvalidInput
@@ -113,7 +115,7 @@ async def names(store: TraceStore, *where: Filter, **more: object) -> list[str]:
     return [row[0] for row in table.rows]
 
 
-class TraceContract:
+class TraceContract(QuestionContract, ArrivalContract):
     # -- what goes in comes out
 
     async def test_nothing_appended_is_nothing_found(self, store: TraceStore):

@@ -6,17 +6,53 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from noria.core.cursors import Position
 from noria.core.questions import Aggregate
-from noria.stores.traces.plan import Condition, Plan, Sort
-from noria.stores.traces.schema import TIME, Column
+from noria.stores.traces.plan import BUCKET, QUANTILES, Condition, Plan, ScoreCondition, Sort
+from noria.stores.traces.schema import TIME, Column, Source
+from noria.stores.traces.words import Phrase, pattern
 
-_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+PLACE: dict[Source, tuple[str, ...]] = {
+    "spans": ("start_ns", "trace_id", "span_id"),
+    "scores": ("time_ns", "trace_id", "span_id", "scorer"),
+}
+"""The columns of a :class:`~noria.core.cursors.Place`."""
 _NUMERIC_TYPES = "('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
 NUMBER_OF_JSON = (
     "CASE WHEN json_type({0}) IN " + _NUMERIC_TYPES + " THEN TRY_CAST(json_extract_string({0}) AS DOUBLE)"
     " WHEN json_type({0}) = 'BOOLEAN' THEN CAST(json_extract_string({0}) = 'true' AS DOUBLE) END"
 )
 """The number that a JSON value is (true is 1); null for texts, lists and objects. ``{0}``: document, path."""
+_COMPUTED = {"failed": "(status = 'error')", "model": "coalesce(request_model, response_model)"}
+"""Columns that are read off others."""
+_SAID = (
+    "list_concat("
+    + ", ".join(
+        [
+            "[name, coalesce(tool_name, ''), coalesce(error_message, '')]",
+            *(
+                f"json_extract_string({column}, '$[*].{path}')"
+                for column in ("input", "output")
+                for path in (
+                    "content[*].text",
+                    "content[*].preview",
+                    "reasoning",
+                    "refusal",
+                    "tool_calls[*].name",
+                    "tool_calls[*].arguments",
+                )
+            ),
+            *(
+                f"list_transform(list_filter(json_extract({column}, '$[*].content'), lambda item:"
+                " json_type(item) = 'VARCHAR'), lambda item: json_extract_string(item, '$'))"
+                for column in ("input", "output")
+            ),
+            "json_extract_string(documents, '$[*].text')",
+        ]
+    )
+    + ")"
+)
+"""A list of the texts of a span, see :func:`noria.stores.traces.words.texts`."""
 
 
 class Sql(NamedTuple):
@@ -27,14 +63,21 @@ class Sql(NamedTuple):
 
 
 def compile_rows(plan: Plan, names: tuple[str, ...] | None = None) -> Sql:
-    """The statement that answers an ungrouped question: the plan's columns, or the stored columns ``names``."""
+    """The statement that answers an ungrouped question: the plan's columns, or the stored columns ``names``.
+
+    For a plan that pages, the columns of the row's place come after the plan's own, and one row more than asked for.
+    """
     made = _Writer(plan)
+    place = [f'"{name}"' for name in PLACE[plan.question.source]]
     if names is None:
-        wanted = ", ".join(made.output(item) for item in plan.columns)
+        wanted = ", ".join([*(made.output(item) for item in plan.columns), *(place if plan.pages else ())])
+        if plan.pages and plan.question.limit:
+            made.plan = plan._replace(question=msgspec.structs.replace(plan.question, limit=plan.question.limit + 1))
     else:
         wanted = ", ".join(f'"{name}"' for name in names)
-    newest = f"{TIME[plan.question.source]} DESC, rowid DESC"
-    order = ", ".join([*(made.sort_rows(item) for item in plan.order), newest])
+    direction = "DESC" if plan.newest_first else "ASC"
+    ties = [f"{name} {direction}" for name in (*place, "rowid")]
+    order = ", ".join([*(made.sort_rows(item) for item in plan.order), *ties])
     return made.statement(f"SELECT {wanted}", f"ORDER BY {order}")
 
 
@@ -82,9 +125,15 @@ class _Writer:
             conditions.append(f"{time} >= {self.bind(_bigint(question.since_ns))}")
         if question.until_ns is not None:
             conditions.append(f"{time} < {self.bind(_bigint(question.until_ns))}")
+        conditions += [self.judged(item) for item in self.plan.scored]
+        conditions += [self.said(phrase) for phrase in self.plan.text]
+        skipped = question.offset
+        if self.plan.after is not None:
+            conditions.append(self.behind(self.plan.after))
+            skipped += self.plan.after.seen if question.source == "scores" else 0
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        limit = f" LIMIT {self.bind(question.limit)}" if question.limit is not None else ""
-        offset = f" OFFSET {self.bind(question.offset)}" if question.offset else ""
+        limit = f" LIMIT {self.bind(min(question.limit, 2**63 - 1))}" if question.limit is not None else ""
+        offset = f" OFFSET {self.bind(skipped)}" if skipped else ""
         # Everything spliced in below is a name from the schema, a keyword, or a parameter's number.
         return Sql(f"{head} FROM {question.source}{where} {tail}{limit}{offset}", self.parameters)
 
@@ -94,11 +143,14 @@ class _Writer:
         """The column as it leaves: JSON as text, which the caller decodes."""
         if item.key is not None:
             return f"nullif(CAST(json_extract({self._document(item)}) AS VARCHAR), 'null')"
+        if item is BUCKET:
+            width = self.bind(self.plan.bucket_ns)
+            return f"{TIME[self.plan.question.source]} // {width} * {width}"
+        if item.name in _COMPUTED:
+            return _COMPUTED[item.name]
         if item.name in ("date", "hour"):
             moment = f"make_timestamp({TIME[self.plan.question.source]} // 1000)"
-            if item.name == "date":
-                return f"CAST(CAST({moment} AS DATE) AS VARCHAR)"
-            return f"strftime({moment}, '%Y-%m-%dT%H:00:00Z')"
+            return f"strftime({moment}, '{'%Y-%m-%d' if item.name == 'date' else '%Y-%m-%dT%H:00:00Z'}')"
         return f'"{item.name}"'
 
     def number(self, item: Column) -> str:
@@ -162,6 +214,29 @@ class _Writer:
         escaped = f"(CAST(to_json(CAST({self.bind(value)} AS VARCHAR)) AS VARCHAR))[2:-2]"
         return f"contains({self.output(column)}, {escaped})"
 
+    def judged(self, item: ScoreCondition) -> str:
+        """A condition on the scores of a span."""
+        mine = [f"scorer = {self.bind(item.scorer)}"]
+        if item.source is not None:
+            mine.append(f"source = {self.bind(item.source)}")
+        if item.test is not None:
+            mine.append(self.condition(item.test))
+        found = f"SELECT (trace_id, span_id) FROM scores WHERE {' AND '.join(mine)}"  # noqa: S608 - parameters
+        return f"(trace_id, span_id) {'NOT ' if item.absent else ''}IN ({found})"
+
+    def said(self, phrase: Phrase) -> str:
+        """That words are in the texts of a span."""
+        place = self.bind(pattern(phrase))
+        return f"len(list_filter({_SAID}, lambda said: regexp_matches(lower(said), {place}))) > 0"
+
+    def behind(self, after: Position) -> str:
+        """Only rows behind a position; for scores the place itself too, as it may hold more than one."""
+        source = self.plan.question.source
+        names = PLACE[source]
+        sign = ("<" if self.plan.newest_first else ">") + ("=" if source == "scores" else "")
+        values = ", ".join(self.bind(value) for value in after.place[: len(names)])
+        return f"({', '.join(names)}) {sign} ({values})"
+
     # -- measures and order
 
     def measure(self, item: Aggregate, column: Column | None) -> str:
@@ -169,9 +244,11 @@ class _Writer:
             return "count(*)"
         if item.measure == "count":
             return f"count({self.output(column)})"
+        if item.measure == "distinct":
+            return f"count(DISTINCT {self.output(column)})"
         number = self.number(column)
-        if item.measure in _QUANTILES:
-            return f"quantile_cont(CAST({number} AS DOUBLE), {_QUANTILES[item.measure]})"
+        if item.measure in QUANTILES:
+            return f"quantile_cont(CAST({number} AS DOUBLE), {QUANTILES[item.measure]})"
         return f"{'avg' if item.measure == 'mean' else item.measure}({number})"
 
     def sort_rows(self, item: Sort) -> str:

@@ -25,6 +25,7 @@ import duckdb
 import msgspec
 import structlog
 
+from noria.core.cursors import Place, cursor_behind
 from noria.core.errors import InvalidInput, Unavailable
 from noria.core.questions import Arrivals, Filter, Order, Question, Table
 from noria.core.scores import Score
@@ -33,7 +34,7 @@ from noria.core.struct import Noun
 from noria.stores.spool import OpenSpool, Spool
 from noria.stores.traces.compile import Sql, compile_groups, compile_matches, compile_rows
 from noria.stores.traces.intake import Intake
-from noria.stores.traces.plan import plan, whole
+from noria.stores.traces.plan import chosen, plan, whole
 from noria.stores.traces.rows import pack, score_of, span_of
 from noria.stores.traces.schema import STORED, Source
 from noria.stores.traces.tables import HAS_TEXTS
@@ -140,7 +141,13 @@ class DuckDBTraces:
         rows = await self._ask(compile_groups(checked) if checked.grouped else compile_rows(checked))
         kinds = [column.kind for column in checked.columns]
         documents = [index for index, kind in enumerate(kinds) if kind in ("json", "any")]
-        return Table(columns=checked.labels, rows=tuple(_decoded(row, documents) for row in rows))
+        following = None
+        if checked.pages:
+            limit, width = question.limit, len(kinds)
+            if limit and len(rows) > limit:
+                following = cursor_behind(question, [Place(*row[width:]) for row in rows[:limit]])
+            rows = [row[:width] for row in rows[:limit]]
+        return Table(columns=checked.labels, rows=tuple(_decoded(row, documents) for row in rows), next=following)
 
     async def spans(self, question: Question) -> list[Span]:
         """Whole spans that match an ungrouped question over spans."""
@@ -173,12 +180,12 @@ class DuckDBTraces:
 
     async def delete(self, question: Question) -> int:
         """Delete the spans that match, with all scores on them; their count."""
-        matching = compile_matches(plan(_conditions(question)), "SELECT trace_id, span_id")
+        matching = compile_matches(chosen(question), "SELECT trace_id, span_id")
         return await self._change(self._intake.delete, matching)
 
     async def strip(self, question: Question) -> int:
         """Delete the texts of spans that match and keep their numbers; how many had any."""
-        matching = compile_matches(plan(_conditions(question)), f"SELECT seq, attributes, {HAS_TEXTS}")
+        matching = compile_matches(chosen(question), f"SELECT seq, attributes, {HAS_TEXTS}")
         return await self._change(self._intake.strip, matching)
 
     def stats(self) -> TraceStats:
@@ -267,11 +274,6 @@ class DuckDBTraces:
                 return cursor.execute(sql.text, sql.parameters).fetchall()
         except duckdb.Error as error:
             raise Unavailable(f"The trace store can't answer: {error}.") from error
-
-
-def _conditions(question: Question) -> Question:
-    """The question without what does not count for a deletion."""
-    return whole(msgspec.structs.replace(question, columns=(), order=(), offset=0, after=None), "spans")
 
 
 def _number(cursor: str | None) -> int:

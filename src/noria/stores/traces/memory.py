@@ -3,95 +3,140 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from noria.core.questions import Aggregate, Question, Table
+from noria.core.cursors import Place, cursor_behind, place_of
+from noria.core.errors import InvalidInput
+from noria.core.questions import Aggregate, Arrivals, Question, Table
 from noria.core.scores import Score
 from noria.core.spans import Span
-from noria.stores.traces.plan import Condition, Plan, Sort, plan, whole
-from noria.stores.traces.rows import pack
-from noria.stores.traces.schema import LINEAGE, TIME, Column, Source
+from noria.stores.traces.matching import Record, judged, matches, number, read, text
+from noria.stores.traces.plan import QUANTILES, Plan, Sort, chosen, plan, whole
+from noria.stores.traces.rows import pack, stripped
+from noria.stores.traces.schema import Column
 
-Record = Span | Score
 Row = tuple[Any, ...]
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda a, b: a == b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "contains": lambda a, b: b in a,
-}
+Key = tuple[str, str]
 
 
 class MemoryTraces:
     """A :class:`~noria.core.protocols.TraceStore` that forgets everything when it goes."""
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[str, str], Span] = {}
+        self._spans: dict[Key, Span] = {}
+        self._arrived: dict[Key, int] = {}
+        """The how-manieth each span was, in rising order."""
+        self._count = 0
         self._scores: list[Score] = []
 
     async def append(self, spans: Sequence[Span] = (), scores: Sequence[Score] = ()) -> None:
         """Keep them. Raises ``InvalidInput`` where a real store would."""
         pack(spans, scores)
         for span in spans:
-            key = (span.trace_id, span.span_id)
-            self._spans.pop(key, None)  # so that the new copy is the newest
-            self._spans[key] = span
+            self._spans[_key(span)] = span
+            self._arrived.pop(_key(span), None)  # so that the new copy is the newest
+            self._count += 1
+            self._arrived[_key(span)] = self._count
         self._scores.extend(scores)
 
     async def query(self, question: Question) -> Table:
         """Answer from everything appended before the call."""
         checked = plan(question)
-        if not checked.grouped:
-            found = self._select(checked)
-            return Table(
-                columns=checked.labels,
-                rows=tuple(tuple(_read(record, item) for item in checked.columns) for record in found),
-            )
-        return Table(columns=checked.labels, rows=tuple(_cut(question, _groups(checked, self._matching(checked)))))
+        if checked.grouped:
+            return Table(columns=checked.labels, rows=tuple(_cut(question, _groups(checked, self._matching(checked)))))
+        found, more = self._select(checked)
+        return Table(
+            columns=checked.labels,
+            rows=tuple(tuple(read(record, item) for item in checked.columns) for record in found),
+            next=cursor_behind(question, [place_of(record) for record in found]) if more and checked.pages else None,
+        )
 
     async def spans(self, question: Question) -> list[Span]:
         """Whole spans that match an ungrouped question over spans."""
-        return [item for item in self._select(plan(whole(question, "spans"))) if isinstance(item, Span)]
+        return [item for item in self._select(plan(whole(question, "spans")))[0] if isinstance(item, Span)]
 
     async def scores(self, question: Question) -> list[Score]:
         """Whole scores that match an ungrouped question over scores."""
-        return [item for item in self._select(plan(whole(question, "scores"))) if isinstance(item, Score)]
+        return [item for item in self._select(plan(whole(question, "scores")))[0] if isinstance(item, Score)]
 
     async def trace(self, trace_id: str) -> tuple[list[Span], list[Score]]:
         """One trace: its spans by start, and the scores on them by time."""
-        spans = sorted((span for span in self._spans.values() if span.trace_id == trace_id), key=lambda s: s.start_ns)
-        scores = sorted((score for score in self._scores if score.trace_id == trace_id), key=lambda s: s.time_ns)
+        spans = sorted((span for span in self._spans.values() if span.trace_id == trace_id), key=place_of)
+        scores = sorted((score for score in self._scores if score.trace_id == trace_id), key=place_of)
         return spans, scores
+
+    async def arrivals(self, after: str | None = None, *, limit: int = 1000) -> Arrivals:
+        """Spans in order of arrival, after a cursor; without one from the first."""
+        if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
+            raise InvalidInput("The cursor is none of this store.", hint="Begin again without one.")
+        start = int(after or 0)
+        found = [key for key, count in self._arrived.items() if count > start][:limit]
+        cursor = self._arrived[found[-1]] if found else start
+        return Arrivals(spans=tuple(self._spans[key] for key in found), cursor=str(cursor))
+
+    async def latest_cursor(self) -> str:
+        """The cursor behind everything that has arrived."""
+        return str(self._count)
+
+    async def delete(self, question: Question) -> int:
+        """Delete the spans that match, with all scores on them; their count."""
+        gone = {_key(span) for span in self._matching(chosen(question)) if isinstance(span, Span)}
+        for key in gone:
+            del self._spans[key], self._arrived[key]
+        self._scores = [score for score in self._scores if _key(score) not in gone]
+        return len(gone)
+
+    async def strip(self, question: Question) -> int:
+        """Delete the texts of spans that match and keep their numbers; how many had any."""
+        found = {_key(span): stripped(span) for span in self._matching(chosen(question)) if isinstance(span, Span)}
+        changed = {key: span for key, span in found.items() if span != self._spans[key]}
+        self._spans |= changed
+        return len(changed)
 
     async def close(self) -> None:
         """Nothing is held."""
 
     def _matching(self, checked: Plan) -> list[Record]:
-        question = checked.question
-        records: Iterable[Record] = self._spans.values() if question.source == "spans" else self._scores
-        since = -math.inf if question.since_ns is None else question.since_ns
-        until = math.inf if question.until_ns is None else question.until_ns
-        time = TIME[question.source]
+        """Everything that fits, in order of arrival."""
+        if checked.question.source == "scores":
+            return [score for score in self._scores if matches(score, checked)]
+        scores: defaultdict[Key, list[Score]] = defaultdict(list)
+        for score in self._scores if checked.scored else ():
+            scores[_key(score)].append(score)
         return [
-            record
-            for record in records
-            if since <= getattr(record, time) < until and all(_holds(record, item) for item in checked.where)
+            span
+            for key in self._arrived
+            if matches(span := self._spans[key], checked) and all(judged(scores[key], item) for item in checked.scored)
         ]
 
-    def _select(self, checked: Plan) -> list[Record]:
-        time = TIME[checked.question.source]
-        found = self._matching(checked)[::-1]
-        found.sort(key=lambda record: getattr(record, time), reverse=True)
+    def _select(self, checked: Plan) -> tuple[list[Record], bool]:
+        """The answer to an ungrouped question, and whether there is more of it."""
+        question, descending = checked.question, checked.newest_first
+        found = self._matching(checked)
+        if descending:
+            found.reverse()
+        found.sort(key=place_of, reverse=descending)
         for item in reversed(checked.order):
             if item.column is not None:
                 _sort(found, item.descending, *_sort_keys(item.column))
-        return list(_cut(checked.question, found))
+        if checked.after is not None:
+            here, seen = checked.after
+            at = [record for record in found if place_of(record) == here]
+            found = at[seen:] + [record for record in found if _behind(place_of(record), here, descending)]
+        cut = list(_cut(question, found))
+        return cut, bool(cut) and question.offset + len(cut) < len(found)
+
+
+def _key(record: Record) -> Key:
+    return record.trace_id, record.span_id
+
+
+def _behind(place: Place, other: Place, descending: bool) -> bool:
+    return place < other if descending else place > other
 
 
 def _cut(question: Question, rows: list[Any]) -> list[Any]:
@@ -99,54 +144,8 @@ def _cut(question: Question, rows: list[Any]) -> list[Any]:
     return rows[question.offset : end]
 
 
-def _read(record: Record, item: Column) -> Any:
-    """A column of a record as a query returns it."""
-    if item.key is not None:
-        return _plain(getattr(record, item.field).get(item.key))
-    if item.name in ("date", "hour"):
-        source: Source = "spans" if isinstance(record, Span) else "scores"
-        moment = datetime.fromtimestamp(getattr(record, TIME[source]) // 10**9, UTC)
-        return moment.strftime("%Y-%m-%d" if item.name == "date" else "%Y-%m-%dT%H:00:00Z")
-    if isinstance(record, Span) and item.name in LINEAGE:
-        return getattr(record.lineage, item.name)
-    return _plain(getattr(record, item.name))
-
-
-def _plain(value: Any) -> Any:
-    """As it is after a trip through JSON."""
-    return value if isinstance(value, str | int | float | None) else msgspec.json.decode(msgspec.json.encode(value))
-
-
-def _number(value: Any) -> float | int | None:
-    return value if isinstance(value, int | float) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def _json(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
-
-
-def _holds(record: Record, item: Condition) -> bool:
-    value = _read(record, item.column)
-    if item.op in ("is null", "is not null"):
-        return (value is None) == (item.op == "is null")
-    if item.op in ("in", "not in"):
-        found = any(_same(value, wanted) for wanted in item.values) or (item.null and value is None)
-        return found == (item.op == "in")
-    [wanted] = item.values
-    if item.op == "!=":
-        return not _same(value, wanted)
-    if item.column.kind == "json":
-        return msgspec.json.encode(wanted)[1:-1] in msgspec.json.encode(value)
-    comparable = _text(value) if isinstance(wanted, str) else _number(value)
-    return comparable is not None and _COMPARE[item.op](comparable, wanted)
-
-
-def _same(value: Any, wanted: Any) -> bool:
-    return value is not None and isinstance(value, str) == isinstance(wanted, str) and bool(value == wanted)
 
 
 def _sort(rows: list[Any], descending: bool, *keys: Callable[[Any], Any]) -> None:
@@ -159,14 +158,15 @@ def _sort(rows: list[Any], descending: bool, *keys: Callable[[Any], Any]) -> Non
 
 def _sort_keys(item: Column) -> list[Callable[[Any], Any]]:
     if item.kind == "any":
-        return [lambda record: _number(_read(record, item)), lambda record: _text(_read(record, item))]
-    return [lambda record: _read(record, item)]
+        return [lambda record: number(read(record, item)), lambda record: text(read(record, item))]
+    return [lambda record: read(record, item)]
 
 
 def _groups(checked: Plan, records: list[Record]) -> list[Row]:
     groups: dict[tuple[str | None, ...], list[Record]] = {} if checked.columns else {(): []}
     for record in records:
-        groups.setdefault(tuple(_json(_read(record, item)) for item in checked.columns), []).append(record)
+        key = tuple(_json(read(record, item, checked.bucket_ns)) for item in checked.columns)
+        groups.setdefault(key, []).append(record)
     rows = [
         (
             *(None if key is None else msgspec.json.decode(key) for key in keys),
@@ -183,20 +183,22 @@ def _groups(checked: Plan, records: list[Record]) -> list[Row]:
 def _group_sort_keys(checked: Plan, index: int) -> list[Callable[[Row], Any]]:
     if index < len(checked.columns) and checked.columns[index].kind in ("json", "any"):
         return [
-            lambda row: None if isinstance(row[index], bool) else _number(row[index]),
+            lambda row: None if isinstance(row[index], bool) else number(row[index]),
             lambda row: _json(row[index]),
         ]
     return [lambda row: row[index]]
 
 
 def _measured(records: Sequence[Record], item: Aggregate, column: Column | None) -> Any:  # noqa: PLR0911 - one measure a line
-    values = [True if column is None else _read(record, column) for record in records]
+    values = [True if column is None else read(record, column) for record in records]
     if item.measure == "count":
         return sum(value is not None for value in values)
+    if item.measure == "distinct":
+        return len({_json(value) for value in values if value is not None})
     if column is not None and column.kind == "text":
         known = sorted(value for value in values if value is not None)
     else:
-        known = sorted(number for value in values if (number := _number(value)) is not None)
+        known = sorted(found for value in values if (found := number(value)) is not None)
     if not known:
         return None
     match item.measure:
@@ -209,7 +211,7 @@ def _measured(records: Sequence[Record], item: Aggregate, column: Column | None)
         case "max":
             return known[-1]
         case percentile:
-            return _quantile(known, int(percentile[1:]) / 100)
+            return _quantile(known, QUANTILES[percentile])
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, NamedTuple
 
-from noria.core.errors import InvalidInput
-from noria.core.questions import Aggregate, Filter, Order, Question
-from noria.stores.traces.schema import DERIVED, STORED, Column, Source, column, near
+import msgspec
 
+from noria.core.cursors import Position, descends, position
+from noria.core.errors import InvalidInput
+from noria.core.questions import Aggregate, Filter, Order, Question, ScoreFilter
+from noria.stores.traces.schema import DERIVED, STORED, Column, Source, column, near
+from noria.stores.traces.words import Phrase, phrases
+
+BUCKET = Column("time", "int")
+"""What ``time`` means among the groups: no column of a record, but the start of the bucket that its time falls into."""
+QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+"""Measures that are percentiles, each with its part."""
+_MOST = 10_000
+"""Most conditions, values, columns of one question: databases recurse into them."""
+_MOST_WORDS = 100
+"""Most phrases of a search text."""
 Test = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
 
 
@@ -26,6 +38,18 @@ class Condition(NamedTuple):
     """Values without null: one, or those of the list."""
     null: bool = False
     """For ``in`` and ``not in``: null was in the list."""
+
+
+class ScoreCondition(NamedTuple):
+    """A condition on the scores of a span by one scorer: that there is one that fits, or that there is none at all."""
+
+    scorer: str
+    source: str | None
+    """None: of any."""
+    absent: bool
+    """That there is none; then ``test`` is None."""
+    test: Condition | None
+    """What the value must be; None where any will do."""
 
 
 class Sort(NamedTuple):
@@ -48,6 +72,17 @@ class Plan(NamedTuple):
     measures: tuple[tuple[Aggregate, Column | None], ...]
     order: tuple[Sort, ...]
     grouped: bool
+    scored: tuple[ScoreCondition, ...] = ()
+    text: tuple[Phrase, ...] = ()
+    """All must occur, see :mod:`noria.stores.traces.words`."""
+    bucket_ns: int = 0
+    """Width of the buckets of ``time``; 0 where it is not among the groups."""
+    pages: bool = False
+    """Whether a cursor can go on from the answer."""
+    newest_first: bool = True
+    """How rows that ``order`` leaves equal are ordered by their place (:class:`noria.core.cursors.Place`)."""
+    after: Position | None = None
+    """Only rows behind this; those of the place itself but for the first ``seen``."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -66,20 +101,43 @@ def plan(question: Question) -> Plan:
     grouped = bool(question.group_by or question.measures)
     if grouped and question.columns:
         raise InvalidInput("A grouped question can't name columns.", hint="Name them in group_by or in a measure.")
-    if not all(0 <= number < 2**63 for number in (question.offset, question.limit or 0)):
-        raise InvalidInput("limit and offset are whole numbers from 0 to 2^63 - 1.")
+    _check_bounds(question)
     names = question.group_by if grouped else question.columns or (*STORED[source], *_measured(source))
     made = Plan(
         question=question,
         where=tuple(_condition(source, item) for item in question.where),
-        columns=tuple(column(source, name) for name in names),
+        columns=tuple(BUCKET if grouped and name == BUCKET.name else column(source, name) for name in names),
         measures=tuple((item, _measure(source, item)) for item in question.measures),
         order=(),
         grouped=grouped,
+        scored=tuple(_score_condition(item) for item in question.scored),
+        text=_phrases(question),
+        bucket_ns=_bucket(question),
+        pages=descends(question) is not None,
+        newest_first=descends(question) is not False,
     )
     if len(set(made.labels)) < len(made.labels):
         raise InvalidInput("Two columns of the answer have one name.", hint="Give the measures names.")
-    return made._replace(order=tuple(_sort(source, item, made) for item in question.order))
+    made = made._replace(order=tuple(_sort(source, item, made) for item in question.order))
+    if question.after is None:
+        return made
+    if not made.pages:
+        raise InvalidInput("Only an ungrouped question in order of time can go on from a cursor.", hint="Use offset.")
+    if question.offset:
+        raise InvalidInput("A question that goes on from a cursor can't skip rows.", hint="Leave offset away.")
+    return made._replace(after=position(question))
+
+
+def chosen(question: Question) -> Plan:
+    """``question`` as a choice of spans to delete or strip: all that match; limit, order and columns do not count.
+
+    Raises:
+        InvalidInput: it is for scores, grouped, or goes on from a cursor.
+    """
+    plain = msgspec.structs.replace(question, columns=(), order=(), limit=None, offset=0)
+    if question.after is not None:
+        raise InvalidInput("A cursor chooses no spans.", hint="Give conditions, or a time range.")
+    return plan(whole(plain, "spans"))
 
 
 def whole(question: Question, source: Source) -> Question:
@@ -95,6 +153,44 @@ def whole(question: Question, source: Source) -> Question:
     return question
 
 
+def _check_bounds(question: Question) -> None:
+    if not all(0 <= number < 2**63 for number in (question.offset, question.limit or 0)):
+        raise InvalidInput("limit and offset are whole numbers from 0 to 2^63 - 1.")
+    if not 0 <= question.tolerance < 1:
+        raise InvalidInput("tolerance is a relative error: from 0, which is exact, to less than 1.")
+    parts = (question.where, question.scored, question.columns, question.group_by, question.measures, question.order)
+    if sum(map(len, parts)) > _MOST:
+        raise InvalidInput(f"A question has at most {_MOST:,} conditions and columns.")
+    if question.source != "spans" and (question.scored or question.text is not None):
+        raise InvalidInput("Only spans have texts to search and scores to be chosen by.", hint="Ask for spans.")
+
+
+def _phrases(question: Question) -> tuple[Phrase, ...]:
+    if question.text is None:
+        return ()
+    found = phrases(question.text)
+    if len(found) > _MOST_WORDS:
+        raise InvalidInput(f"A search text has at most {_MOST_WORDS} words.")
+    return found
+
+
+def _bucket(question: Question) -> int:
+    asked, width = BUCKET.name in question.group_by, question.bucket_s
+    if asked != (width is not None):
+        raise InvalidInput("Buckets of time need both: time in group_by, and their width in bucket_s.")
+    if width is not None and not 0 < width * 10**9 < 2**63:
+        raise InvalidInput("bucket_s is a whole number of seconds, from 1 to 9,223,372,036.")
+    return (width or 0) * 10**9
+
+
+def _score_condition(item: ScoreFilter) -> ScoreCondition:
+    test = _condition("scores", Filter(column="value", op=item.op, value=item.value))
+    scorer = _encodable(Column("scorer", "text"), item.scorer)
+    if test.op in ("is null", "is not null"):
+        return ScoreCondition(scorer, item.source, test.op == "is null", None)
+    return ScoreCondition(scorer, item.source, False, test)
+
+
 def _measured(source: Source) -> tuple[str, ...]:
     return tuple(name for name, kind in DERIVED[source].items() if kind == "float")
 
@@ -107,6 +203,7 @@ def _measure(source: Source, item: Aggregate) -> Column | None:
     found = column(source, item.column)
     allowed = {
         "count": ("text", "int", "float", "bool", "json", "any"),
+        "distinct": ("text", "int", "float", "bool", "any"),
         "min": ("text", "int", "float", "bool", "any"),
         "max": ("text", "int", "float", "bool", "any"),
     }.get(item.measure, ("int", "float", "bool", "any"))
@@ -136,6 +233,8 @@ def _condition(source: Source, item: Filter) -> Condition:
     if item.op in ("in", "not in"):
         if not isinstance(item.value, list | tuple):
             raise InvalidInput(f"{item.op!r} on {item.column} needs a list.")
+        if len(item.value) > _MOST:
+            raise InvalidInput(f"The list for {item.column} has {len(item.value):,} values; {_MOST:,} are allowed.")
         values = tuple(_fitting(found, value) for value in item.value if value is not None)
         return Condition(found, item.op, values, None in item.value)
     if item.value is None:

@@ -134,6 +134,16 @@ def without_texts(attributes: str) -> str:
     return msgspec.json.encode(kept).decode()
 
 
+def stripped(span: Span) -> Span:
+    """A span without what :meth:`~noria.core.protocols.TraceStore.strip` removes."""
+    attributes = {
+        key: value for key, value in span.attributes.items() if not isinstance(value, str) or len(value) <= LONG_TEXT
+    }
+    return msgspec.structs.replace(
+        span, input=(), output=(), variables={}, documents=(), events=(), error_message=None, attributes=attributes
+    )
+
+
 def span_of(row: Sequence[Any]) -> Span:
     """The span of a row with all stored columns in order; JSON columns as text."""
     values = _values("spans", row)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from typing import Literal, NamedTuple
 
+from noria.core.cursors import TIME
 from noria.core.errors import InvalidInput
 from noria.core.requests import Lineage
 from noria.core.scores import Score
 from noria.core.spans import Span
+
+__all__ = ["DERIVED", "KEYED", "LINEAGE", "STORED", "TIME", "VERSION", "Column", "Kind", "Source", "column", "near"]
 
 VERSION = 2
 """Grows when tables change; a file with a newer one is refused, one with an older is migrated."""
@@ -75,12 +78,11 @@ STORED: dict[Source, dict[str, Kind]] = {
 }
 """One column for each field, in the order of the struct."""
 DERIVED: dict[Source, dict[str, Kind]] = {
-    "spans": {"duration_s": "float", "date": "text", "hour": "text"},
+    "spans": {"duration_s": "float", "failed": "bool", "model": "text", "date": "text", "hour": "text"},
     "scores": {"date": "text", "hour": "text"},
 }
-"""Computed: ``Span.duration_s``, and the UTC day and hour (``2026-11-23``, ``2026-11-23T06:00:00Z``) of the time."""
-TIME: dict[Source, str] = {"spans": "start_ns", "scores": "time_ns"}
-"""What ``since_ns`` and ``until_ns`` bound."""
+"""Computed: ``Span.duration_s``; whether the status is ``error``, so that the mean is the error rate; the model as asked
+for, else as it named itself; and the UTC day and hour (``2026-11-23``, ``2026-11-23T06:00:00Z``) of the time."""
 KEYED: dict[Source, tuple[str, ...]] = {"spans": ("attributes", "params", "variables"), "scores": ("metadata",)}
 """Objects whose keys can be asked for."""
 
