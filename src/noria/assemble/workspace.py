@@ -18,6 +18,7 @@ from noria.assemble.clock import now
 from noria.assemble.cut_calls import CutCalls
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
+from noria.assemble.exchange import Exchange
 from noria.assemble.identifiers import new_id
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
@@ -76,6 +77,8 @@ class Workspace:
         """Prompts, apps, models, data sets, experiments, monitors."""
         self.traces: TraceStore = traces
         """Spans and scores."""
+        self.exchange = Exchange(traces)
+        """Exports and imports of the record."""
         self._store = traces
         self._folder = folder
         self._blobs = blobs

@@ -8,6 +8,7 @@ import click
 
 from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
+from noria.cli.exchange import export_traces, import_traces
 from noria.cli.groups import group
 from noria.cli.tables import coloured, dollars, seconds, short_id, table, tokens, when
 from noria.cli.terminal import harmless
@@ -27,6 +28,10 @@ _COLOURS = {"ok": "green", "error": "red", "cancelled": "yellow"}
 @group()
 def traces() -> None:
     """The record: every call is a span, spans of one trace are a tree, scores hang on spans."""
+
+
+traces.add_command(export_traces)
+traces.add_command(import_traces)
 
 
 @traces.command("list")

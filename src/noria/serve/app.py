@@ -29,6 +29,7 @@ from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.datasets import DatasetsController
 from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
+from noria.serve.api.exports import ExportsController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
@@ -145,6 +146,7 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
             AppsController,
             DatasetsController,
             ExperimentsController,
+            ExportsController,
             ModelsController,
             MonitorsController,
             PromptsController,

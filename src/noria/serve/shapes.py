@@ -213,3 +213,25 @@ class OTelSpan(Noun):
     """End, nanoseconds since 1970 UTC."""
     attributes: dict[str, Any]
     """Attributes under their names in the semantic conventions for generative AI, Noria's own under ``noria.``."""
+
+
+class RecordsPage(Noun):
+    """A part of an export."""
+
+    spans: tuple[Span, ...]
+    """The next spans."""
+    scores: tuple[Score, ...]
+    """The scores on them."""
+    cursor: str
+    """Where to go on. Opaque; only for the same selection."""
+    more: bool
+    """False at the end of what is there now."""
+
+
+class PutRecords(Noun, forbid_unknown_fields=True):
+    """Spans and scores from elsewhere."""
+
+    spans: tuple[Span, ...] = ()
+    """Spans; one that is there already is replaced."""
+    scores: tuple[Score, ...] = ()
+    """Scores; without a ``trace_id`` it is looked up by ``span_id``."""
