@@ -11,6 +11,7 @@ from noria.bridges.files.importing import check
 from noria.bridges.files.records import Records
 from noria.bridges.files.walk import PAGE, Page, Selection, page, scores_by_span, walk
 from noria.core.errors import InvalidInput
+from noria.core.identity import canonical
 from noria.core.protocols import TraceStore
 from noria.core.questions import Filter, Question
 from noria.core.scores import Score
@@ -96,7 +97,7 @@ class Exchange:
 
 def _content(score: Score) -> bytes:
     try:
-        return msgspec.json.encode(score, order="sorted")
+        return canonical(score)
     except UnicodeEncodeError as error:
         raise InvalidInput("A score holds half a surrogate pair, which is no text.") from error
 

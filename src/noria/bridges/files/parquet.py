@@ -18,11 +18,16 @@ _TYPES: dict[Kind, str] = {
     "boolean": "BOOLEAN",
     "json": "JSON",
 }
-_LONGEST_LINE = 1 << 30
 
 
-def write_parquet(lines: Path, target: Path) -> None:
-    """Make the Parquet file ``target`` of a file of lines, which may be compressed with gzip.
+_BUFFER = 1 << 20
+
+
+def write_parquet(lines: Path, target: Path, *, longest: int) -> None:
+    """Make the Parquet file ``target`` of a file of lines that is packed with gzip.
+
+    Arguments:
+        longest: bytes of its longest line, or more; DuckDB reserves twice as many.
 
     Raises:
         StorageFull: it can't be written.
@@ -34,7 +39,7 @@ def write_parquet(lines: Path, target: Path) -> None:
         f'CAST("{name}" AS VARCHAR) AS "{name}"' if kind == "json" else f'"{name}"' for name, kind in COLUMNS.items()
     )
     # Only names and types of our own are spliced in, beside two paths whose quotes are doubled: COPY takes no parameters.
-    source = f"read_json({_quoted(lines)}, format = 'newline_delimited', compression = 'gzip', maximum_object_size = {_LONGEST_LINE}, columns = {{{columns}}})"
+    source = f"read_json({_quoted(lines)}, format = 'newline_delimited', compression = 'gzip', maximum_object_size = {max(longest + 1, _BUFFER)}, columns = {{{columns}}})"
     options = "FORMAT parquet, COMPRESSION zstd"
     with duckdb.connect() as connection:
         try:

@@ -100,7 +100,7 @@ async def _scores_on(store: TraceStore, spans: Sequence[Span]) -> tuple[Score, .
         Question(
             source="scores",
             where=(Filter(column="trace_id", op="in", value=traces),),
-            order=(Order(column="time_ns"),),
+            order=(Order(column="time_ns"), Order(column="scorer")),
             limit=None,
         )
     )

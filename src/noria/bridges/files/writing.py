@@ -57,11 +57,12 @@ def whole_file(path: Path, format: OutFormat, *, overwrite: bool = False) -> Ite
                 if packed
                 else lines.open("wb") as file
             ):
-                yield lambda records: _write_lines(file, records)
+                writer = _Lines(file)
+                yield writer.write
             ready = lines
             if format == "parquet":
                 ready = _beside(stack, path)
-                write_parquet(lines, ready)
+                write_parquet(lines, ready, longest=writer.longest)
             _settle(ready, path)
     except OSError as error:
         raise StorageFull(
@@ -69,9 +70,18 @@ def whole_file(path: Path, format: OutFormat, *, overwrite: bool = False) -> Ite
         ) from error
 
 
-def _write_lines(file: gzip.GzipFile | BufferedWriter, records: Records) -> None:
-    for span, scores in scores_by_span(records):
-        file.write(encode_line(span, scores))
+class _Lines:
+    """A file of lines that knows its longest."""
+
+    def __init__(self, file: gzip.GzipFile | BufferedWriter) -> None:
+        self._file = file
+        self.longest = 0
+
+    def write(self, records: Records) -> None:
+        for span, scores in scores_by_span(records):
+            line = encode_line(span, scores)
+            self.longest = max(self.longest, len(line))
+            self._file.write(line)
 
 
 def _beside(stack: contextlib.ExitStack, path: Path) -> Path:

@@ -15,10 +15,10 @@ from noria.serve.shapes import PutRecords, RecordsPage
 
 Since = Annotated[
     int | None,
-    QueryParameter(ge=0, lt=2**63, description="Spans that started then or later, nanoseconds since 1970 UTC."),
+    QueryParameter(ge=0, le=2**63 - 1, description="Spans that started then or later, nanoseconds since 1970 UTC."),
 ]
 Until = Annotated[
-    int | None, QueryParameter(ge=0, lt=2**63, description="Spans that started before, nanoseconds since 1970 UTC.")
+    int | None, QueryParameter(ge=0, le=2**63 - 1, description="Spans that started before, nanoseconds since 1970 UTC.")
 ]
 PageSize = Annotated[int, QueryParameter(ge=1, le=5_000, description="Most spans.")]
 
