@@ -22,6 +22,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_CATALOGUE": "postgresql+psycopg://x", "NORIA_BLOBS": "memory://x", "NORIA_URL": "http://x",
         "NORIA_PROVIDERS": '{"mine": {"base_url": "http://127.0.0.1:1/v1"}}', "NORIA_LOG_LEVEL": "error",
         "NORIA_DURABILITY": "os", "NORIA_KEEP_FREE_MB": "5",
+        "NORIA_OTLP_MAX_BODY_BYTES": "2048", "NORIA_OTLP_GRPC_PORT": "4317", "NORIA_LARGE_CONTENT_BYTES": "1024",
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())
     found = load_settings(given, tmp_path)
@@ -38,6 +39,9 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         ({"NORIA_KEEP_FREE_MB": "-1"}, "", "NORIA_KEEP_FREE_MB is a number of megabytes, not '-1'"),
         ({}, "keep_free_mb = -1", "keep_free_mb is a number of megabytes, not -1"),
         ({"NORIA_DURABILITY": "maybe"}, "", "Invalid enum value 'maybe'"),
+        ({"NORIA_OTLP_GRPC_PORT": "70000"}, "", "70000 is no port"),
+        ({"NORIA_LARGE_CONTENT_BYTES": "1 MB"}, "", "NORIA_LARGE_CONTENT_BYTES is a number of bytes, not '1 MB'"),
+        ({}, "large_content_bytes = 1", "must be at least 1024"),
         ({"NORIA_PROVIDERS": "{"}, "", "NORIA_PROVIDERS is not valid JSON"),
         ({}, "prot = 1", "unknown field `prot`"),
         ({}, "port = ", "noria.toml is not valid TOML"),

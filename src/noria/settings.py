@@ -88,6 +88,12 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Megabytes that records leave free on the data folder's disk; with less they are refused until there is room."""
     blobs: str = ""
     """fsspec URL of the blob store; empty: a folder in the data folder."""
+    otlp_max_body_bytes: int = 64 * 1024 * 1024
+    """Largest OTLP request, bytes after decompression."""
+    otlp_grpc_port: int = 0
+    """Port for OTLP over gRPC, usually 4317; 0 listens on none. Needs the extra ``noria[grpc]``."""
+    large_content_bytes: int = 256 * 1024
+    """Texts and other contents of at least this size leave their records from elsewhere for the blob store."""
     providers: dict[str, Provider] = {}
     """Servers that models are called on, by name."""
     url: str = ""
@@ -112,7 +118,13 @@ OTHER_VARIABLES: dict[str, str] = {
     "NORIA_API_KEY": "the admin key; by default one is made on first start and kept in the data folder",
 }
 """Variables that are no setting."""
-_WHOLE = {"port": "a port number", "keep_free_mb": "a number of megabytes"}
+_WHOLE = {
+    "port": "a port number",
+    "keep_free_mb": "a number of megabytes",
+    "otlp_max_body_bytes": "a number of bytes",
+    "otlp_grpc_port": "a port number",
+    "large_content_bytes": "a number of bytes",
+}
 """Settings that are whole numbers, and of what."""
 
 
@@ -178,10 +190,13 @@ def _convert(values: Mapping[str, Any], where: str) -> Settings:
     except msgspec.ValidationError as error:
         known = ", ".join(Settings.__struct_fields__)
         raise InvalidInput(f"{where}: {error}.", hint=f"The settings are: {known}.") from error
-    if not 0 <= settings.port < 2**16:
-        raise InvalidInput(f"{where}: {settings.port} is no port; choose 0 to 65535.")
     if settings.keep_free_mb < 0:
         raise InvalidInput(f"{where}: keep_free_mb is a number of megabytes, not {settings.keep_free_mb}.")
+    for port in (settings.port, settings.otlp_grpc_port):
+        if not 0 <= port < 2**16:
+            raise InvalidInput(f"{where}: {port} is no port; choose 0 to 65535.")
+    if settings.large_content_bytes < 1024 or settings.otlp_max_body_bytes < 1024:
+        raise InvalidInput(f"{where}: large_content_bytes and otlp_max_body_bytes must be at least 1024.")
     return settings
 
 

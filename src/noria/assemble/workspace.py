@@ -20,6 +20,7 @@ from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.exchange import Exchange
 from noria.assemble.identifiers import new_id
+from noria.assemble.intake import OtlpIntake
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.replies import RememberedReplies
@@ -93,6 +94,8 @@ class Workspace:
         """Scorers on live traffic."""
         recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
         self._recorded = recorded
+        self.intake = OtlpIntake(traces, blobs, price=price_of, now=now, large=settings.large_content_bytes)
+        """Takes OpenTelemetry traffic."""
         self._cut_calls = CutCalls(lambda span: traces.append([span]))
         self.target: Target = recorded
         """Answers every name, and records every call."""
@@ -221,6 +224,7 @@ class Workspace:
             "noria_monitor_scores_total": self.monitors.live.scored,
             "noria_monitor_skipped_total": self.monitors.live.skipped,
             "noria_monitor_failed_total": self.monitors.live.failed,
+            **self.intake.numbers(),
         }
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
 """The application: one door that checks every request, then the route that answers it.
 
-/v1/...        the gateway, raw ASGI
+/v1/...        the gateway, and OTLP's intake (traces, logs, metrics), raw ASGI
 /api/...       the REST API (Litestar)
 /healthz       the process runs            /readyz   it can take calls
 /metrics       Prometheus                  /login    exchanges a link's token for a session
@@ -40,6 +40,7 @@ from noria.serve.failures import own_error
 from noria.serve.gateway import Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
 from noria.serve.openapi import NounSchemas, openapi_config
+from noria.serve.otlp import Otlp
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.wires import openai_chat
 
@@ -62,10 +63,14 @@ class Application:
         self._access = access
         self._metrics = metrics_page(workspace.numbers)
         gateway = Gateway(workspace.target, workspace.callable_models, workspace.new_trace_id)
+        otlp = Otlp(workspace)
         files = {name: _readable(_file(file)) for name, file in static_files().items()}
         self.routes: Routes = {
             "/v1/chat/completions": {"POST": gateway.chat_completions},
             "/v1/models": _readable(gateway.list_models),
+            "/v1/traces": {"POST": otlp.traces},
+            "/v1/logs": {"POST": otlp.logs},
+            "/v1/metrics": {"POST": otlp.metrics},
             "/healthz": _readable(self._healthz),
             "/readyz": _readable(self._readyz),
             "/metrics": _readable(self._show_metrics),

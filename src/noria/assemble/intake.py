@@ -1,0 +1,154 @@
+"""OpenTelemetry traffic taken in: read, made durable, answered.
+
+An answer says that everything it does not name as rejected is durable. Requests that are sent again change nothing:
+spans replace their earlier copies, and judgements that are there already are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+
+import structlog
+
+from noria.bridges.otlp import answers
+from noria.bridges.otlp.answers import Encoding, Signal
+from noria.bridges.otlp.problems import REASONS, Notes, Problem, Problems
+from noria.bridges.otlp.traffic import Reader, Records
+from noria.core.errors import InvalidInput, NoriaError, Unavailable
+from noria.core.protocols import BlobStore, TraceStore
+from noria.core.questions import Filter, Question
+from noria.core.scores import Score
+from noria.core.spans import Span
+
+_INLINE_BYTES = 192 * 1024
+"""Larger bodies are read in a thread: some 150 spans, 10 ms."""
+
+__all__ = ["Encoding", "OtlpIntake", "Problem", "Signal", "refusal"]
+
+log = structlog.get_logger(__name__)
+
+
+class OtlpIntake:
+    """Takes OTLP requests.
+
+    Arguments:
+        traces: where the records go.
+        blobs: where large contents go.
+        price: what a call costs, where its sender did not say so.
+        now: the clock.
+        large: bytes from which contents are large.
+    """
+
+    def __init__(
+        self,
+        traces: TraceStore,
+        blobs: BlobStore,
+        *,
+        price: Callable[[Span], float | None],
+        now: Callable[[], int],
+        large: int,
+    ) -> None:
+        self._traces = traces
+        self._now = now
+        self._reader = Reader(price, blobs.put, large)
+        self._problems = Problems()
+        self._counts = dict.fromkeys(("requests", "spans", "scores", "rejected", "turned_away"), 0)
+
+    async def take(self, signal: Signal, body: bytes, encoding: Encoding) -> bytes:
+        """Make a request's records durable, then answer it.
+
+        Arguments:
+            signal: what the request holds.
+            body: the request, decompressed.
+            encoding: how it is written, and how the answer will be.
+
+        Raises:
+            InvalidInput: the body can't be decoded; nothing was kept.
+            Unavailable: the store can't take records now; nothing was kept, and sending it again is right.
+        """
+        notes = Notes(self._now())
+        try:
+            if len(body) > _INLINE_BYTES:
+                records = await asyncio.to_thread(self._reader.read, signal, body, encoding, notes)
+            else:
+                records = self._reader.read(signal, body, encoding, notes)
+        except InvalidInput:
+            notes.note("bad_body")
+            self._problems.add(notes.problems)
+            raise
+        scores = await self._new(records.scores)
+        spans = records.spans
+        try:
+            await self._append(spans, scores, notes)
+        finally:
+            self._problems.add(notes.problems)
+        return self._answer(signal, encoding, records, notes)
+
+    def turned_away(self) -> None:
+        """Count a request that was answered with 429 or 503."""
+        self._counts["turned_away"] += 1
+
+    def problems(self) -> Sequence[Problem]:
+        """The latest problems, newest first."""
+        return self._problems.latest()
+
+    def numbers(self) -> Mapping[str, float]:
+        """For ``/metrics``."""
+        counts = {f"noria_intake_{name}_total": float(count) for name, count in self._counts.items()}
+        return {**counts, **self._problems.numbers()}
+
+    def _answer(self, signal: Signal, encoding: Encoding, records: Records, notes: Notes) -> bytes:
+        refused = notes.refused
+        rejected = sum(refused.values())
+        self._counts["requests"] += 1
+        self._counts["spans"] += len(records.spans) - refused.get("not_storable", 0)
+        self._counts["scores"] += len(records.scores)
+        self._counts["rejected"] += rejected
+        why = " ".join(f"{count} × {name}: {REASONS[name][1]}" for name, count in refused.items())
+        if why:
+            log.info("intake.rejected", records=rejected, reasons=refused)
+            why = f"{rejected} of {records.received} were not kept. {why}"
+        return answers.accepted(signal, encoding, rejected=rejected, message=why)
+
+    async def _append(self, spans: Sequence[Span], scores: Sequence[Score], notes: Notes) -> None:
+        """Append all of them. One that the store has no form for sinks no other."""
+        if not spans and not scores:
+            return
+        try:
+            await self._traces.append(spans, scores)
+        except InvalidInput as error:
+            if len(spans) + len(scores) > 1:
+                for some in (spans[: len(spans) // 2], spans[len(spans) // 2 :]):
+                    await self._append(some, (), notes)
+                for judged in (scores[: len(scores) // 2], scores[len(scores) // 2 :]):
+                    await self._append((), judged, notes)
+                return
+            record: Span | Score = spans[0] if spans else scores[0]
+            notes.note("not_storable", trace_id=record.trace_id, span_id=record.span_id)
+            log.warning("intake.not_storable", error=str(error))
+
+    async def _new(self, scores: Sequence[Score]) -> Sequence[Score]:
+        """The scores that are not on record yet: a request that is sent again must not judge twice."""
+        if not scores:
+            return scores
+        traces = sorted({score.trace_id for score in scores})
+        where = (Filter(column="trace_id", op="in", value=traces),)
+        known = await self._traces.scores(Question(source="scores", where=where, limit=None))
+        seen = {_identity(score) for score in known}
+        return [score for score in scores if _identity(score) not in seen]
+
+
+def refusal(error: NoriaError, encoding: Encoding) -> bytes:
+    """The body that tells an exporter why nothing of its request was kept."""
+    if isinstance(error, Unavailable):
+        full = error.status == HTTPStatus.TOO_MANY_REQUESTS
+        code = answers.RESOURCE_EXHAUSTED if full else answers.UNAVAILABLE
+        return answers.refused(encoding, code, str(error), retry_after_s=error.retry_after_s)
+    code = answers.INVALID_ARGUMENT if isinstance(error, InvalidInput) else answers.INTERNAL
+    return answers.refused(encoding, code, str(error))
+
+
+def _identity(score: Score) -> tuple[object, ...]:
+    return (score.trace_id, score.span_id, score.scorer, score.time_ns, score.value, score.source)
