@@ -40,7 +40,7 @@ def test_help_of_a_command_is_its_help(noria: Noria) -> None:
     [
         (("promts",), "There is no command 'promts'. Did you mean prompts"),
         (("prompts", "lst"), "There is no command 'lst'. Did you mean list?"),
-        (("xyz",), "There are: apps, datasets"),
+        (("xyz",), "There are: apps, audit"),
         (("help", "prompts", "psh"), "Did you mean push?"),
         (("help", "prompts", "push", "deeper"), "has no commands"),
         (("prompts", "list", "--jsn"), "--json"),

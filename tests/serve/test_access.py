@@ -37,6 +37,8 @@ RULES = {
     "/api/apps/{name}/releases": "key",
     "/api/apps/{name}/rollback": "key",
     "/api/apps/{name}/variants/{variant}": "key",
+    "/api/audit": "key",
+    "/api/audit/verify": "key",
     "/api/datasets": "key",
     "/api/datasets/{ref}": "key",
     "/api/datasets/{ref}/cases": "key",

@@ -65,7 +65,9 @@ def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[st
     url = request.getfixturevalue("postgres_catalogue")
     yield url
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("ALTER TABLE audit_log DISABLE TRIGGER USER")
         connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+        connection.execute("ALTER TABLE audit_log ENABLE TRIGGER USER")
 
 
 @pytest.fixture

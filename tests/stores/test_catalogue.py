@@ -87,7 +87,7 @@ def next_version(tmp_path: Path) -> Callable[[str], Path]:
         (folder / "env.py").write_text((MIGRATIONS / "env.py").read_text())
         for step in (MIGRATIONS / "versions").glob("r*.py"):
             (folder / "versions" / step.name).write_text(step.read_text())
-        (folder / "versions" / "r0002.py").write_text(
+        (folder / "versions" / "r_next.py").write_text(
             "from alembic import op\nimport sqlalchemy as sa\n"
             f"revision = 'next'\ndown_revision = {HEAD!r}\ndef upgrade():\n{lines}"
         )
@@ -119,7 +119,7 @@ GOOD = "    op.create_table('extra', sa.Column('id', sa.Integer))\n"
 
 def test_an_older_catalogue_is_upgraded(database: Database, next_version: Callable[[str], Path]) -> None:
     tables, _, _ = state(database)
-    assert migrate(database, migrations=next_version(GOOD), head="next") == "next"
+    assert migrate(database, now=fixed, migrations=next_version(GOOD), head="next") == "next"
     assert state(database) == (tables | {"extra"}, "next", 1)
 
 
@@ -129,7 +129,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(
     before = state(database)
     broken = GOOD + "    op.execute('DELETE FROM prompt_versions')\n    op.drop_table('models')\n    1 / 0\n"
     with pytest.raises(ZeroDivisionError):
-        migrate(database, migrations=next_version(broken), head="next")
+        migrate(database, now=fixed, migrations=next_version(broken), head="next")
     assert state(database) == before
 
 

@@ -9,6 +9,7 @@ from noria.assemble.engines import EnginePool
 from noria.assemble.identifiers import new_id
 from noria.assemble.pulls import Pulls, Report
 from noria.assemble.reports import ModelReport, PullProgress
+from noria.core.audit import SYSTEM
 from noria.core.errors import Conflict
 from noria.core.models import EngineOptions, LocalModel
 from noria.core.protocols import BlobStore
@@ -31,7 +32,7 @@ class LocalModels:
         models = await asyncio.to_thread(self._catalogue.list)
         return [ModelReport(model=model, engine=self._engines.status(model.id)) for model in models]
 
-    def start_pull(self, reference: str, *, name: str | None, options: EngineOptions) -> PullProgress:
+    def start_pull(self, reference: str, *, name: str | None, options: EngineOptions, by: str = SYSTEM) -> PullProgress:
         """Begin to fetch weights and to register them as a model, in place of what had its name before."""
 
         async def fetch(report: Report) -> LocalModel:
@@ -45,7 +46,7 @@ class LocalModels:
             except Conflict:
                 await self._let_go(model)  # weights that were fetched for nothing
                 raise
-            await asyncio.to_thread(self._catalogue.put, model)
+            await asyncio.to_thread(self._catalogue.put, model, by=by)
             for other in replaced:
                 await self._let_go(other)
             return model
@@ -62,7 +63,7 @@ class LocalModels:
         await self._engines.engine(model).start()
         return ModelReport(model=model, engine=self._engines.status(model.id))
 
-    async def remove(self, name: str) -> LocalModel:
+    async def remove(self, name: str, *, by: str = SYSTEM) -> LocalModel:
         """Forget a model; stop its engine and delete its weights where no other model uses them.
 
         Raises:
@@ -72,7 +73,7 @@ class LocalModels:
         await self._refuse_in_force(
             await asyncio.to_thread(self._catalogue.get, name), "promote a variant of another model first"
         )
-        model = await asyncio.to_thread(self._catalogue.remove, name)
+        model = await asyncio.to_thread(self._catalogue.remove, name, by=by)
         await self._let_go(model)
         return model
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 import structlog
 
 from noria.assemble.clock import now
+from noria.core.audit import SYSTEM
 from noria.core.errors import InvalidInput
 from noria.core.monitors import Monitor
 from noria.core.scores import Score, Scorer, ScorerSpec
@@ -53,9 +54,9 @@ class Monitoring:
             Monitor(name=name, app=app, scorer=scorer, rate=rate, created_ns=now(), created_by=by)
         )
 
-    def detach(self, name: str) -> Monitor:
+    def detach(self, name: str, *, by: str = SYSTEM) -> Monitor:
         """Detach it; its scores stay. Raises ``UnknownName``."""
-        return self._catalogue.monitors.remove(name)
+        return self._catalogue.monitors.remove(name, by=by)
 
     def attached(self, app: str) -> Sequence[tuple[Monitor, Scorer]]:
         """An app's monitors with their scorers, read again only when the catalogue has changed."""

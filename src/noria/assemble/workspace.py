@@ -25,7 +25,9 @@ from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.replies import RememberedReplies
 from noria.assemble.spools import spool_as
+from noria.assemble.starts import note_key, note_settings
 from noria.core.apps import Variant
+from noria.core.audit import SYSTEM
 from noria.core.datasets import Case, Dataset, dataset_id
 from noria.core.errors import InvalidInput
 from noria.core.events import Reply
@@ -74,6 +76,9 @@ class Workspace:
         """What repeating an experiment needs."""
         self.key = Secret(folder.admin_key(environ.get("NORIA_API_KEY")))
         """The admin key."""
+        self._key_given = bool(environ.get("NORIA_API_KEY", "").strip())
+        if not self._key_given:
+            note_key(catalogue.audit, self.key.reveal())
         self.catalogue = catalogue
         """Prompts, apps, models, data sets, experiments, monitors."""
         self.traces: TraceStore = traces
@@ -178,14 +183,14 @@ class Workspace:
         name, _, ref = written.partition("@")
         return self.catalogue.prompts.get(name, ref or None).prompt_id
 
-    def put_dataset(self, name: str, cases: Sequence[Case]) -> Dataset:
+    def put_dataset(self, name: str, cases: Sequence[Case], *, by: str = SYSTEM) -> Dataset:
         """Store a version of a data set. Raises ``InvalidInput`` when it is empty."""
         if not cases:
             raise InvalidInput(f"The data set {name!r} has no cases.", kept="Nothing was stored.")
         columns = tuple(dict.fromkeys(column for case in cases for column in case.input))
         blob = self._blobs.put(encode_cases(cases))
         dataset = Dataset(id=dataset_id(cases), name=name, size=len(cases), blob=blob, columns=columns)
-        self.catalogue.datasets.put(dataset)
+        self.catalogue.datasets.put(dataset, by=by)
         return dataset
 
     def cases(self, dataset_id: str) -> list[Case]:
@@ -205,8 +210,13 @@ class Workspace:
     # -- the workspace itself ------------------------------------------------------------------------------------
 
     def announce(self, url: str) -> None:
-        """Tell other processes where this one answers."""
+        """Tell other processes where this one answers, and the audit log when it does so with other settings."""
         self._folder.set_url(url)
+        note_settings(self.catalogue.audit, self.settings, key_from_environment=self._key_given, version=self.version)
+
+    def note_login(self) -> None:
+        """Tell the audit log that a login link was used."""
+        self.catalogue.audit.add("key.used", "login link", by="admin")
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""

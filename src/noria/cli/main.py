@@ -17,6 +17,7 @@ from noria.cli.terminal import obey_no_color, prepare_streams, silence_stdout
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "apps": ("noria.cli.apps:apps", "Apps, their variants and releases."),
+    "audit": ("noria.cli.audit:audit", "The audit log: list and verify."),
     "datasets": ("noria.cli.datasets:datasets", "Data sets and their versions."),
     "demo": ("noria.cli.demo:demo", "Once round the loop, on a real model and real data."),
     "eval": ("noria.cli.evaluate:evaluate", "Run an evaluation file; resumes what was interrupted."),

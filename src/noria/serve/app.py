@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,7 @@ from noria.core.errors import InvalidInput, NoriaError, NotAllowed, UnknownName
 from noria.core.struct import spelt_out
 from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
+from noria.serve.api.audit import AuditController
 from noria.serve.api.datasets import DatasetsController
 from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
@@ -130,6 +132,7 @@ class Application:
         except NotAllowed as error:
             await respond(send, error.status, str(error).encode(), "text/plain; charset=utf-8", PAGE_HEADERS)
             return
+        await asyncio.to_thread(self._workspace.note_login)
         cookie = self._access.cookie_header(session, secure=scope.get("scheme") == "https")
         fields = ((b"location", b"/"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"))
         await respond(send, 303, b"", "text/plain", fields)
@@ -149,6 +152,7 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
         path="/api",
         route_handlers=[
             AppsController,
+            AuditController,
             DatasetsController,
             ExperimentsController,
             ExportsController,

@@ -25,9 +25,9 @@ class AppsController(Controller):
         return workspace.catalogue.apps.list()
 
     @post(sync_to_thread=True)
-    def put_app(self, workspace: NamedDependency[Workspace], data: JSONBody[PutApp]) -> App:
+    def put_app(self, workspace: NamedDependency[Workspace], data: JSONBody[PutApp], actor: Actor = ADMIN) -> App:
         """Make an app, or change its description."""
-        return workspace.catalogue.apps.put(data.name, data.description)
+        return workspace.catalogue.apps.put(data.name, data.description, by=actor)
 
     @get("/{name:str}", sync_to_thread=True)
     def show_app(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> App:

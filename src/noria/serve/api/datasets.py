@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from noria.assemble import Workspace
 from noria.core.datasets import Case, Dataset
+from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.api.paging import Limit, Offset
 from noria.serve.shapes import PutDataset
 
@@ -24,9 +25,11 @@ class DatasetsController(Controller):
         return workspace.catalogue.datasets.list()
 
     @post(sync_to_thread=True, request_max_body_size=512 * 1024 * 1024)
-    def put_dataset(self, workspace: NamedDependency[Workspace], data: JSONBody[PutDataset]) -> Dataset:
+    def put_dataset(
+        self, workspace: NamedDependency[Workspace], data: JSONBody[PutDataset], actor: Actor = ADMIN
+    ) -> Dataset:
         """Store a version; the same cases have the same id and are stored once."""
-        return workspace.put_dataset(data.name, data.cases)
+        return workspace.put_dataset(data.name, data.cases, by=actor)
 
     @get("/{ref:str}", sync_to_thread=True)
     def show_dataset(self, workspace: NamedDependency[Workspace], ref: FromPath[str]) -> Dataset:

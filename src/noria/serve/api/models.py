@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from noria.assemble import ModelReport, PullProgress, Workspace
 from noria.core.models import LocalModel
+from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import PullModel
 
 
@@ -23,9 +24,11 @@ class ModelsController(Controller):
         return await workspace.models.reports()
 
     @post()
-    async def pull(self, workspace: NamedDependency[Workspace], data: JSONBody[PullModel]) -> PullProgress:
+    async def pull(
+        self, workspace: NamedDependency[Workspace], data: JSONBody[PullModel], actor: Actor = ADMIN
+    ) -> PullProgress:
         """Begin to fetch weights; ask for the progress under the id that is returned."""
-        return workspace.models.start_pull(data.reference, name=data.name, options=data.options)
+        return workspace.models.start_pull(data.reference, name=data.name, options=data.options, by=actor)
 
     @get("/pulls/{pull_id:str}")
     async def pull_progress(self, workspace: NamedDependency[Workspace], pull_id: FromPath[str]) -> PullProgress:
@@ -38,6 +41,8 @@ class ModelsController(Controller):
         return await workspace.models.warm(name)
 
     @delete("/{name:str}", status_code=200)
-    async def remove(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> LocalModel:
+    async def remove(
+        self, workspace: NamedDependency[Workspace], name: FromPath[str], actor: Actor = ADMIN
+    ) -> LocalModel:
         """Forget a model, stop its engine, and delete weights that no other model uses."""
-        return await workspace.models.remove(name)
+        return await workspace.models.remove(name, by=actor)

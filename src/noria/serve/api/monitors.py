@@ -36,6 +36,6 @@ class MonitorsController(Controller):
         return workspace.monitors.attach(data.name, app=data.app, scorer=data.scorer, rate=data.rate, by=actor)
 
     @delete("/{name:str}", status_code=200, sync_to_thread=True)
-    def detach(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> Monitor:
+    def detach(self, workspace: NamedDependency[Workspace], name: FromPath[str], actor: Actor = ADMIN) -> Monitor:
         """Detach it; its scores stay."""
-        return workspace.monitors.detach(name)
+        return workspace.monitors.detach(name, by=actor)

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, insert, select, update
 
 from noria.core.apps import App, NamedVariant, Release, Share, Variant
+from noria.core.audit import SYSTEM
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import Clock
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.names import check_name, check_text, find_id, unknown
 from noria.stores.catalogue.records import decode, encode
@@ -25,7 +27,7 @@ class Apps:
         self._database = database
         self._now = now
 
-    def put(self, name: str, description: str = "") -> App:
+    def put(self, name: str, description: str = "", *, by: str = SYSTEM) -> App:
         """Make the app, or give it another description; an empty one leaves what is there."""
         check_name("app", name)
         check_text("description", description)
@@ -34,8 +36,10 @@ class Apps:
             if connection.execute(select(apps.c.name).where(made)).first() is None:
                 values = {"name": name, "description": description, "created_ns": self._now()}
                 connection.execute(insert(apps).values(values))
+                record(connection, self._now, "app.made", name, by=by)
             elif description:
                 connection.execute(update(apps).where(made).values(description=description))
+                record(connection, self._now, "app.described", name, by=by)
             return _apps(connection, name)[0]
 
     def get(self, name: str) -> App:
@@ -68,6 +72,13 @@ class Apps:
             keep_variant(connection, variant.id, body)
             values = {"app": app, "name": name, "variant_id": variant.id, "created_ns": self._now(), "created_by": by}
             connection.execute(insert(app_variants).values(values))
+            details = {
+                "variant": name,
+                "variant_id": variant.id,
+                "model": variant.model,
+                "prompt_id": variant.prompt_id,
+            }
+            record(connection, self._now, "variant.added", app, by=by, **details)
         return named
 
     def variant(self, variant_id: str) -> Variant:
@@ -104,7 +115,7 @@ class Apps:
                 reason=reason,
                 experiment_id=experiment_id,
             )
-            _append(connection, made)
+            self._append(connection, made)
         return made
 
     def roll_back(self, app: str, *, by: str, reason: str = "") -> Release:
@@ -131,7 +142,7 @@ class Apps:
                 reason=reason,
                 rolled_back_from=standing[-1].id,
             )
-            _append(connection, made)
+            self._append(connection, made)
         return made
 
     def releases(self, app: str) -> builtins.list[Release]:
@@ -139,6 +150,18 @@ class Apps:
         with self._database.read() as connection:
             _require(connection, app)
             return _releases(connection, app)[::-1]
+
+    def _append(self, connection: Connection, made: Release) -> None:
+        connection.execute(insert(releases).values(id=made.id, app=made.app, body=encode(made)))
+        action = "release.promoted" if made.rolled_back_from is None else "release.rolled_back"
+        details = {
+            "release_id": made.id,
+            "shares": {share.variant_id: share.weight for share in made.shares},
+            "reason": made.reason,
+            "experiment_id": made.experiment_id,
+            "rolled_back_from": made.rolled_back_from,
+        }
+        record(connection, self._now, action, made.app, by=made.created_by, **details)
 
 
 def keep_variant(connection: Connection, variant_id: str, body: str) -> None:
@@ -204,10 +227,6 @@ def _check_shares(shares: Sequence[Share]) -> None:
 
 def _release_id() -> str:
     return f"release_{secrets.token_hex(16)}"
-
-
-def _append(connection: Connection, made: Release) -> None:
-    connection.execute(insert(releases).values(id=made.id, app=made.app, body=encode(made)))
 
 
 def _releases(connection: Connection, app: str) -> list[Release]:

@@ -7,6 +7,7 @@ from typing import Self
 
 from noria.core.protocols import Clock
 from noria.stores.catalogue.apps import Apps
+from noria.stores.catalogue.audit import Audit
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.datasets import Datasets
 from noria.stores.catalogue.experiments import Experiments
@@ -20,7 +21,7 @@ class Catalogue:
     """Everything that people name: ``catalogue.prompts``, ``.apps``, ``.models``, ``.datasets``, ...
 
     Synchronous and safe to call from several threads; an async server calls it from a thread pool. One object per
-    noun family, each method one transaction: it happens whole or not at all.
+    noun family, each method one transaction: it happens whole or not at all, and with it its entry in the audit log.
 
     SQLAlchemy Core, not its ORM: the nouns are immutable msgspec structs already, and a mapped class beside each would
     be a second declaration of the same thing, with an identity map and lazy loading that immutable values can't use.
@@ -34,9 +35,10 @@ class Catalogue:
         self.prompts = Prompts(database, now)
         self.apps = Apps(database, now)
         self.models = Models(database, now)
-        self.datasets = Datasets(database)
-        self.experiments = Experiments(database)
+        self.datasets = Datasets(database, now)
+        self.experiments = Experiments(database, now)
         self.monitors = Monitors(database, now)
+        self.audit = Audit(database, now)
 
     @classmethod
     def open(cls, url: str, *, now: Clock) -> Catalogue:
@@ -53,7 +55,7 @@ class Catalogue:
         """
         database = Database(url)
         try:
-            version = migrate(database)
+            version = migrate(database, now=now)
         except BaseException:
             database.close()
             raise

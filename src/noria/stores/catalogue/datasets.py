@@ -6,8 +6,11 @@ import builtins
 
 from sqlalchemy import delete, insert, select
 
+from noria.core.audit import SYSTEM
 from noria.core.datasets import Dataset
 from noria.core.errors import UnknownName
+from noria.core.protocols import Clock
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.names import check_text, is_prefix, only_one, starts_with, unknown
 from noria.stores.catalogue.records import decode, encode
@@ -17,10 +20,11 @@ from noria.stores.catalogue.tables import datasets
 class Datasets:
     """``catalogue.datasets``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
+        self._now = now
 
-    def put(self, dataset: Dataset) -> Dataset:
+    def put(self, dataset: Dataset, *, by: str = SYSTEM) -> Dataset:
         """Store a version. Put again, it becomes the newest of its name, so that the name means what was put last."""
         check_text("data set's name", dataset.name)
         body = encode(dataset)
@@ -28,6 +32,8 @@ class Datasets:
         with self._database.write() as connection:
             connection.execute(delete(datasets).where(same))
             connection.execute(insert(datasets).values(id=dataset.id, name=dataset.name, body=body))
+            details = {"dataset_id": dataset.id, "size": dataset.size, "blob": dataset.blob}
+            record(connection, self._now, "dataset.stored", dataset.name, by=by, **details)
         return dataset
 
     def get(self, ref: str) -> Dataset:

@@ -6,9 +6,12 @@ import builtins
 
 from sqlalchemy import insert, select, update
 
+from noria.core.audit import SYSTEM
 from noria.core.errors import InvalidInput
 from noria.core.experiments import Experiment
+from noria.core.protocols import Clock
 from noria.stores.catalogue.apps import keep_variant
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.names import check_text, find_id
 from noria.stores.catalogue.records import decode, encode
@@ -18,8 +21,9 @@ from noria.stores.catalogue.tables import experiments
 class Experiments:
     """``catalogue.experiments``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
+        self._now = now
 
     def save(self, experiment: Experiment) -> None:
         """Insert, or replace what has its id."""
@@ -38,11 +42,16 @@ class Experiments:
         with self._database.write() as connection:
             for variant_id, body in tried.items():
                 keep_variant(connection, variant_id, body)
-            replaced = connection.execute(
-                update(experiments).where(experiments.c.id == experiment.id).values(values)
-            ).rowcount
-            if not replaced:
+            mine = experiments.c.id == experiment.id
+            before = connection.execute(select(experiments.c.status).where(mine)).scalar()
+            if before is None:
                 connection.execute(insert(experiments).values(values))
+            else:
+                connection.execute(update(experiments).where(mine).values(values))
+            if before != experiment.status:
+                who = experiment.created_by if before is None and experiment.created_by else SYSTEM
+                details = {"name": experiment.spec.name, "app": experiment.app, "spec_id": experiment.spec_id}
+                record(connection, self._now, f"experiment.{experiment.status}", experiment.id, by=who, **details)
 
     def get(self, ref: str) -> Experiment:
         """The experiment with this id, or the only one whose id begins so (six characters at least).

@@ -6,8 +6,10 @@ import builtins
 
 from sqlalchemy import Connection, delete, insert, select
 
+from noria.core.audit import SYSTEM
 from noria.core.models import LocalModel
 from noria.core.protocols import Clock
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.names import check_name, unknown
 from noria.stores.catalogue.records import decode, encode
@@ -22,7 +24,7 @@ class Models:
         self._database = database
         self._now = now
 
-    def put(self, model: LocalModel) -> LocalModel:
+    def put(self, model: LocalModel, *, by: str = SYSTEM) -> LocalModel:
         """Store the model under its name, in place of what had the name before. Without a time, it gets one."""
         check_name("model", model.name)
         made = stamped(model, self._now)
@@ -30,6 +32,8 @@ class Models:
         with self._database.write() as connection:
             connection.execute(delete(models).where(models.c.name == made.name))
             connection.execute(insert(models).values(name=made.name, sha256=made.sha256, body=body))
+            details = {"model_id": made.id, "sha256": made.sha256, "source": made.source}
+            record(connection, self._now, "model.stored", made.name, by=by, **details)
         return made
 
     def get(self, name: str) -> LocalModel:
@@ -43,11 +47,12 @@ class Models:
             bodies = connection.execute(select(models.c.body).order_by(models.c.name)).scalars()
             return [decode(body, LocalModel) for body in bodies]
 
-    def remove(self, name: str) -> LocalModel:
+    def remove(self, name: str, *, by: str = SYSTEM) -> LocalModel:
         """Forget the model, and return what it was. Its weights stay, for :meth:`using` to tell who needs them."""
         with self._database.write() as connection:
             gone = _require(connection, name)
             connection.execute(delete(models).where(models.c.name == name))
+            record(connection, self._now, "model.removed", name, by=by, model_id=gone.id, sha256=gone.sha256)
         return gone
 
     def using(self, sha256: str) -> builtins.list[LocalModel]:

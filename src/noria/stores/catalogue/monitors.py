@@ -6,9 +6,11 @@ import builtins
 
 from sqlalchemy import Connection, delete, insert, select
 
+from noria.core.audit import SYSTEM
 from noria.core.monitors import Monitor
 from noria.core.protocols import Clock
 from noria.stores.catalogue.apps import check_app
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.names import check_name, unknown
 from noria.stores.catalogue.records import decode, encode
@@ -36,6 +38,8 @@ class Monitors:
             check_app(connection, made.app)
             connection.execute(delete(monitors).where(monitors.c.name == made.name))
             connection.execute(insert(monitors).values(name=made.name, app=made.app, body=body))
+            details = {"app": made.app, "kind": made.scorer.kind, "rate": made.rate}
+            record(connection, self._now, "monitor.attached", made.name, by=made.created_by or SYSTEM, **details)
         return made
 
     def get(self, name: str) -> Monitor:
@@ -51,11 +55,12 @@ class Monitors:
         with self._database.read() as connection:
             return [decode(body, Monitor) for body in connection.execute(query).scalars()]
 
-    def remove(self, name: str) -> Monitor:
+    def remove(self, name: str, *, by: str = SYSTEM) -> Monitor:
         """Detach the monitor, and return what it was. Its scores stay."""
         with self._database.write() as connection:
             gone = _require(connection, name)
             connection.execute(delete(monitors).where(monitors.c.name == name))
+            record(connection, self._now, "monitor.detached", name, by=by, app=gone.app, kind=gone.scorer.kind)
         return gone
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, tup
 from noria.core.errors import UnknownName
 from noria.core.prompts import LabelMove, Prompt, PromptVersion
 from noria.core.protocols import Clock
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.names import check_label, check_name, check_text, find_id, is_prefix, only_one, starts_with
 from noria.stores.catalogue.names import unknown as unknown_name
@@ -54,6 +55,8 @@ class Prompts:
             )
             columns = ("name", "version", "prompt_id", "note", "created_ns", "created_by")
             connection.execute(insert(prompt_versions).values({key: getattr(made, key) for key in columns}))
+            details = {"version": made.version, "prompt_id": made.prompt_id, "note": note}
+            record(connection, self._now, "prompt.pushed", name, by=by, **details)
         return made, True
 
     def get(self, name: str, ref: str | None = None) -> PromptVersion:
@@ -103,6 +106,8 @@ class Prompts:
                 return version
             move = LabelMove(name=name, label=label, version=version.version, moved_ns=self._now(), moved_by=by)
             connection.execute(insert(label_moves).values({key: getattr(move, key) for key in move.__struct_fields__}))
+            details = {"label": label, "version": version.version, "prompt_id": version.prompt_id}
+            record(connection, self._now, "prompt.labelled", name, by=by, **details)
             return _find(connection, name, str(version.version))
 
     def label_history(self, name: str) -> builtins.list[LabelMove]:

@@ -10,18 +10,21 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from noria.core.audit import SYSTEM
 from noria.core.errors import InvalidInput
+from noria.core.protocols import Clock
+from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """Revision of the tables in ``tables.py``; a test holds it equal to the newest migration's."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 """Alembic's folder: ``env.py`` and ``versions/``."""
 
 
-def migrate(database: Database, *, migrations: Path = MIGRATIONS, head: str = HEAD) -> str:
-    """Create or upgrade the tables, and return their revision.
+def migrate(database: Database, *, now: Clock, migrations: Path = MIGRATIONS, head: str = HEAD) -> str:
+    """Create or upgrade the tables, tell it in the audit log, and return their revision.
 
     All steps share one transaction, on SQLite too, so a failure leaves the store as it was. Of several processes that
     open a database at the same time, one migrates and the others wait.
@@ -36,6 +39,8 @@ def migrate(database: Database, *, migrations: Path = MIGRATIONS, head: str = HE
         found = _revision(connection)
         if found != head:
             _upgrade(connection, found, migrations, database.place)
+            action = "catalogue.made" if found is None else "catalogue.upgraded"
+            record(connection, now, action, "catalogue", by=SYSTEM, before=found, revision=head)
     return head
 
 

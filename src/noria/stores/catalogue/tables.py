@@ -1,7 +1,8 @@
 """The tables. A noun's JSON text is in ``body``; the other columns are what it is looked up by.
 
 What changes is never overwritten but appended to: the newest row of ``label_moves``, ``app_variants`` and ``releases``
-(the highest ``seq``) is in force, the older ones are the history.
+(the highest ``seq``) is in force, the older ones are the history. The database itself refuses to change or remove rows
+of ``audit_log``, by triggers that its migration makes.
 """
 
 from __future__ import annotations
@@ -138,4 +139,31 @@ monitors = Table(
     Column("app", Text, ForeignKey("apps.name"), nullable=False),
     Column("body", Text, nullable=False),
     Index("monitors_by_app", "app"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Index("audit_log_by_subject", "subject"),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("app", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
