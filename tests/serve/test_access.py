@@ -64,13 +64,17 @@ RULES = {
     "/api/prompts/{name}/versions": "key",
     "/api/scorers": "key",
     "/api/server": "key",
+    "/api/sessions": "key",
+    "/api/sessions/{session_id}/traces": "key",
     "/api/traces": "key",
     "/api/traces/export": "key",
     "/api/traces/export/page": "key",
     "/api/traces/import": "key",
     "/api/traces/query": "key",
+    "/api/traces/tail": "key",
     "/api/traces/{trace_id}": "key",
     "/api/traces/{trace_id}/otel": "key",
+    "/api/users": "key",
     "/api/variants": "key",
 }
 """Every route with its rule. A new route fails the tests until somebody has thought about who may call it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,7 @@ import msgspec
 
 import noria
 from noria.adapt.prompts import check
+from noria.assemble.activity import Activity, Kind, activities
 from noria.assemble.answers import Answers
 from noria.assemble.clock import now
 from noria.assemble.cut_calls import CutCalls
@@ -26,6 +27,7 @@ from noria.assemble.monitoring import Monitoring
 from noria.assemble.replies import RememberedReplies
 from noria.assemble.spools import spool_as
 from noria.assemble.starts import note_key, note_settings
+from noria.assemble.tailing import tail
 from noria.core.apps import Variant
 from noria.core.audit import SYSTEM
 from noria.core.datasets import Case, Dataset, dataset_id
@@ -34,6 +36,7 @@ from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
 from noria.core.prompts import Prompt
 from noria.core.protocols import BlobStore, Target, TraceStore
+from noria.core.questions import Arrivals, Question
 from noria.core.requests import Parameters, Request
 from noria.core.scores import Scorer, ScorerSpec
 from noria.core.spans import Span
@@ -153,6 +156,21 @@ class Workspace:
             return span
 
         return ask
+
+    # -- the record ----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def now() -> int:
+        """Nanoseconds since 1970 UTC."""
+        return now()
+
+    def tail(self, question: Question, after: str | None, *, closing: Callable[[], bool]) -> AsyncIterator[Arrivals]:
+        """Spans as they arrive, see :func:`noria.assemble.tailing.tail`."""
+        return tail(self.traces, question, after, closing=closing)
+
+    async def activities(self, kind: Kind, question: Question, *, limit: int, offset: int = 0) -> list[Activity]:
+        """Sessions, users or traces, see :func:`noria.assemble.activity.activities`."""
+        return await activities(self.traces, kind, question, limit=limit, offset=offset)
 
     # -- prompts, variants, data sets, scorers -------------------------------------------------------------------
 

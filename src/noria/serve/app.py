@@ -12,19 +12,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-from litestar import Litestar, Response
+from litestar import Litestar
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.serialization import default_serializer
 
 from noria.assemble import Workspace
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, UnknownName
-from noria.core.struct import spelt_out
 from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.audit import AuditController
@@ -36,6 +33,9 @@ from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
 from noria.serve.api.server import ServerController
+from noria.serve.api.sessions import SessionsController, UsersController
+from noria.serve.api.spelt import SpeltOut
+from noria.serve.api.tail import Tails
 from noria.serve.api.traces import TracesController
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, respond, retry_after
 from noria.serve.failures import own_error
@@ -81,8 +81,13 @@ class Application:
             **{STATIC + name: methods for name, methods in files.items()},
         }
         """The routes outside of the REST API."""
-        self.api = rest_api(workspace, access)
+        self._tails = Tails()
+        self.api = rest_api(workspace, access, self._tails)
         """The REST API."""
+
+    def stop(self) -> None:
+        """End what has no end of its own: streams of spans as they arrive."""
+        self._tails.closing = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -138,16 +143,9 @@ class Application:
         await respond(send, 303, b"", "text/plain", fields)
 
 
-class _SpeltOut(Response[Any]):
-    """A response that names every field, defaults too, so that no reader has to know them."""
-
-    def render(self, content: Any, media_type: str, enc_hook: Any = default_serializer) -> bytes:
-        """The body."""
-        return super().render(spelt_out(content), media_type, enc_hook)
-
-
-def rest_api(workspace: Workspace, access: Access) -> Litestar:
+def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -> Litestar:
     """The REST API, with its OpenAPI document at ``/api/openapi.json``."""
+    tails = tails or Tails()
     return Litestar(
         path="/api",
         route_handlers=[
@@ -160,12 +158,15 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
             MonitorsController,
             PromptsController,
             ServerController,
+            SessionsController,
             TracesController,
+            UsersController,
             VariantsController,
         ],
         dependencies={
             "workspace": Provide(lambda: workspace, sync_to_thread=False),
             "access": Provide(lambda: access, sync_to_thread=False),
+            "tails": Provide(lambda: tails, sync_to_thread=False),
         },
         exception_handlers={
             NoriaError: on_noria_error,
@@ -175,7 +176,7 @@ def rest_api(workspace: Workspace, access: Access) -> Litestar:
         },
         openapi_config=openapi_config(workspace.version),
         plugins=[NounSchemas()],
-        response_class=_SpeltOut,
+        response_class=SpeltOut,
         response_headers=[
             ResponseHeader(name="cache-control", value="no-store", documentation_only=False),
             ResponseHeader(name="x-content-type-options", value="nosniff", documentation_only=False),

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 
@@ -73,8 +73,9 @@ async def serving(
     """Serve a workspace on a bound socket. Yields the running server and the task that ends when it does."""
     host, port = bound.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    application = Application(workspace, access)
     config = uvicorn.Config(
-        Application(workspace, access),
+        application,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -83,7 +84,7 @@ async def serving(
         timeout_graceful_shutdown=GRACE_S,
         http=BoundedHTTP,
     )
-    server = _Server(config)
+    server = _Server(config, application.stop)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     started = asyncio.create_task(server.has_started.wait())
     await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,14 +100,20 @@ async def serving(
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling (the command line has it), and with an event for its start."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self.has_started = asyncio.Event()
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets=sockets)
         self.has_started.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and say so first: streams without an end would use up the grace of all others."""
+        self._on_stop()
+        await super().shutdown(sockets=sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,17 +1,32 @@
-"""The record: questions over spans and scores, and whole traces."""
+"""The record: questions over spans and scores, whole traces, and spans as they arrive."""
 
 from __future__ import annotations
 
-from litestar import Controller, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.response import Stream
+from msgspec.structs import replace
 
 from noria.assemble import Workspace
+from noria.core.cursors import cursor_behind, place_of
 from noria.core.errors import UnknownName
-from noria.core.questions import Filter, Order, Question, Table
+from noria.core.questions import Filter, Question, Table
 from noria.core.spans import Span, otel_attributes
+from noria.serve.api.finding import provide_question
 from noria.serve.api.paging import Limit
+from noria.serve.api.spelt import SpeltOut
+from noria.serve.api.tail import Tails, events
 from noria.serve.shapes import OTelSpan, Trace
+
+Cursor = Annotated[str | None, QueryParameter(description="Where an earlier answer ended: its cursor.")]
+LastEventId = Annotated[
+    str | None,
+    HeaderParameter(name="Last-Event-ID", description="The id of the last event seen; without it, from now."),
+]
 
 
 class TracesController(Controller):
@@ -19,15 +34,47 @@ class TracesController(Controller):
 
     path = "/traces"
     tags = ("traces",)
+    dependencies = {"question": Provide(provide_question, sync_to_thread=False)}
 
     @get()
     async def latest(
-        self, workspace: NamedDependency[Workspace], limit: Limit = 50, app: FromQuery[str | None] = None
-    ) -> list[Span]:
-        """The latest spans, newest first."""
-        where = (Filter(column="app", value=app),) if app else ()
-        order = (Order(column="start_ns", descending=True),)
-        return await workspace.traces.spans(Question(where=where, order=order, limit=limit))
+        self,
+        request: Request[Any, Any, Any],
+        workspace: NamedDependency[Workspace],
+        question: NamedDependency[Question],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response[list[Span]]:
+        """Spans that match, newest first. The ``Link`` header leads to the next page (RFC 8288)."""
+        asked = replace(question, limit=limit + 1, after=cursor)
+        found = await workspace.traces.spans(asked)
+        page = found[:limit]
+        if len(found) == len(page):
+            return SpeltOut(page)
+        following = cursor_behind(asked, [place_of(span) for span in page])
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        link = f'<{request.url.path}?{urlencode([*query, ("cursor", following)])}>; rel="next"'
+        return SpeltOut(page, headers={"link": link})
+
+    @get("/tail", media_type="text/event-stream")
+    async def tail(
+        self,
+        workspace: NamedDependency[Workspace],
+        tails: NamedDependency[Tails],
+        question: NamedDependency[Question],
+        cursor: Cursor = None,
+        last_event_id: LastEventId = None,
+    ) -> Stream:
+        """Spans that match as they arrive, as Server-Sent Events: ``span`` events, and ids to go on from after a break.
+
+        Without a cursor or ``Last-Event-ID`` it begins with what arrives next. A reader that is too slow holds its own
+        stream back and nothing else.
+        """
+        after = last_event_id or cursor or None
+        if after is not None:
+            await workspace.traces.arrivals(after, limit=1)  # a wrong cursor is refused before the stream begins
+        batches = workspace.tail(question, after, closing=lambda: tails.closing)
+        return Stream(tails.counted(events(batches)), media_type="text/event-stream")
 
     @post("/query", status_code=200)
     async def query(self, workspace: NamedDependency[Workspace], data: JSONBody[Question]) -> Table:

@@ -1,0 +1,69 @@
+"""Sessions and end users: views over the record."""
+
+from __future__ import annotations
+
+from litestar import Controller, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+from msgspec.structs import replace
+
+from noria.assemble import Workspace
+from noria.assemble.activity import Activity
+from noria.core.errors import UnknownName
+from noria.core.questions import Filter, Question
+from noria.serve.api.finding import provide_question
+from noria.serve.api.paging import Limit, Offset
+
+
+class SessionsController(Controller):
+    """``/api/sessions``."""
+
+    path = "/sessions"
+    tags = ("traces",)
+    dependencies = {"question": Provide(provide_question, sync_to_thread=False)}
+
+    @get()
+    async def list_sessions(
+        self,
+        workspace: NamedDependency[Workspace],
+        question: NamedDependency[Question],
+        limit: Limit = 50,
+        offset: Offset = 0,
+    ) -> list[Activity]:
+        """Sessions with steps that match, the last active first."""
+        return await workspace.activities("session_id", question, limit=limit, offset=offset)
+
+    @get("/{session_id:str}/traces")
+    async def traces_of_session(
+        self,
+        workspace: NamedDependency[Workspace],
+        question: NamedDependency[Question],
+        session_id: FromPath[str],
+        limit: Limit = 50,
+        offset: Offset = 0,
+    ) -> list[Activity]:
+        """The traces of a session, the last active first. A session with a slash in its id: ``/api/traces?session=``."""
+        asked = replace(question, where=(*question.where, Filter(column="session_id", value=session_id)))
+        found = await workspace.activities("trace_id", asked, limit=limit, offset=offset)
+        if not found and not offset:
+            raise UnknownName(f"There is no session {session_id!r} with such steps.")
+        return found
+
+
+class UsersController(Controller):
+    """``/api/users``."""
+
+    path = "/users"
+    tags = ("traces",)
+    dependencies = {"question": Provide(provide_question, sync_to_thread=False)}
+
+    @get()
+    async def list_users(
+        self,
+        workspace: NamedDependency[Workspace],
+        question: NamedDependency[Question],
+        limit: Limit = 50,
+        offset: Offset = 0,
+    ) -> list[Activity]:
+        """End users with steps that match, the last active first."""
+        return await workspace.activities("user_id", question, limit=limit, offset=offset)
