@@ -63,6 +63,7 @@ RULES = {
     "/api/prompts/{name}/labels/{label}": "key",
     "/api/prompts/{name}/versions": "key",
     "/api/scorers": "key",
+    "/api/scores": "key",
     "/api/server": "key",
     "/api/sessions": "key",
     "/api/sessions/{session_id}/traces": "key",

@@ -20,6 +20,7 @@ from noria.assemble.cut_calls import CutCalls
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.exchange import Exchange
+from noria.assemble.given_scores import GivenScores
 from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
 from noria.assemble.local_models import LocalModels
@@ -88,6 +89,8 @@ class Workspace:
         """Spans and scores."""
         self.exchange = Exchange(traces)
         """Exports and imports of the record."""
+        self.given_scores = GivenScores(traces, now)
+        """Takes scores from outside."""
         self._store = traces
         self._folder = folder
         self._blobs = blobs

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("noria.cli.releases:rollback", "Take the release in force back."),
     "schema": ("noria.cli.schema:schema", "Print the JSON Schema of the evaluation file."),
     "scorers": ("noria.cli.scorers:scorers", "The kinds of scorer and their options."),
+    "scores": ("noria.cli.scores:scores", "Scores: list, add."),
     "traces": ("noria.cli.traces:traces", "The record: list and show."),
     "up": ("noria.cli.up:up", "Start the server and its page."),
 }

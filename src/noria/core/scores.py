@@ -161,3 +161,30 @@ class ScorerSpec(Noun):
     """Name under which its scores are kept; unique in an experiment."""
     options: dict[str, Any] = {}
     """The kind's own options."""
+
+
+class GivenScore(Noun, forbid_unknown_fields=True):
+    """A judgement from outside: by an application, a person, or another program. What the REST API and the SDK speak."""
+
+    name: str
+    """Under which name it is kept: the scorer's."""
+    value: Value
+    """Boolean (right or wrong), number, or category."""
+    trace_id: str
+    """The judged trace, 32 hex digits. It may arrive after its score."""
+    span_id: str = ""
+    """The judged span, 16 hex digits. Empty judges the trace: its root span where that is known, else the trace alone."""
+    id: str | None = None
+    """Anything that no other score of the trace has: sent again, the score is kept once. Without one it is kept again."""
+    reason: str = ""
+    """Why, in words a person can check."""
+    source: Source = "code"
+    """Who judged: code, a model, or a human."""
+    version: str = ""
+    """Version of the scorer, where it has one."""
+    cost_usd: float | None = None
+    """What the judgement cost; None where unknown or nothing was spent."""
+    metadata: dict[str, Any] = {}
+    """Details."""
+    time_ns: int = 0
+    """When it was judged, nanoseconds since 1970 UTC; 0 means now."""

@@ -32,6 +32,7 @@ from noria.serve.api.exports import ExportsController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
+from noria.serve.api.scores import ScoresController
 from noria.serve.api.server import ServerController
 from noria.serve.api.sessions import SessionsController, UsersController
 from noria.serve.api.spelt import SpeltOut
@@ -157,6 +158,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             ModelsController,
             MonitorsController,
             PromptsController,
+            ScoresController,
             ServerController,
             SessionsController,
             TracesController,

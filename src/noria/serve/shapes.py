@@ -185,6 +185,15 @@ class LoginToken(Noun):
     """Works once."""
 
 
+class KeptScores(Noun):
+    """What came of scores that were given."""
+
+    new: int
+    """Scores that are kept from now on."""
+    known: int
+    """Scores whose id was known already; they are kept once."""
+
+
 class Trace(Noun):
     """Everything under one trace id."""
 

@@ -2,6 +2,6 @@
 
 from noria.adapt.prompts.diff import diff
 from noria.adapt.prompts.files import dump_markdown, parse_prompt, read_prompt
-from noria.adapt.prompts.render import check, render
+from noria.core.rendering import check, render
 
 __all__ = ["check", "diff", "dump_markdown", "parse_prompt", "read_prompt", "render"]

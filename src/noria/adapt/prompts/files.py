@@ -32,9 +32,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from noria.adapt.prompts.render import check
 from noria.core.errors import InvalidInput
 from noria.core.prompts import Block, Prompt, Variable
+from noria.core.rendering import check
 from noria.core.struct import Noun
 
 MAX_BYTES = 1_000_000
