@@ -2,6 +2,9 @@
 
 import json
 import signal
+import subprocess
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -161,6 +164,32 @@ def test_a_server_that_is_asked_to_stop_ends_well(noria: Noria, number: signal.S
         server.send_signal(number)
         assert server.wait(timeout=30) == 0
     assert ok(noria, "prompts", "list").startswith("No prompts yet")
+
+
+def test_a_second_signal_ends_the_server_at_once(noria: Noria, upstream: Upstream) -> None:
+    upstream.hold_after = 0
+    with noria.start("up", "--port", "0") as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[4]
+        body = b'{"model": "fake/m", "messages": [{"role": "user", "content": "hi"}]}'
+        key = (noria.folder / "admin.key").read_text().strip()
+        request = urllib.request.Request(
+            f"{url}/v1/chat/completions", body, {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        )
+
+        def ask() -> None:
+            with pytest.raises(OSError, match=r"."):
+                urllib.request.urlopen(request, timeout=30)
+
+        call = threading.Thread(target=ask)
+        call.start()
+        upstream.wait_for_calls(1)
+        server.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(timeout=1)  # the call in flight gets its time
+        server.terminate()
+        assert server.wait(timeout=5) == 128 + signal.SIGTERM
+        call.join(30)
 
 
 def test_what_an_evaluation_tried_for_an_app_can_be_promoted_by_its_name(noria: Noria, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.questions import Question
-from noria.serve.run import bind, serving
+from noria.serve.run import LastResort, bind, serving
 from noria.targets.scripted import answer
 
 from .conftest import KEY, opened
@@ -52,6 +53,70 @@ async def test_a_stop_lets_calls_in_flight_end(tmp_path: Path) -> None:
                 await client.get(running.url)
         [span] = await workspace.traces.spans(Question())
         assert span.status == "ok"
+
+
+async def test_what_is_new_is_refused_while_what_runs_ends(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with (
+        opened(tmp_path / "data") as (workspace, access, upstream, _),
+        httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
+    ):
+        upstream.script = lambda _: [*answer("one", "two")[:2], gate, *answer("one", "two")[2:]]
+        async with serving(workspace, bind("127.0.0.1", 0), access) as (running, ended):
+            async with client.stream("POST", f"{running.url}/v1/chat/completions", json=CALL) as response:
+                lines = response.aiter_lines()
+                await anext(lines)
+                running.stop()
+                running.stop()
+                await asyncio.sleep(0)
+                assert (await client.get(f"{running.url}/readyz")).status_code == 503
+                assert (await client.get(f"{running.url}/healthz")).status_code == 200
+                for method, path in (("POST", "/v1/chat/completions"), ("GET", "/api/traces")):
+                    refused = await client.request(method, running.url + path, json=CALL)
+                    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+                    assert refused.headers["connection"] == "close"
+                    assert "is stopping" in refused.text
+                gate.set()
+                assert "data: [DONE]" in [line async for line in lines]
+            async with asyncio.timeout(5):
+                await ended
+        [span] = await workspace.traces.spans(Question())
+        assert span.status == "ok"
+
+
+async def test_a_call_that_does_not_end_in_time_is_cut_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noria.serve.run.GRACE_S", 0.1)
+    monkeypatch.setattr("noria.serve.run.CUT_S", 0)
+    async with (
+        opened(tmp_path / "data") as (workspace, access, upstream, _),
+        httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
+    ):
+        upstream.script = lambda _: [*answer("one", "two")[:2], asyncio.Event()]
+        async with serving(workspace, bind("127.0.0.1", 0), access) as (running, ended):
+            async with client.stream("POST", f"{running.url}/v1/chat/completions", json=CALL) as response:
+                lines = response.aiter_lines()
+                await anext(lines)
+                running.stop()
+                with pytest.raises(httpx.RemoteProtocolError):
+                    [line async for line in lines]
+            async with asyncio.timeout(5):
+                await ended
+        await workspace._recorded.drain()
+        [span] = await workspace.traces.spans(Question())
+        assert span.status != "ok"
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_stop_that_hangs_ends_the_process(monkeypatch: pytest.MonkeyPatch, in_time: bool) -> None:
+    left = threading.Event()
+    monkeypatch.setattr("noria.serve.run.os._exit", lambda _: left.set())
+    last_resort = LastResort(0.2 if in_time else 0.01)
+    last_resort.begin()
+    if in_time:
+        last_resort.close()
+    assert left.wait(0.4) is not in_time
 
 
 async def test_a_login_link_opens_the_page(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from noria.core.errors import EngineFailed
 from noria.core.prompts import Block, Prompt
 from noria.core.protocols import Endpoint, EngineStatus, Target
 from noria.core.spans import Span
+from noria.targets.admitted import Admitted
 from noria.targets.cached import Cached
 from noria.targets.local import Local
 from noria.targets.prompted import Prompted
@@ -50,6 +51,7 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "scripted": lambda inner: inner,
     "prompted": lambda inner: Prompted(inner, CONVERSATION, CONVERSATION.id, lambda _p, _v, messages: tuple(messages)),
     "variant": lambda inner: AsVariant(inner, Variant(model="m"), "variant_1"),
+    "admitted": lambda inner: Admitted(inner, lambda: None),
     "routed": lambda inner: Routed({"m": inner}.__getitem__),
     "released": lambda inner: Released("app", [(inner, 1.0)], "release_1"),
     "cached": lambda inner: Cached(inner, never),

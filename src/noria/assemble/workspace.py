@@ -50,6 +50,7 @@ from noria.stores.blobs import open_blobs
 from noria.stores.catalogue import Catalogue
 from noria.stores.folder import DataFolder
 from noria.stores.traces.duckdb import DuckDBTraces
+from noria.targets.admitted import Admitted
 from noria.targets.pricing import price_of
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
@@ -108,7 +109,7 @@ class Workspace:
         self.intake = OtlpIntake(traces, blobs, price=price_of, now=now, large=settings.large_content_bytes)
         """Takes OpenTelemetry traffic."""
         self._cut_calls = CutCalls(lambda span: traces.append([span]))
-        self.target: Target = recorded
+        self.target: Target = Admitted(recorded, traces.check_room)
         """Answers every name, and records every call."""
         self.laboratory = Laboratory(
             experiments=catalogue.experiments,

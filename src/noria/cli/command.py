@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -114,12 +115,22 @@ def fail(error: NoriaError, *, as_json: bool) -> None:
 
 
 async def _interruptible(work: Callable[[], Awaitable[int | None]]) -> int | None:
-    """Run; SIGTERM is taken like Ctrl-C, so that everything is closed in order."""
+    """Run; SIGTERM is taken like Ctrl-C, so that everything is closed in order. A second one ends at once."""
     task = asyncio.ensure_future(work())
     loop = asyncio.get_running_loop()
+    stopping = False
+
+    def stop(number: int) -> None:
+        nonlocal stopping
+        if stopping:  # what was acknowledged is durable, engines end with their parent: there is nothing to lose
+            click.echo("Stopped at once; what was acknowledged is kept.", err=True)
+            os._exit(128 + number)
+        stopping = True
+        task.cancel()
+
     if sys.platform != "win32":
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, stop, number)
     return await task
 
 

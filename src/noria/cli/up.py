@@ -23,16 +23,18 @@ from noria.settings import Settings, load_settings
 )
 @click.option("--data", metavar="DIR", help="Data folder (NORIA_DATA; by default .noria).")
 def up(host: str | None, port: int | None, data: str | None) -> None:
-    """Start the server, and say so in one line when it is ready. Ctrl-C stops it."""
+    """Start the server, and say so in one line when it is ready. Ctrl-C stops it, a second one at once."""
+    ending = contextlib.ExitStack()
 
     async def work() -> int:
         from noria.assemble import open_workspace  # noqa: PLC0415  # after the arguments were checked
         from noria.cli.logs import configure_logging  # noqa: PLC0415
         from noria.serve.access import Access, is_loopback  # noqa: PLC0415
-        from noria.serve.run import serving  # noqa: PLC0415
+        from noria.serve.run import LastResort, serving  # noqa: PLC0415
 
         settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
         configure_logging(settings.log_level)
+        last_resort = ending.enter_context(contextlib.closing(LastResort()))
         with contextlib.closing(_bind(settings)) as bound:  # before the folder: a taken port leaves nothing behind
             async with open_workspace(settings, os.environ, holder="noria up") as workspace:
                 names = settings.allowed_hosts
@@ -42,9 +44,11 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
                     click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
                     with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
                         await asyncio.shield(ended)
+                    last_resort.begin()
         return 0
 
-    run(work)
+    with ending:
+        run(work)
 
 
 def _bind(settings: Settings) -> socket.socket:

@@ -21,7 +21,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from noria.assemble import Workspace
-from noria.core.errors import InvalidInput, NoriaError, NotAllowed, UnknownName
+from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable, UnknownName
 from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.audit import AuditController
@@ -45,9 +45,12 @@ from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
 from noria.serve.openapi import NounSchemas, openapi_config
 from noria.serve.otlp import Otlp
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
+from noria.serve.traffic import Traffic
 from noria.wires import openai_chat
 
 _JSON = "application/json"
+_WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What watches the server: it is answered to the end, and does not hold up a stop."""
 
 Routes = Mapping[str, Mapping[str, ASGIApp]]
 """Path -> method -> handler."""
@@ -68,6 +71,8 @@ class Application:
         gateway = Gateway(workspace.target, workspace.callable_models, workspace.new_trace_id)
         otlp = Otlp(workspace)
         files = {name: _readable(_file(file)) for name, file in static_files().items()}
+        self.traffic = Traffic()
+        """What is being answered now."""
         self.routes: Routes = {
             "/v1/chat/completions": {"POST": gateway.chat_completions},
             "/v1/models": _readable(gateway.list_models),
@@ -106,6 +111,17 @@ class Application:
         except NotAllowed as error:
             await _refuse(send, path, error)
             return
+        if path in _WATCHED:  # also while it stops, and never a reason to wait
+            await self._answer(scope, receive, send)
+            return
+        try:
+            with self.traffic.request():
+                await self._answer(scope, receive, send)
+        except Unavailable as error:  # raised by entering: what is raised inside was answered inside
+            await _refuse(send, path, error, ((b"connection", b"close"),))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
         if path.startswith("/api/"):
             await self.api(scope, receive, send)  # type: ignore[arg-type]  # Litestar spells ASGI's types its own way
         elif path not in self.routes:
@@ -125,7 +141,7 @@ class Application:
         await respond(send, 200, b'{"status":"ok"}', _JSON)
 
     async def _readyz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        ready = self._workspace.ready
+        ready = self._workspace.ready and not self.traffic.draining
         await respond(send, 200 if ready else 503, b'{"ready":%s}' % (b"true" if ready else b"false"), _JSON)
 
     async def _show_metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:

@@ -7,8 +7,10 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 
+import structlog
 import uvicorn
 
 from noria.assemble import Workspace
@@ -17,15 +19,23 @@ from noria.serve.access import Access
 from noria.serve.app import Application
 from noria.serve.connections import BoundedHTTP
 
-GRACE_S = 10
-"""Seconds that calls in flight get to end after a stop was asked for."""
+GRACE_S = 10.0
+"""Seconds that requests in flight get to end after a stop was asked for; new ones are refused meanwhile."""
+CUT_S = 2
+"""Seconds that those which did not end get to be cut off, and recorded as cut."""
+STOP_S = 25.0
+"""Seconds from the stop to the end of the process, whatever hangs; what is not in the store by then is in the spool."""
+
+log = structlog.get_logger(__name__)
 
 
 class Running:
     """A server that accepts connections."""
 
-    def __init__(self, server: uvicorn.Server, url: str, access: Access) -> None:
+    def __init__(self, server: uvicorn.Server, application: Application, url: str, access: Access) -> None:
         self._server = server
+        self._application = application
+        self._stopping: asyncio.Task[None] | None = None
         self.url = url
         """Base URL, such as ``http://127.0.0.1:7700``."""
         self.access = access
@@ -37,7 +47,14 @@ class Running:
         return f"{self.url}/login?token={self.access.new_link_token()}"
 
     def stop(self) -> None:
-        """Accept nothing more; end when the calls in flight have ended."""
+        """Refuse what is new, with 503; end when the requests in flight have ended, or ten seconds later."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="noria-stop")
+
+    async def _stop(self) -> None:
+        self._application.stop()  # streams without an end would use up the grace of all others
+        if not await self._application.traffic.drain(GRACE_S):
+            log.warning("server.cuts_requests", after_s=GRACE_S)
         self._server.should_exit = True
 
 
@@ -81,15 +98,15 @@ async def serving(
         lifespan="off",
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=CUT_S,
         http=BoundedHTTP,
     )
-    server = _Server(config, application.stop)
+    server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     started = asyncio.create_task(server.has_started.wait())
     await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
     started.cancel()
-    running = Running(server, url, access)
+    running = Running(server, application, url, access)
     try:
         yield running, task
     finally:
@@ -97,23 +114,44 @@ async def serving(
         await task
 
 
+class LastResort:
+    """Ends the process when a stop takes too long: a hung disk or a stuck thread must not keep a server for ever.
+
+    Nothing that was acknowledged is lost by it: the process might as well have been killed.
+    """
+
+    def __init__(self, within_s: float = STOP_S) -> None:
+        self._within_s = within_s
+        self._timer: threading.Timer | None = None
+
+    def begin(self) -> None:
+        """The stop begins now."""
+        if self._timer is None:
+            self._timer = threading.Timer(self._within_s, self._leave)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def close(self) -> None:
+        """The stop has ended in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _leave(self) -> None:
+        log.error("server.stop_took_too_long", after_s=self._within_s, kept="what was acknowledged is in the spool")
+        os._exit(1)
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling (the command line has it), and with an event for its start."""
 
-    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.has_started = asyncio.Event()
-        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets=sockets)
         self.has_started.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop, and say so first: streams without an end would use up the grace of all others."""
-        self._on_stop()
-        await super().shutdown(sockets=sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

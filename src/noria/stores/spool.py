@@ -177,6 +177,22 @@ class Spool:
         finally:
             self._waiting_bytes -= size
 
+    def check_room(self, size: int = 0) -> None:
+        """Refuse while the consumer still has room to take what was accepted before.
+
+        Raises:
+            StorageFull: with ``size`` bytes more, less than the reserve would be free.
+        """
+        free = shutil.disk_usage(self._folder).free
+        if free - size < self._reserve:
+            raise StorageFull(
+                f"Only {free / 1e6:,.0f} MB are free on the disk of {self._folder}, and {self._reserve / 1e6:,.0f} MB"
+                " have to stay free for the work on what was recorded before.",
+                retry_after_s=RETRY_AFTER_S,
+                kept=_KEPT,
+                hint="Free disk space, or shorten retention; recording goes on by itself.",
+            )
+
     def read(self, after: Position, most: int = SEGMENT_BYTES) -> Batch | None:
         """The next frames of one segment; None when everything durable is before ``after``.
 
@@ -231,7 +247,7 @@ class Spool:
             if not waiting:
                 continue
             try:
-                self._check_room(sum(frame_size(item.payload) for item in waiting))
+                self.check_room(sum(frame_size(item.payload) for item in waiting))
                 positions = self._writer.write([item.payload for item in waiting])
             except StorageFull as error:
                 self._refuse(waiting, error)
@@ -248,18 +264,6 @@ class Spool:
                     self._refusing = False
                     log.info("spool.writes_again", turned_away=self.turned_away)
                 _answer(waiting, positions=positions)
-
-    def _check_room(self, size: int) -> None:
-        """Refuse while the consumer still has room to take what was accepted before."""
-        free = shutil.disk_usage(self._folder).free
-        if free - size < self._reserve:
-            raise StorageFull(
-                f"Only {free / 1e6:,.0f} MB are free on the disk of {self._folder}, and {self._reserve / 1e6:,.0f} MB"
-                " have to stay free for the work on what was recorded before.",
-                retry_after_s=RETRY_AFTER_S,
-                kept=_KEPT,
-                hint="Free disk space, or shorten retention; recording goes on by itself.",
-            )
 
     def _refuse(self, waiting: Sequence[_Waiting], error: Unavailable) -> None:
         """Tell the callers each time, the log once: a full disk must not be filled with sentences about it."""

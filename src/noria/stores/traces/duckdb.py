@@ -135,6 +135,10 @@ class DuckDBTraces:
         if self._spool.pending_bytes >= _EARLY_BYTES and not self._failing:
             self._urgent.set()
 
+    def check_room(self) -> None:
+        """Raise ``StorageFull`` while the disk has no room for records."""
+        self._spool.check_room()
+
     async def query(self, question: Question) -> Table:
         """Answer from everything appended before the call. Raises ``InvalidInput`` and ``Unavailable``."""
         checked = plan(question)

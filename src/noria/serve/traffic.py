@@ -1,0 +1,44 @@
+"""Requests in flight, and whether new ones are still taken: how a server stops without cutting anybody off."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from noria.core.errors import Unavailable
+
+
+class Traffic:
+    """Counts the requests of one server, on its event loop."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.draining = False
+        """True once the server has been told to stop: new requests are refused."""
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """One request, from its head to the end of its response. Raises ``Unavailable`` while draining."""
+        if self.draining:
+            raise Unavailable("The server is stopping.", kept="Nothing of this request was kept.", hint="Try again.")
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def drain(self, within_s: float) -> bool:
+        """Take nothing new and wait for what runs; False when some of it still runs after ``within_s``."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
