@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from noria.bridges.otlp.conventions.draft import count, number, text
 from noria.bridges.otlp.problems import Notes
 from noria.bridges.otlp.raw import Attributes
@@ -38,6 +40,8 @@ _VERSION_KEYS = (
     "gen_ai.evaluator.version",
 )
 _COST_KEYS = ("noria.score.cost_usd", "noria.cost_usd")
+EXACT = "noria.score"
+"""A whole score in Noria's own JSON."""
 _JUDGES = ("gen_ai.request.model", "gen_ai.response.model", "gen_ai.evaluation.evaluator.model")
 
 
@@ -53,6 +57,8 @@ def score_of(attributes: Attributes, trace_id: str, span_id: str, time_ns: int, 
         time_ns: of the event.
         notes: takes what was refused.
     """
+    if (exact := _exact(attributes, trace_id)) is not None:
+        return exact
     left = dict(attributes)
     name = text(left.pop("gen_ai.evaluation.name", None))
     value: Value | None = _value(left.pop("gen_ai.evaluation.score.value", None))
@@ -80,6 +86,17 @@ def score_of(attributes: Attributes, trace_id: str, span_id: str, time_ns: int, 
         span_id=span_id,
         time_ns=count(time_ns) or notes.now_ns,
     )
+
+
+def _exact(attributes: Attributes, trace_id: str) -> Score | None:
+    """A score that Noria exported, where the event's other attributes can't say all of it."""
+    if not isinstance(written := attributes.get(EXACT), str):
+        return None
+    try:
+        found = msgspec.json.decode(written, type=Score)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if found.trace_id == trace_id and found.scorer else None
 
 
 def _value(value: Any) -> Value | None:

@@ -10,7 +10,7 @@ import msgspec
 from noria.bridges.otlp.conventions import ALL, OWN
 from noria.bridges.otlp.conventions.draft import LINEAGE, Draft
 from noria.bridges.otlp.conventions.genai_before import read_events
-from noria.bridges.otlp.conventions.noria import MARK
+from noria.bridges.otlp.conventions.noria import FOR_OTHERS, MARK
 from noria.bridges.otlp.problems import Notes
 from noria.bridges.otlp.raw import Attributes, RawEvent, RawLink, RawScope, RawSpan
 from noria.bridges.otlp.values import kept
@@ -120,6 +120,7 @@ _NO_LINEAGE = Lineage()
 def _own(raw: RawSpan, source: Source, notes: Notes, draft: Draft, times: tuple[int, int]) -> Span:
     """A span that Noria exported: exactly what it says, nothing made up, nothing added but who passed it on."""
     OWN.read(draft, raw.attributes)
+    draft.rest = {name: value for name, value in draft.rest.items() if name not in FOR_OTHERS}
     columns = draft.columns
     lineage = {name: columns.pop(name) for name in LINEAGE & columns.keys()}
     status = columns.pop("status", "error" if raw.status == _ERROR else "ok")

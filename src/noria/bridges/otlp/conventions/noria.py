@@ -28,6 +28,8 @@ from noria.core.spans import Document
 
 MARK = "noria.span"
 """On spans that Noria exported: the version of how it did."""
+FOR_OTHERS = frozenset({"gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.retrieval.documents"})
+"""What an exported span says in the conventions' words, too, where these can't say it exactly."""
 _EXACT: dict[str, Any] = {
     "input": tuple[Message, ...],
     "output": tuple[Message, ...],
