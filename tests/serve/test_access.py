@@ -39,6 +39,7 @@ RULES = {
     "/api/apps/{name}/variants/{variant}": "key",
     "/api/audit": "key",
     "/api/audit/verify": "key",
+    "/api/blobs/{sha256}": "key",
     "/api/datasets": "key",
     "/api/datasets/{ref}": "key",
     "/api/datasets/{ref}/cases": "key",
@@ -47,6 +48,7 @@ RULES = {
     "/api/experiments/{ref}": "key",
     "/api/experiments/{ref}/progress": "key",
     "/api/experiments/{ref}/stop": "key",
+    "/api/intake/problems": "key",
     "/api/login-tokens": "key",
     "/api/models": "key",
     "/api/models/pulls/{pull_id}": "key",
@@ -118,6 +120,9 @@ async def test_every_route_has_a_rule_and_obeys_it(noria: Noria) -> None:
 async def test_the_key_opens_routes(noria: Noria) -> None:
     for authorization in (f"Bearer {KEY}", f"bearer  {KEY} "):
         assert (await ask(noria, "GET", "/api/server", {"authorization": authorization})).status_code == 200
+    assert (await ask(noria, "GET", "/api/server", {"x-api-key": KEY})).status_code == 200
+    for wrong in ({"x-api-key": KEY + "x"}, {"x-api-key": KEY, "authorization": "Bearer x"}, {"x-api-key": ""}):
+        assert (await ask(noria, "GET", "/api/server", wrong)).status_code == 401
 
 
 @pytest.mark.parametrize(

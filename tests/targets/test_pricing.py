@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
+import genai_prices
 import msgspec
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 
 from noria.core.events import Usage
 from noria.core.spans import Span
@@ -52,6 +56,25 @@ def test_an_unknown_price_is_none_and_never_zero(provider: str, model: str) -> N
 
 def test_counts_that_contradict_each_other_have_no_price() -> None:
     assert price("openai", "gpt-4o", Usage(input_tokens=1, output_tokens=1, cached_tokens=5)) is None
+
+
+def test_every_model_of_the_list_costs_what_its_own_calculator_says() -> None:
+    chance = random.Random(1)
+    at = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    models = [(provider.id, model.id) for provider in get_snapshot().providers for model in provider.models]
+    assert len(models) > 1000
+    for provider, model in chance.sample(models, 500):
+        tokens, answered = chance.randrange(300_000), chance.randrange(5_000)
+        cached = chance.choice([None, 0, chance.randrange(tokens + 1)])
+        usage = genai_prices.Usage(input_tokens=tokens, output_tokens=answered, cache_read_tokens=cached)
+        try:
+            expected = float(
+                genai_prices.calc_price(usage, model, provider_id=provider, genai_request_timestamp=at).total_price
+            )
+        except (LookupError, ValueError):
+            expected = None
+        found = price(provider, model, Usage(input_tokens=tokens, output_tokens=answered, cached_tokens=cached), at=at)
+        assert found == expected, (provider, model, usage)
 
 
 def test_local_models_are_known_to_cost_nothing_per_token() -> None:

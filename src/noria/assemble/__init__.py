@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from noria.assemble.reports import ModelReport, PullProgress
+from noria.bridges.otlp.problems import Problem as IntakeProblem
 
 if TYPE_CHECKING:
     from noria.assemble.workspace import Workspace, open_workspace
 
-__all__ = ["ModelReport", "PullProgress", "Workspace", "open_workspace"]
+__all__ = ["IntakeProblem", "ModelReport", "PullProgress", "Workspace", "open_workspace"]
 
 
 def __getattr__(name: str) -> object:

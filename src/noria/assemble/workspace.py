@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import msgspec
@@ -219,6 +219,10 @@ class Workspace:
         """The cases of a data set version."""
         with self._blobs.open(self.catalogue.datasets.get(dataset_id).blob) as file:
             return decode_cases(file.read())
+
+    def open_blob(self, sha256: str) -> BinaryIO:
+        """Large content of a record. Raises ``UnknownName``, and ``InvalidInput`` for what is no SHA-256."""
+        return self._blobs.open(sha256)
 
     def make_scorer(self, spec: ScorerSpec) -> Scorer:
         """A scorer. Raises ``UnknownName`` or ``InvalidInput``."""

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("noria.cli.evaluate:evaluate", "Run an evaluation file; resumes what was interrupted."),
     "experiments": ("noria.cli.experiments:experiments", "Experiments: list, show, compare."),
     "help": ("noria.cli.help:help_command", "Show the help of a command."),
+    "intake": ("noria.cli.intake:intake", "Records from elsewhere: what was wrong with them."),
     "login": ("noria.cli.login:login", "Print a link that logs a browser in."),
     "models": ("noria.cli.models:models", "Local models: pull, list, remove."),
     "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),

@@ -5,7 +5,7 @@ Three checks, in this order, on every request:
 1. ``Host`` must be a name of this server, and ``Origin``, when there is one, this very server: a page of another origin
    (loopback is no boundary) and a rebound DNS name are refused before anything else is looked at.
 2. The route's rule: ``public`` or ``key``.
-3. For ``key``: ``Authorization: Bearer <key>``, or a session cookie; a cookie alone may change nothing unless the
+3. For ``key``: ``Authorization: Bearer <key>`` or ``x-api-key: <key>``, or a session cookie; a cookie alone may change nothing unless the
    request also carries this server's own ``Origin``.
 """
 
@@ -76,6 +76,8 @@ class Access:
         if rule_of(path) == "public":
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
+        if not given and (own := headers.get("x-api-key")):  # some exporters can't send the other one
+            scheme, given = "bearer", own
         if given:
             if scheme.lower() != "bearer" or not self._is_key(given.strip()):
                 raise NotAllowed("The key is wrong.", hint="Send the admin key as `Authorization: Bearer <key>`.")

@@ -25,10 +25,12 @@ from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable,
 from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.audit import AuditController
+from noria.serve.api.blobs import BlobsController
 from noria.serve.api.datasets import DatasetsController
 from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
 from noria.serve.api.exports import ExportsController
+from noria.serve.api.intake import IntakeController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
@@ -168,9 +170,11 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
         route_handlers=[
             AppsController,
             AuditController,
+            BlobsController,
             DatasetsController,
             ExperimentsController,
             ExportsController,
+            IntakeController,
             ModelsController,
             MonitorsController,
             PromptsController,

@@ -6,7 +6,11 @@ fetched.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 from noria.core.events import Usage
 from noria.core.spans import Span
@@ -27,6 +31,14 @@ def price(provider: str, model: str, usage: Usage, *, at: datetime | None = None
     """
     if provider == LOCAL:
         return 0.0
+    known = _known(provider, model)
+    if known is None:
+        return None
+    of, card = known
+    prices = card.get_prices(at or datetime.now(UTC)).__dict__
+    simple = _simple_price(prices, usage)
+    if simple is not None:
+        return simple
     import genai_prices  # noqa: PLC0415  # 80 ms that only priced calls should pay
 
     tokens = genai_prices.Usage(
@@ -35,10 +47,55 @@ def price(provider: str, model: str, usage: Usage, *, at: datetime | None = None
         cache_read_tokens=usage.cached_tokens,
     )
     try:
-        found = genai_prices.calc_price(tokens, model, provider_id=provider, genai_request_timestamp=at)
-    except (LookupError, ValueError):  # no such provider or model; or token counts that contradict each other
+        return float(card.calc_price(tokens, of, genai_request_timestamp=at).total_price)
+    except (LookupError, ValueError):  # token counts that contradict each other
         return None
-    return float(found.total_price)
+
+
+@functools.lru_cache(maxsize=4096)
+def _known(provider: str, model: str) -> tuple[Any, Any] | None:
+    """The price list's entries for a provider and its model; a model that nobody knows is looked for once."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  # see above
+
+    try:
+        return get_snapshot().find_provider_model(model, None, provider, None)
+    except LookupError:
+        return None
+
+
+def _simple_price(prices: Mapping[str, Any], usage: Usage) -> float | None:
+    """The price where each kind of token has one; None for tiers and fees, which the price list's own calculator knows.
+
+    It takes a fiftieth of that calculator's 100 microseconds, which is more than all else that a span from elsewhere
+    costs. A test holds the two equal for every model of the list.
+    """
+    cached = usage.cached_tokens or 0
+    if not prices.keys() <= _PER_TOKEN or not 0 <= cached <= usage.input_tokens:
+        return None
+    input, output = prices.get("input_mtok"), prices.get("output_mtok", _NOTHING)
+    from_cache = prices.get("cache_read_mtok") or input
+    if not (isinstance(input, Decimal) and isinstance(output, Decimal) and isinstance(from_cache, Decimal)):
+        return None
+    total = input * (usage.input_tokens - cached) + from_cache * cached + output * usage.output_tokens
+    return float(total / 1_000_000)
+
+
+_NOTHING = Decimal(0)
+_PER_TOKEN = frozenset(
+    {
+        "input_mtok",
+        "output_mtok",
+        "cache_read_mtok",
+        "cache_write_mtok",
+        "cache_write_1h_mtok",
+        "input_audio_mtok",
+        "output_audio_mtok",
+        "cache_audio_read_mtok",
+        "web_searches_kcount",
+        "storage_searches_kcount",
+    }
+)
+"""Prices of tokens and services by the piece; those that nobody counted cost nothing."""
 
 
 def price_of(span: Span) -> float | None:

@@ -77,12 +77,34 @@ def said(value: Any, *, role: str = "user") -> Said | None:
     for item in found:
         # Some frameworks send a list of conversations; nearly always it holds one.
         for one in item if isinstance(item, list) else (item,):
-            if not isinstance(one, dict) or not _is_message(one):
+            if not isinstance(one, dict):
                 return None
-            messages += message_of(one, role=role)
+            simple = _simple(one)
+            if simple is not None:
+                messages.append(simple)
+            elif _is_message(one):
+                messages += message_of(one, role=role)
+            else:
+                return None
             if isinstance(reason := one.get("finish_reason") or one.get("finishReason"), str):
                 reasons.append(reason)
     return Said(tuple(messages), tuple(reasons))
+
+
+def _simple(item: dict[str, Any]) -> Message | None:
+    """The message where it is a role and one text, as nearly all are: a third of the cost of the general way."""
+    written, content = item.get("role"), item.get("content")
+    if not isinstance(written, str) or (role := _ROLES.get(written)) is None:
+        return None
+    if len(item) == 2 and isinstance(content, str):
+        return Message(role=role, content=content)
+    parts = item.get("parts")
+    if isinstance(parts, list) and len(parts) == 1 and len(item) == 2 + ("finish_reason" in item):
+        part = parts[0]
+        if isinstance(part, dict) and len(part) == 2 and part.get("type") == "text":
+            text = part.get("content")
+            return Message(role=role, content=text) if isinstance(text, str) else None
+    return None
 
 
 def text_message(role: Role, text: str) -> tuple[Message, ...]:

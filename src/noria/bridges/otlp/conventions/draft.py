@@ -21,7 +21,7 @@ _LARGEST = 2**63 - 1
 class Draft:
     """Columns by name, of :class:`~noria.core.spans.Span` and its lineage alike; parameters apart."""
 
-    __slots__ = ("columns", "origins", "params", "raw", "rest")
+    __slots__ = ("columns", "origins", "params", "raw", "rest", "trees")
 
     def __init__(self, raw: RawSpan) -> None:
         self.raw = raw
@@ -32,6 +32,8 @@ class Draft:
         """Decoding parameter -> value."""
         self.rest: Attributes = {}
         """What no column holds."""
+        self.trees: set[str] = set()
+        """Flattened lists that there are, by the first two segments of their names."""
         self.origins: dict[tuple[str, bool], tuple[int, str, Any]] = {}
         """Which attribute with one plain value filled a column: its rank, name and value."""
 

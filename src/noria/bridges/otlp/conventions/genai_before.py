@@ -24,7 +24,7 @@ from noria.bridges.otlp.conventions.draft import (
     texts,
 )
 from noria.bridges.otlp.conventions.genai import tool
-from noria.bridges.otlp.messages import as_text, message_of, parsed, said, text_message
+from noria.bridges.otlp.messages import as_text, message_of, parsed, role_of, said, text_message
 from noria.bridges.otlp.raw import Attributes, RawEvent
 from noria.core.messages import Message
 
@@ -38,6 +38,9 @@ MESSAGE_EVENTS = {
     "gen_ai.choice": "assistant",
 }
 """Events that are one message each, and who speaks in it."""
+
+
+_PLAIN = frozenset({"role", "content", "finish_reason"})
 
 
 def provider(value: Any) -> str | None:
@@ -84,9 +87,9 @@ def _flattened(draft: Draft, taken: Attributes, key: str, column: str) -> None:
         spoken = said(taken[key], role=role)
         messages = spoken.messages if spoken else text_message(role, as_text(taken[key]))  # type: ignore[arg-type]  # one of two roles
         claim(draft, taken, key, column, messages)
-    found = Tree(taken, key)
-    if not found.items:
+    if key not in draft.trees:
         return
+    found = Tree(taken, key)
     reasons: list[str] = []
     messages = tuple(_item(item, role, reasons) for item in found.items.values())
     if draft.offer(column, messages):
@@ -97,6 +100,12 @@ def _flattened(draft: Draft, taken: Attributes, key: str, column: str) -> None:
 
 def _item(item: dict[str, Any], role: str, reasons: list[str]) -> Message:
     """One flattened message; takes out what it understands."""
+    if item.keys() <= _PLAIN and isinstance(content := item.get("content"), str) and not content.startswith("[{"):
+        if isinstance(reason := item.get("finish_reason"), str):
+            reasons.append(reason)
+        message = Message(role=role_of(item.get("role"), role), content=content)
+        item.clear()
+        return message
     calls = branches(item, "tool_calls")
     written: dict[str, Any] = {
         "role": item.pop("role", role),

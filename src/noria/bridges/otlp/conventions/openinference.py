@@ -21,7 +21,7 @@ from noria.bridges.otlp.conventions.draft import (
     texts,
 )
 from noria.bridges.otlp.conventions.genai import document
-from noria.bridges.otlp.messages import as_text, message_of, parsed, said, text_message
+from noria.bridges.otlp.messages import as_text, message_of, parsed, role_of, said, text_message
 from noria.bridges.otlp.raw import Attributes
 from noria.core.messages import Message, ToolCall
 
@@ -44,6 +44,8 @@ def operation(value: Any) -> str | None:
 def read(draft: Draft, taken: Attributes) -> None:
     """Messages, documents, parameters and prompt templates."""
     for prefix, column in (("llm.input_messages", "input"), ("llm.output_messages", "output")):
+        if prefix not in draft.trees:
+            continue
         found = Tree(taken, prefix)
         role = "user" if column == "input" else "assistant"
         messages = tuple(message for item in found.items.values() for message in _message(item, role))
@@ -53,8 +55,8 @@ def read(draft: Draft, taken: Attributes) -> None:
     _completions(draft, taken, "llm.choices", "completion.text", "output")
     _completions(draft, taken, "embedding.embeddings", "embedding.text", "input")
     for prefix in ("retrieval.documents", "reranker.output_documents"):
-        found = Tree(taken, prefix)
-        if found.items:
+        if prefix in draft.trees:
+            found = Tree(taken, prefix)
             documents = tuple(_document(item) for item in found.items.values())
             if draft.offer("documents", documents):
                 found.settle()
@@ -69,6 +71,18 @@ def read(draft: Draft, taken: Attributes) -> None:
 def _message(item: dict[str, Any], role: str) -> list[Message]:
     """One flattened message; takes out what it understands."""
     written: dict[str, Any] = {"role": item.pop("message.role", role), "content": item.pop("message.content", "")}
+    if not item and isinstance(written["content"], str):
+        return [Message(role=role_of(written["role"], role), content=written["content"])]
+    if parts := _contents(item):
+        written["content"] = parts
+    for name in ("name", "tool_call_id"):
+        if (value := item.pop(f"message.{name}", None)) is not None:
+            written[name] = value
+    written["tool_calls"] = _calls(item)
+    return message_of(written, role=role)
+
+
+def _contents(item: dict[str, Any]) -> list[dict[str, Any]]:
     parts = []
     for index, part in branches(item, "message.contents").items():
         place = f"message.contents.{index}."
@@ -81,11 +95,10 @@ def _message(item: dict[str, Any], role: str) -> list[Message]:
         else:
             continue
         item.pop(place + "message_content.type", None)
-    if parts:
-        written["content"] = parts
-    for name in ("name", "tool_call_id"):
-        if (value := item.pop(f"message.{name}", None)) is not None:
-            written[name] = value
+    return parts
+
+
+def _calls(item: dict[str, Any]) -> list[dict[str, Any]]:
     calls = []
     for index, call in branches(item, _CALL).items():
         calls.append(
@@ -100,12 +113,13 @@ def _message(item: dict[str, Any], role: str) -> list[Message]:
     name = item.pop("message.function_call_name", None)
     if name is not None:
         calls.append({"name": name, "arguments": item.pop("message.function_call_arguments_json", "")})
-    written["tool_calls"] = calls
-    return message_of(written, role=role)
+    return calls
 
 
 def _completions(draft: Draft, taken: Attributes, prefix: str, name: str, column: str) -> None:
     """Texts without roles: completion prompts, their choices, what was embedded."""
+    if prefix not in draft.trees:
+        return
     found = Tree(taken, prefix)
     role: Any = "user" if column == "input" else "assistant"
     said_here = [as_text(item[name]) for item in found.items.values() if name in item]

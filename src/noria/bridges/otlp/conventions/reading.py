@@ -44,11 +44,15 @@ class Table:
             if reader is None:
                 first = key.find(".")
                 second = key.find(".", first + 1) if first >= 0 else -1
-                reader = readers.get(key[:second]) if second > 0 else None
-            if reader is None:
-                rest[key] = value
-            else:
-                taken.setdefault(reader, {})[key] = value
+                head = key[:second] if second > 0 else ""
+                reader = readers.get(head)
+                if reader is None:
+                    rest[key] = value
+                    continue
+                draft.trees.add(head)
+            if (mine := taken.get(reader)) is None:
+                mine = taken[reader] = {}
+            mine[key] = value
         for reader in sorted(taken):
             self._conventions[reader].read(draft, taken[reader])
             rest |= taken[reader]
