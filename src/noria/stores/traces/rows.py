@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -61,8 +61,8 @@ def pack(spans: Sequence[Span], scores: Sequence[Score]) -> bytes:
             surrogate pair, a value that JSON has no form for). Nothing of the append is kept then.
     """
     lines = Lines(
-        b"".join([_line("spans", span) for span in spans]),
-        b"".join([_line("scores", score) for score in scores]),
+        b"".join([line("spans", span) for span in spans]),
+        b"".join([line("scores", score) for score in scores]),
         len(spans) + len(scores),
     )
     return msgspec.msgpack.encode(lines)
@@ -73,23 +73,24 @@ def unpack(payload: bytes) -> Lines:
     return msgspec.msgpack.decode(payload, type=Lines)
 
 
-def _line(source: Source, record: Span | Score) -> bytes:
+def line(source: Source, record: Span | Score, shape: Callable[[Any], Any] | None = None) -> bytes:
+    """A record as a line of JSON, in a ``shape`` of the store's own. Raises ``InvalidInput`` as :func:`pack` does."""
     for name in _INTEGERS[source]:
         _check_integer(source, name, getattr(record, name))
     if isinstance(record, Span):
         _check_integer(source, "repeat", record.lineage.repeat)
     try:
-        line = msgspec.json.encode(record)
+        made = msgspec.json.encode(record if shape is None else shape(record))
     except UnicodeEncodeError as error:
         raise InvalidInput(f"{_name(record)} holds half a surrogate pair, which is no text: {error}.") from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidInput(f"{_name(record)} holds a value that JSON has no form for: {error}.") from error
     # The encoder writes numbers that are not finite as null. Nulls are rare here (defaults are left out), so only
     # lines that hold one pay for the slow look.
-    if b"null" in line:
+    if b"null" in made:
         for path, number in _not_finite(msgspec.structs.asdict(record), ""):
             raise InvalidInput(f"{_name(record)} holds {number} in {path}; only finite numbers can be kept.")
-    return line + b"\n"
+    return made + b"\n"
 
 
 def _check_integer(source: Source, name: str, value: int | None) -> None:
