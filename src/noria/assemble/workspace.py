@@ -16,9 +16,11 @@ from noria.adapt.prompts import check
 from noria.assemble.activity import Activity, Kind, activities
 from noria.assemble.answers import Answers
 from noria.assemble.clock import now
+from noria.assemble.collecting import BlobCollector
 from noria.assemble.cut_calls import CutCalls
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
+from noria.assemble.erasure import Erasures
 from noria.assemble.exchange import Exchange
 from noria.assemble.given_scores import GivenScores
 from noria.assemble.identifiers import new_id
@@ -26,6 +28,7 @@ from noria.assemble.intake import OtlpIntake
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.replies import RememberedReplies
+from noria.assemble.retention import Retention
 from noria.assemble.spools import spool_as
 from noria.assemble.starts import note_key, note_settings
 from noria.assemble.tailing import tail
@@ -102,6 +105,11 @@ class Workspace:
         self._replies = RememberedReplies(traces)
         self.models = LocalModels(catalogue, blobs, self._engines)
         """Weights on this machine and their engines."""
+        collector = BlobCollector(catalogue, traces, blobs)
+        self.retention = Retention(catalogue, traces, collector, now)
+        """Deletes what is older than the rules say."""
+        self.erasures = Erasures(catalogue, traces, blobs, collector)
+        """Deletes what is on record about a user."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
         recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
@@ -236,8 +244,12 @@ class Workspace:
     # -- the workspace itself ------------------------------------------------------------------------------------
 
     def announce(self, url: str) -> None:
-        """Tell other processes where this one answers, and the audit log when it does so with other settings."""
+        """Tell other processes where this one answers, and the audit log when it does so with other settings.
+
+        From here on this is a server, which also keeps the record as short as the rules of retention say.
+        """
         self._folder.set_url(url)
+        self.retention.start()
         note_settings(self.catalogue.audit, self.settings, key_from_environment=self._key_given, version=self.version)
 
     def note_login(self) -> None:
@@ -261,6 +273,7 @@ class Workspace:
             "noria_monitor_skipped_total": self.monitors.live.skipped,
             "noria_monitor_failed_total": self.monitors.live.failed,
             **self.intake.numbers(),
+            **self.retention.numbers(),
         }
 
     async def close(self) -> None:
@@ -273,6 +286,7 @@ class Workspace:
             stack.push_async_callback(self._recorded.drain)
             stack.push_async_callback(self.models.close)
             stack.push_async_callback(self.laboratory.close)
+            stack.push_async_callback(self.retention.close)
 
 
 @contextlib.asynccontextmanager

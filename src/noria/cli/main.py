@@ -29,12 +29,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),
     "promote": ("noria.cli.releases:promote", "Put a variant of an app in force."),
     "prompts": ("noria.cli.prompts:prompts", "Prompts: push, list, show, diff, label."),
+    "retention": ("noria.cli.retention:retention", "How long records are kept."),
     "rollback": ("noria.cli.releases:rollback", "Take the release in force back."),
     "schema": ("noria.cli.schema:schema", "Print the JSON Schema of the evaluation file."),
     "scorers": ("noria.cli.scorers:scorers", "The kinds of scorer and their options."),
     "scores": ("noria.cli.scores:scores", "Scores: list, add."),
     "traces": ("noria.cli.traces:traces", "The record: list and show."),
     "up": ("noria.cli.up:up", "Start the server and its page."),
+    "users": ("noria.cli.users:users", "End users: erase one, receipts."),
 }
 """Command -> where it is, and the line that ``noria --help`` shows for it."""
 

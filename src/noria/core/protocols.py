@@ -149,6 +149,13 @@ class BlobStore(Protocol):
         """Remove; no error when it is not there."""
         ...
 
+    def collect(self, sha256: str, *, older_than_s: float) -> bool:
+        """Remove unless it was put, or put again, within that time; whether it was removed.
+
+        For blobs that nothing mentions: one that is being put at this moment is about to be mentioned.
+        """
+        ...
+
     def sizes(self) -> Mapping[str, int]:
         """All digests with their bytes."""
         ...

@@ -27,6 +27,7 @@ from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.audit import AuditController
 from noria.serve.api.blobs import BlobsController
 from noria.serve.api.datasets import DatasetsController
+from noria.serve.api.erasures import ErasuresController
 from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
 from noria.serve.api.exports import ExportsController
@@ -34,6 +35,7 @@ from noria.serve.api.intake import IntakeController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
+from noria.serve.api.retention import RetentionController
 from noria.serve.api.scores import ScoresController
 from noria.serve.api.server import ServerController
 from noria.serve.api.sessions import SessionsController, UsersController
@@ -172,6 +174,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             AuditController,
             BlobsController,
             DatasetsController,
+            ErasuresController,
             ExperimentsController,
             ExportsController,
             IntakeController,
@@ -179,6 +182,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             MonitorsController,
             PromptsController,
             ScoresController,
+            RetentionController,
             ServerController,
             SessionsController,
             TracesController,

@@ -244,3 +244,19 @@ class PutRecords(Noun, forbid_unknown_fields=True):
     """Spans; one that is there already is replaced."""
     scores: tuple[Score, ...] = ()
     """Scores; without a ``trace_id`` it is looked up by ``span_id``."""
+
+
+class RunRetention(Noun, forbid_unknown_fields=True):
+    """A run of the rules of retention."""
+
+    dry_run: bool = False
+    """Change nothing, only tell."""
+
+
+class EraseUser(Noun, forbid_unknown_fields=True):
+    """An end user to erase."""
+
+    user: str
+    """The id, as callers name the user."""
+    dry_run: bool = False
+    """Change nothing, only tell."""

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ _CHUNK = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ABANDONED_S = 24 * 3600
 """A partial file this old belongs to a writer that was killed."""
+_RENEWED_S = 3600.0
+"""A remote blob this old is uploaded again when it is put again, so that its age tells when somebody last put it."""
 
 
 def open_blobs(place: str | Path, *, cache: Path) -> BlobStore:
@@ -47,6 +50,7 @@ class Blobs:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._partial = self._folder / "partial"
+        self._renewing = threading.Lock()  # between seeing that a blob is old and removing it, nobody puts it again
         with disk_errors(self._folder):
             self._partial.mkdir(mode=0o700, parents=True, exist_ok=True)
             for file in self._partial.iterdir():
@@ -68,8 +72,10 @@ class Blobs:
             _compare(digest, expect)
             target = self._place(digest)
             with disk_errors(self._folder):
-                if target.exists():
-                    return digest
+                with self._renewing:
+                    if target.exists():
+                        os.utime(target)  # whoever put it needs it: it is not to be collected as an old one
+                        return digest
                 file.flush()
                 os.fsync(file.fileno())
                 file.close()  # Windows renames closed files only
@@ -97,6 +103,15 @@ class Blobs:
         """Remove; no error when it is not there."""
         with disk_errors(self._folder):
             self._place(sha256).unlink(missing_ok=True)
+
+    def collect(self, sha256: str, *, older_than_s: float) -> bool:
+        """Remove unless it was put, or put again, within that time; whether it was removed."""
+        place = self._place(sha256)
+        with disk_errors(self._folder), self._renewing:
+            if not place.exists() or time.time() - place.stat().st_mtime < older_than_s:
+                return False
+            place.unlink()
+        return True
 
     def sizes(self) -> Mapping[str, int]:
         """All digests with their bytes."""
@@ -153,7 +168,8 @@ class RemoteBlobs:
             Unavailable: the other side does not answer; nothing was kept there.
         """
         digest = self._cache.put(source, expect=expect)
-        if self.has(digest):
+        age = self._age_s(digest)
+        if age is not None and age < _RENEWED_S:
             return digest
         partial = f"{self._root}/partial/{secrets.token_hex(16)}"
         target = self._place(digest)
@@ -200,12 +216,33 @@ class RemoteBlobs:
             except FileNotFoundError:
                 return
 
+    def collect(self, sha256: str, *, older_than_s: float) -> bool:
+        """Remove, with the local copy, unless it was put within that time; whether it was removed.
+
+        What is put again after :data:`_RENEWED_S` is uploaded again, so that it is young again.
+        """
+        age = self._age_s(sha256)
+        if age is None or age < older_than_s:
+            return False
+        self.delete(sha256)
+        return True
+
     def sizes(self) -> Mapping[str, int]:
         """All digests with their bytes."""
         with self._errors():
             found = self._files.find(self._root, detail=True)
         named = ((path.rpartition("/")[2], details["size"]) for path, details in found.items())
         return {name: size for name, size in named if _DIGEST.fullmatch(name)}
+
+    def _age_s(self, sha256: str) -> float | None:
+        """Seconds since it was stored; None where it is not there."""
+        with self._errors():
+            try:
+                return time.time() - float(self._files.modified(self._place(sha256)).timestamp())
+            except FileNotFoundError:
+                return None
+            except NotImplementedError:  # a file system without times: nothing in it ever grows old
+                return 0.0 if self.has(sha256) else None
 
     def _place(self, sha256: str) -> str:
         return f"{self._root}/{_relative(sha256)}"

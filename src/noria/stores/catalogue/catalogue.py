@@ -14,6 +14,8 @@ from noria.stores.catalogue.experiments import Experiments
 from noria.stores.catalogue.models import Models
 from noria.stores.catalogue.monitors import Monitors
 from noria.stores.catalogue.prompts import Prompts
+from noria.stores.catalogue.receipts import Receipts
+from noria.stores.catalogue.retention import Retention
 from noria.stores.catalogue.schema import migrate
 
 
@@ -39,6 +41,8 @@ class Catalogue:
         self.experiments = Experiments(database, now)
         self.monitors = Monitors(database, now)
         self.audit = Audit(database, now)
+        self.retention = Retention(database, now)
+        self.receipts = Receipts(database, now)
 
     @classmethod
     def open(cls, url: str, *, now: Clock) -> Catalogue:
