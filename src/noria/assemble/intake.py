@@ -16,7 +16,7 @@ from noria.bridges.otlp import answers
 from noria.bridges.otlp.answers import Encoding, Signal
 from noria.bridges.otlp.problems import REASONS, Notes, Problem, Problems
 from noria.bridges.otlp.traffic import Reader, Records
-from noria.core.errors import InvalidInput, NoriaError, Unavailable
+from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.core.protocols import BlobStore, TraceStore
 from noria.core.questions import Filter, Question
 from noria.core.scores import Score
@@ -146,6 +146,8 @@ def refusal(error: NoriaError, encoding: Encoding) -> bytes:
         full = error.status == HTTPStatus.TOO_MANY_REQUESTS
         code = answers.RESOURCE_EXHAUSTED if full else answers.UNAVAILABLE
         return answers.refused(encoding, code, str(error), retry_after_s=error.retry_after_s)
+    if isinstance(error, NotAllowed):
+        return answers.refused(encoding, answers.UNAUTHENTICATED, str(error))
     code = answers.INVALID_ARGUMENT if isinstance(error, InvalidInput) else answers.INTERNAL
     return answers.refused(encoding, code, str(error))
 

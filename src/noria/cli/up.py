@@ -30,6 +30,7 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
         from noria.assemble import open_workspace  # noqa: PLC0415  # after the arguments were checked
         from noria.cli.logs import configure_logging  # noqa: PLC0415
         from noria.serve.access import Access, is_loopback  # noqa: PLC0415
+        from noria.serve.grpc import serving_grpc  # noqa: PLC0415
         from noria.serve.run import LastResort, serving  # noqa: PLC0415
 
         settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
@@ -39,8 +40,14 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
             async with open_workspace(settings, os.environ, holder="noria up") as workspace:
                 names = settings.allowed_hosts
                 names = names if is_loopback(settings.host) else (*names, settings.host)
-                async with serving(workspace, bound, Access(workspace.key, names)) as (running, ended):
+                access = Access(workspace.key, names)
+                async with (
+                    serving_grpc(workspace, access) as grpc_port,
+                    serving(workspace, bound, access) as (running, ended),
+                ):
                     workspace.announce(running.url)
+                    if grpc_port is not None:
+                        click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
                     click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
                     with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
                         await asyncio.shield(ended)

@@ -75,12 +75,7 @@ class Access:
         own_origin = self._check_origin(headers)
         if rule_of(path) == "public":
             return
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if not given and (own := headers.get("x-api-key")):  # some exporters can't send the other one
-            scheme, given = "bearer", own
-        if given:
-            if scheme.lower() != "bearer" or not self._is_key(given.strip()):
-                raise NotAllowed("The key is wrong.", hint="Send the admin key as `Authorization: Bearer <key>`.")
+        if self._has_key(headers):
             return
         if not self._is_session(headers.get("cookie", "")):
             raise NotAllowed(
@@ -90,6 +85,20 @@ class Access:
             )
         if method not in SAFE_METHODS and not own_origin:
             raise NotAllowed("A browser session may change things only from Noria's own pages.", status=403)
+
+    def check_key(self, headers: Mapping[str, str]) -> None:
+        """The check of callers that no browser can be, such as gRPC's: the key, and nothing else. Raises ``NotAllowed``."""
+        if not self._has_key(headers):
+            raise NotAllowed("This needs a key.", hint="Send it as metadata: `authorization: Bearer <key>`.")
+
+    def _has_key(self, headers: Mapping[str, str]) -> bool:
+        """Whether the right key is there; False where there is none. Raises ``NotAllowed`` for a wrong one."""
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if not given and (own := headers.get("x-api-key")):  # some exporters can't send the other one
+            scheme, given = "bearer", own
+        if given and (scheme.lower() != "bearer" or not self._is_key(given.strip())):
+            raise NotAllowed("The key is wrong.", hint="Send the admin key as `Authorization: Bearer <key>`.")
+        return bool(given)
 
     def new_link_token(self) -> str:
         """A token for a login link; it works once, within a day."""

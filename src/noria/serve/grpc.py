@@ -1,0 +1,100 @@
+"""OTLP over gRPC: the same intake as over HTTP, for exporters that speak nothing else.
+
+Requests pass as bytes, so no generated code is needed here. The key comes as metadata, ``authorization`` or
+``x-api-key``; a full store is ``UNAVAILABLE`` with ``RetryInfo``, which exporters obey.
+
+Source: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from noria.assemble import Workspace
+from noria.assemble.intake import Signal, refusal
+from noria.core.errors import Conflict, InvalidInput, NoriaError, NotAllowed, Unavailable
+from noria.serve.access import Access
+from noria.serve.failures import own_error
+
+AT_ONCE = 64
+"""Requests under way at a time; more are told ``RESOURCE_EXHAUSTED`` and come again."""
+GRACE_S = 5.0
+"""Seconds that requests in flight get to end after a stop was asked for."""
+
+_SERVICES: dict[str, Signal] = {
+    "opentelemetry.proto.collector.trace.v1.TraceService": "traces",
+    "opentelemetry.proto.collector.logs.v1.LogsService": "logs",
+}
+
+
+@contextlib.asynccontextmanager
+async def serving_grpc(workspace: Workspace, access: Access) -> AsyncIterator[int | None]:
+    """Serve OTLP over gRPC where ``otlp_grpc_port`` says so. Yields the port; None where it says no.
+
+    Raises:
+        InvalidInput: grpcio is not installed.
+        Conflict: the port is in use, or not this machine's to listen on.
+    """
+    settings = workspace.settings
+    if not settings.otlp_grpc_port:
+        yield None
+        return
+    try:
+        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415  # no stubs of its own; only who asks for it pays
+    except ImportError:
+        raise InvalidInput(
+            "otlp_grpc_port is set, but grpcio is not installed.", hint="Run `pip install 'noria[grpc]'`."
+        ) from None
+    server = grpc.aio.server(
+        maximum_concurrent_rpcs=AT_ONCE,
+        options=[
+            ("grpc.max_receive_message_length", settings.otlp_max_body_bytes),
+            ("grpc.so_reuseport", 0),  # of two servers on one port, one must be told
+        ],
+    )
+    for service, signal in _SERVICES.items():
+        handler = grpc.unary_unary_rpc_method_handler(_export(workspace, access, signal))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        port = server.add_insecure_port(f"{host}:{settings.otlp_grpc_port}")
+    except RuntimeError as error:
+        raise Conflict(
+            f"Can't listen for gRPC on {settings.host}:{settings.otlp_grpc_port}; it may be in use.",
+            hint="Choose another otlp_grpc_port.",
+        ) from error
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(GRACE_S)
+
+
+def _export(workspace: Workspace, access: Access, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    """The handler of one service's ``Export``."""
+
+    async def export(body: bytes, context: Any) -> bytes:
+        try:
+            access.check_key({str(name): str(value) for name, value in context.invocation_metadata() or ()})
+            return await workspace.intake.take(signal, body, "protobuf")
+        except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
+            failure = own_error(error, f"grpc {signal}")
+        if isinstance(failure, Unavailable):
+            workspace.intake.turned_away()
+        details = (("grpc-status-details-bin", refusal(failure, "protobuf")),)
+        await context.abort(_code(failure), str(failure), trailing_metadata=details)
+        return b""  # never: ``abort`` raises
+
+    return export
+
+
+def _code(error: NoriaError) -> Any:
+    import grpc  # noqa: PLC0415  # see above
+
+    if isinstance(error, NotAllowed):
+        return grpc.StatusCode.UNAUTHENTICATED
+    if isinstance(error, Unavailable):
+        return grpc.StatusCode.UNAVAILABLE
+    return grpc.StatusCode.INVALID_ARGUMENT if isinstance(error, InvalidInput) else grpc.StatusCode.INTERNAL
