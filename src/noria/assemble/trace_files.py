@@ -17,10 +17,19 @@ __all__ = ["FORMATS", "OutFormat", "Records", "Survey", "opened_import", "out_fo
 
 
 def _importers() -> list[Importer]:
-    return [OwnRows()]
+    """Every format, those that are recognised most surely first."""
+    # Half a second of protobuf and conventions that only an import need pay.
+    from noria.bridges.files.otlp_files import OtlpFiles  # noqa: PLC0415
+    from noria.bridges.langfuse.exports import LangfuseExports  # noqa: PLC0415
+    from noria.bridges.mlflow.exports import MlflowTraces  # noqa: PLC0415
+    from noria.bridges.phoenix.exports import PhoenixExports  # noqa: PLC0415
+    from noria.targets.pricing import price_of  # noqa: PLC0415
+
+    others = (OtlpFiles, MlflowTraces, PhoenixExports, LangfuseExports)
+    return [OwnRows(), *(importer(price_of) for importer in others)]
 
 
-FORMATS: tuple[str, ...] = tuple(importer.name for importer in _importers())
+FORMATS: tuple[str, ...] = ("noria", "otlp", "mlflow", "phoenix", "langfuse")
 """Names of the formats that can be imported."""
 
 

@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from noria.core.errors import InvalidInput
 from noria.core.struct import Noun
+
+if TYPE_CHECKING:  # 40 MB that only Parquet needs
+    import duckdb
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -218,7 +221,8 @@ def _parquet(path: Path) -> Iterator[Row | Problem]:
     with duckdb.connect() as connection:
         try:
             # The path is bound as a value; glob characters in it are escaped, for it names one file.
-            found = connection.execute("SELECT * FROM read_parquet(?)", [re.sub(r"([*?\[])", r"[\1]", str(path))])
+            source = [re.sub(r"([*?\[])", r"[\1]", str(path))]
+            found = connection.execute(f"SELECT {_selected(connection, source)} FROM read_parquet(?)", source)  # noqa: S608 - quoted names
             columns = [column[0] for column in found.description or ()]
             line = 0
             while batch := found.fetchmany(1000):
@@ -233,6 +237,18 @@ def _parquet(path: Path) -> Iterator[Row | Problem]:
                         yield Row(line, place, values)
         except duckdb.Error as error:
             raise InvalidInput(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+_UTC = "%Y-%m-%dT%H:%M:%S.%f+00:00"
+_ZONED = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"})
+
+
+def _selected(connection: duckdb.DuckDBPyConnection, source: list[str]) -> str:
+    """Every column; moments with a zone as texts in UTC, because DuckDB wants pytz to make them anything else."""
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", source).fetchall()
+    zoned = ['"' + name.replace('"', '""') + '"' for name, kind, *_ in described if kind in _ZONED]
+    made = [f"strftime(make_timestamp(epoch_us(CAST({name} AS TIMESTAMPTZ))), '{_UTC}') AS {name}" for name in zoned]
+    return f"* REPLACE ({', '.join(made)})" if made else "*"
 
 
 def _builtin(value: Any) -> Any:
