@@ -6,6 +6,7 @@ from typing import Any
 
 from noria.bridges.files.columns import is_row, read_row
 from noria.bridges.files.records import Records
+from noria.core.errors import InvalidInput
 
 
 class OwnRows:
@@ -22,4 +23,6 @@ class OwnRows:
 
     def records(self, values: Any) -> Records:
         """A span with its scores."""
+        if not isinstance(values, dict):
+            raise InvalidInput("it is no object.")
         return read_row(values)

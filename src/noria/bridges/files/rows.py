@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -101,7 +102,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
             with gzip.open(path) as source:
                 while piece := source.read(1 << 20):
                     plain.write(piece)
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidInput(f"{path.name} is no whole gzip file: {error}.") from error
         plain.flush()
         yield Path(plain.name)
