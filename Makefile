@@ -30,6 +30,11 @@ $(BIN)/python:
 	@sh scripts/install.sh requirements/dev.txt
 	@touch .venv/.demo $@
 
+.venv/.instruments: .venv/.dev requirements/instruments.txt tests/instrumentations/apps/vercel_ai/package-lock.json
+	@echo "· installing the instrumented applications of the tests (hash-checked, once)"
+	@sh scripts/instruments.sh
+	@touch $@
+
 demo: .venv/.demo
 	@$(BIN)/noria demo
 
@@ -38,6 +43,7 @@ up: .venv/.demo
 
 test: .venv/.dev
 	@sh scripts/system-packages.sh
+	@$(MAKE) --no-print-directory .venv/.instruments
 	@echo "· running the tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
 

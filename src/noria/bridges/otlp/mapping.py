@@ -32,6 +32,8 @@ _EARLIEST_NS = 946_684_800 * _S
 _LATEST_NS = 4_102_444_800 * _S
 """2100-01-01."""
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_CHUNKS = frozenset({"First Token Stream Event", "gen_ai.content.completion.chunk"})
+"""Events that mark a chunk of a streamed answer: OpenInference's, of the first, and OpenLLMetry's, of each."""
 _KINDS = {2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _ERROR = 2
 
@@ -77,7 +79,8 @@ def span_of(raw: RawSpan, source: Source, notes: Notes, price: Price) -> Span | 
         return _own(raw, source, notes, draft, times)
     attributes, events = _with_details(raw)
     ALL.read(draft, attributes)
-    events = read_events(draft, events) if events else events
+    if events:
+        events = _first_chunk(draft, read_events(draft, events))
     columns = draft.columns
     status, error_type, error_message = _outcome(raw, columns, events)
     operation = columns.pop("operation", None)
@@ -196,6 +199,20 @@ def _with_details(raw: RawSpan) -> tuple[Attributes, Sequence[RawEvent]]:
         else:
             others.append(event)
     return attributes, others
+
+
+def _first_chunk(draft: Draft, events: Sequence[RawEvent]) -> Sequence[RawEvent]:
+    """The time to the first chunk from instrumentations that mark it by an event; the other events.
+
+    OpenLLMetry marks every chunk, with nothing but its time: a span of a long answer would be mostly marks.
+    """
+    marks = [event for event in events if event.name in _CHUNKS and not event.attributes]
+    if not marks:
+        return events
+    first_ns = min(event.time_ns for event in marks)
+    if first_ns >= draft.raw.start_ns > 0:
+        draft.offer("ttft_s", (first_ns - draft.raw.start_ns) / _S)
+    return [event for event in events if event.attributes or event.name not in _CHUNKS]
 
 
 def _outcome(raw: RawSpan, columns: dict[str, Any], events: Sequence[RawEvent]) -> tuple[Any, str | None, str | None]:

@@ -24,6 +24,12 @@ from noria.bridges.otlp.raw import Attributes
 from noria.core.messages import Message, ToolCall
 from noria.core.spans import Document
 
+
+def error_type(value: Any) -> str | None:
+    """The name of what went wrong; some instrumentations send Python's class itself, whose text is ``<class 'x.Y'>``."""
+    return value.removeprefix("<class '").removesuffix("'>") if isinstance(value, str) else None
+
+
 COLUMNS = {
     "gen_ai.operation.name": Column("operation", text),
     "gen_ai.provider.name": Column("provider", text),
@@ -38,7 +44,7 @@ COLUMNS = {
     "gen_ai.usage.reasoning.output_tokens": Column("reasoning_tokens", count),
     "gen_ai.conversation.id": Column("session_id", text),
     "gen_ai.tool.name": Column("tool_name", text),
-    "error.type": Column("error_type", text),
+    "error.type": Column("error_type", error_type),
     "session.id": Column("session_id", text),
     "user.id": Column("user_id", text),
     "enduser.id": Column("user_id", text),
@@ -53,6 +59,8 @@ COLUMNS = {
     "gen_ai.request.choice.count": Column("n", count, param=True),
 }
 _INPUT, _OUTPUT, _SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
+_WHOLE = "pydantic_ai.all_messages"
+"""On Pydantic AI's agent spans: the whole conversation in the same form, its answer at the end."""
 _ARGUMENTS, _RESULT, _CALL_ID = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "gen_ai.tool.call.id"
 _DOCUMENTS, _QUERY = "gen_ai.retrieval.documents", "gen_ai.retrieval.query.text"
 _TOTAL = "gen_ai.usage.total_tokens"
@@ -60,6 +68,8 @@ _TOTAL = "gen_ai.usage.total_tokens"
 
 def read(draft: Draft, taken: Attributes) -> None:
     """Messages, tool calls and documents."""
+    if _WHOLE in taken and _INPUT not in taken and _OUTPUT not in taken:
+        _agent_run(taken)
     _messages(draft, taken)
     if _ARGUMENTS in taken or _RESULT in taken:
         tool(draft, taken, arguments=_ARGUMENTS, result=_RESULT, call_id=_CALL_ID)
@@ -68,6 +78,18 @@ def read(draft: Draft, taken: Attributes) -> None:
     if isinstance(query := taken.get(_QUERY), str):
         claim(draft, taken, _QUERY, "input", text_message("user", query))
     derived_total(draft, taken, _TOTAL)
+
+
+def _agent_run(taken: Attributes) -> None:
+    """Pydantic AI's agent span says its whole conversation in one: what was asked, and the answer at its end."""
+    said_all = parsed(taken[_WHOLE])
+    if not isinstance(said_all, list) or not all(isinstance(one, dict) for one in said_all):
+        return
+    del taken[_WHOLE]
+    answered = bool(said_all) and said_all[-1].get("role") == "assistant"
+    for key, part in ((_INPUT, said_all[:-1] if answered else said_all), (_OUTPUT, said_all[-1:] if answered else [])):
+        if part:
+            taken[key] = part
 
 
 def _messages(draft: Draft, taken: Attributes) -> None:
@@ -134,5 +156,5 @@ GENAI = Convention(
     "OpenTelemetry GenAI",
     read,
     COLUMNS,
-    keys=frozenset({_INPUT, _OUTPUT, _SYSTEM, _ARGUMENTS, _RESULT, _CALL_ID, _DOCUMENTS, _QUERY, _TOTAL}),
+    keys=frozenset({_INPUT, _OUTPUT, _SYSTEM, _WHOLE, _ARGUMENTS, _RESULT, _CALL_ID, _DOCUMENTS, _QUERY, _TOTAL}),
 )
