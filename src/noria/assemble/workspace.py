@@ -32,6 +32,7 @@ from noria.assemble.retention import Retention
 from noria.assemble.spools import spool_as
 from noria.assemble.starts import note_key, note_settings
 from noria.assemble.tailing import tail
+from noria.assemble.traffic import Bucket, By, Traffic, traffic
 from noria.core.apps import Variant
 from noria.core.audit import SYSTEM
 from noria.core.datasets import Case, Dataset, dataset_id
@@ -183,6 +184,10 @@ class Workspace:
     async def activities(self, kind: Kind, question: Question, *, limit: int, offset: int = 0) -> list[Activity]:
         """Sessions, users or traces, see :func:`noria.assemble.activity.activities`."""
         return await activities(self.traces, kind, question, limit=limit, offset=offset)
+
+    async def traffic(self, question: Question, *, by: By, bucket: Bucket, limit: int) -> list[Traffic]:
+        """Model calls by time and model, see :func:`noria.assemble.traffic.traffic`."""
+        return await traffic(self.traces, question, by=by, bucket=bucket, limit=limit)
 
     # -- prompts, variants, data sets, scorers -------------------------------------------------------------------
 

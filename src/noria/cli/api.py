@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -55,6 +57,12 @@ class Api:
         """Read."""
         return await self._call("GET", path, kind, query=query)
 
+    async def page(self, path: str, kind: type[T], **query: Any) -> tuple[T, str | None]:
+        """Read a part of a list, and the cursor of the next part where there is one (RFC 8288)."""
+        answer = await self._ask("GET", path, query=query)
+        found = re.search(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"', answer.headers.get("link", ""))
+        return self._read(answer, kind), unquote(found[1]) if found else None
+
     async def post(self, path: str, kind: type[T], body: Any = None) -> T:
         """Make or do."""
         return await self._call("POST", path, kind, body=body)
@@ -70,11 +78,21 @@ class Api:
     async def _call(
         self, method: str, path: str, kind: type[T], *, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> T:
-        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        return self._read(await self._ask(method, path, query=query, body=body), kind)
+
+    async def _ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+        given = {
+            name: [str(one) for one in value] if isinstance(value, list | tuple) else str(value)
+            for name, value in (query or {}).items()
+            if value is not None
+        }
         content = b"" if body is None else msgspec.json.encode(body)
         answer = await self._transport(method, path, given, content, self._headers)
         if answer.status >= 300:
             raise self._error_of(answer)
+        return answer
+
+    def _read(self, answer: Answer, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except msgspec.DecodeError as error:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import http.client
 import socket
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -21,6 +21,8 @@ TIMEOUT_S = 300.0
 CONNECT_S = 10.0
 """Longest wait for a connection."""
 
+Query = Mapping[str, str | Sequence[str]]
+"""Parameters; a list gives one several times."""
 Message = MutableMapping[str, Any]
 Application = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
@@ -34,14 +36,14 @@ class Answer(NamedTuple):
     """HTTP status."""
     body: bytes
     """All of it."""
+    headers: Mapping[str, str] = {}
+    """Headers by lower-case name."""
 
 
 class Transport(Protocol):
     """Takes a request to the API and brings its answer."""
 
-    async def __call__(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
+    async def __call__(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Ask once. ``path`` is not encoded yet. Raises ``Unavailable`` where no answer comes back."""
         ...
 
@@ -58,9 +60,7 @@ class InProcess:
         self._application = application
         self._key = key
 
-    async def __call__(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
+    async def __call__(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> Answer:
         """See :class:`Transport`."""
         fields = {
             "host": "127.0.0.1",
@@ -77,14 +77,14 @@ class InProcess:
             "path": path,
             "raw_path": quote(path).encode(),
             "root_path": "",
-            "query_string": urlencode(query).encode(),
+            "query_string": urlencode(query, doseq=True).encode(),
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in fields.items()],
             "client": ("127.0.0.1", 0),
             "server": ("127.0.0.1", 80),
             "state": {},
         }
         requests = [{"type": "http.request", "body": body, "more_body": False}]
-        status, pieces = 500, bytearray()
+        status, pieces, got = 500, bytearray(), dict[str, str]()
 
         async def receive() -> Message:
             if requests:
@@ -96,11 +96,12 @@ class InProcess:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                got.update((name.decode().lower(), value.decode("latin-1")) for name, value in message["headers"])
             else:
                 pieces.extend(message.get("body", b""))
 
         await self._application(scope, receive, send)
-        return Answer(status, bytes(pieces))
+        return Answer(status, bytes(pieces), got)
 
 
 class OnFirstUse:
@@ -110,9 +111,7 @@ class OnFirstUse:
         self._open = open
         self._way: Transport | None = None
 
-    async def __call__(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
+    async def __call__(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> Answer:
         """See :class:`Transport`."""
         if self._way is None:
             self._way = await self._open()
@@ -139,13 +138,11 @@ class OverHTTP:
         if not (key.isascii() and key.isprintable()):
             raise InvalidInput("The key has characters that can't be sent.", hint="Check NORIA_API_KEY.")
 
-    async def __call__(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
+    async def __call__(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> Answer:
         """See :class:`Transport`."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=CONNECT_S)
-        target = quote(self._parts.path.rstrip("/") + path) + (f"?{urlencode(query)}" if query else "")
+        target = quote(self._parts.path.rstrip("/") + path) + (f"?{urlencode(query, doseq=True)}" if query else "")
         fields = {"authorization": f"Bearer {self._key}", "connection": "close", **headers}
         try:
             return await asyncio.to_thread(self._ask, connection, method, target, body, fields)
@@ -193,7 +190,7 @@ def _whole(response: http.client.HTTPResponse) -> Answer:
     """The answer. Raises ``IncompleteRead`` when it was cut, in its head too: Noria always says how long an answer is."""
     if response.length is None and not response.chunked:
         raise http.client.IncompleteRead(b"")
-    return Answer(response.status, response.read())
+    return Answer(response.status, response.read(), {name.lower(): value for name, value in response.getheaders()})
 
 
 def _parts(url: str) -> SplitResult:

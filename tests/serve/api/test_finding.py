@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -143,11 +144,38 @@ async def test_sessions_and_users_are_added_up(filled: Noria) -> None:
 
 
 async def test_the_traces_of_a_session(filled: Noria) -> None:
-    [trace] = await filled.get("/api/sessions/s1/traces")
+    [trace] = await filled.get("/api/sessions/s1")
     assert (trace["id"], trace["spans"], trace["failed"]) == (f"{1:032x}", 3, 1)
-    missing = await filled.client.get("/api/sessions/nobody/traces")
+    missing = await filled.client.get("/api/sessions/no/body")
     assert missing.status_code == 404
-    assert "no session 'nobody'" in missing.json()["error"]["message"]
+    assert "no session 'no/body'" in missing.json()["error"]["message"]
+
+
+async def test_sessions_have_any_name(noria: Noria) -> None:
+    names = ["a/b", "ü ö", "%41", "a?b", "..x"]
+    made = [span(number, lineage=lineage("a", name)) for number, name in enumerate(names, 1)]
+    await noria.workspace.traces.append(made)
+    for number, name in enumerate(names, 1):
+        [trace] = await noria.get(f"/api/sessions/{quote(name, safe='')}")
+        assert trace["id"] == f"{number:032x}"
+
+
+async def test_calls_are_counted_by_hour_and_model(filled: Noria) -> None:
+    found = await filled.get("/api/traces/stats")
+    assert [(item["group"], item["time_ns"], item["calls"], item["failed"]) for item in found] == [
+        ("m", NOW + 5 * HOUR, 1, 0),
+        ("n", NOW + 4 * HOUR, 1, 0),
+        ("m", NOW + 3 * HOUR, 1, 1),
+        ("m", NOW + 2 * HOUR, 1, 0),
+    ]
+    assert found[0]["duration_p95_s"] == pytest.approx(5, rel=0.011)
+    assert found[0]["ttft_p50_s"] is None
+    [m, n] = await filled.get("/api/traces/stats", bucket="all")
+    assert (m["group"], m["time_ns"], m["calls"], m["cost_usd"]) == ("m", None, 3, pytest.approx(0.3))
+    assert n["group"] == "n"
+    by_app = await filled.get("/api/traces/stats", bucket="day", by="app", since="2026-11-23T15:00Z")
+    assert [(item["group"], item["calls"]) for item in by_app] == [("b", 2), ("a", 1)]
+    assert (await filled.client.get("/api/traces/stats?by=name")).status_code == 400
 
 
 # -- what people write

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from litestar import Controller, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
@@ -33,20 +35,21 @@ class SessionsController(Controller):
         """Sessions with steps that match, the last active first."""
         return await workspace.activities("session_id", question, limit=limit, offset=offset)
 
-    @get("/{session_id:str}/traces")
+    @get("/{session_id:path}")
     async def traces_of_session(
         self,
         workspace: NamedDependency[Workspace],
         question: NamedDependency[Question],
-        session_id: FromPath[str],
+        session_id: FromPath[Path],
         limit: Limit = 50,
         offset: Offset = 0,
     ) -> list[Activity]:
-        """The traces of a session, the last active first. A session with a slash in its id: ``/api/traces?session=``."""
-        asked = replace(question, where=(*question.where, Filter(column="session_id", value=session_id)))
+        """The traces of a session, the last active first."""
+        wanted = session_id.as_posix().removeprefix("/")
+        asked = replace(question, where=(*question.where, Filter(column="session_id", value=wanted)))
         found = await workspace.activities("trace_id", asked, limit=limit, offset=offset)
         if not found and not offset:
-            raise UnknownName(f"There is no session {session_id!r} with such steps.")
+            raise UnknownName(f"There is no session {wanted!r} with such steps.")
         return found
 
 

@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
 
 from noria.assemble import Workspace
+from noria.assemble.traffic import Bucket, By, Traffic
 from noria.core.cursors import cursor_behind, place_of
 from noria.core.errors import UnknownName
 from noria.core.questions import Filter, Question, Table
@@ -75,6 +76,18 @@ class TracesController(Controller):
             await workspace.traces.arrivals(after, limit=1)  # a wrong cursor is refused before the stream begins
         batches = workspace.tail(question, after, closing=lambda: tails.closing)
         return Stream(tails.counted(events(batches)), media_type="text/event-stream")
+
+    @get("/stats")
+    async def stats(
+        self,
+        workspace: NamedDependency[Workspace],
+        question: NamedDependency[Question],
+        by: FromQuery[By] = "model",
+        bucket: FromQuery[Bucket] = "hour",
+        limit: Limit = 500,
+    ) -> list[Traffic]:
+        """Model calls that match, by time and model: error rate, percentiles, tokens, cost; the newest first."""
+        return await workspace.traffic(question, by=by, bucket=bucket, limit=limit)
 
     @post("/query", status_code=200)
     async def query(self, workspace: NamedDependency[Workspace], data: JSONBody[Question]) -> Table:
