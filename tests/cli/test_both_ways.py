@@ -15,7 +15,9 @@ COMMANDS = [
     "models list --json", "monitors list", "monitors detach nobody", "prompts list", "prompts show triage@1",
     "prompts show triage --versions", "prompts diff triage@1 short@1", "prompts label triage nowhere",
     "prompts label triage@7 here", "promote triage nobody", "rollback triage", "scorers", "schema", "traces list",
-    "traces show {trace}", "traces show zzz", "traces list --json", "promote triage plain=0",
+    "traces show {trace}", "traces show zzz", "traces list --json", "traces search positive", "traces stats --bucket day",
+    "traces list --limit 2 --status ok --where attributes.x=null", "traces list --since never", "sessions list",
+    "sessions show nobody", "users list --json", "promote triage plain=0",
     "monitors attach triage exact", "apps show a/b", "eval {file} --check",
 ]  # fmt: skip
 

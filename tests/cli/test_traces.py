@@ -4,11 +4,12 @@ import io
 
 from rich.console import Console
 
-from noria.cli.traces import trace_tree
-from noria.core.messages import Message
+from noria.cli.spans import one_line, outcome
+from noria.cli.trace_tree import trace_tree
+from noria.core.messages import Message, ToolCall
 from noria.core.requests import Lineage
 from noria.core.scores import Score
-from noria.core.spans import Span
+from noria.core.spans import Document, Span
 from noria.serve.shapes import Trace
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J[red]"
@@ -73,3 +74,52 @@ def test_long_conversations_show_their_beginning_and_end() -> None:
     assert "turn 29" in shown
     assert "turn 15" not in shown
     assert "25 more messages" in shown
+
+
+def test_steps_of_an_agent_show_calls_passages_and_whose_they_are_once() -> None:
+    mine = Lineage(app="desk", session_id="s1", user_id="ada")
+    call = ToolCall(id="1", name="find_order", arguments='{"order": 7}')
+    shown = drawn(
+        span(1, name="invoke_agent desk", operation="invoke_agent", input_tokens=900, lineage=mine),
+        span(
+            2,
+            parent=1,
+            output=(Message(role="assistant", tool_calls=(call,)),),
+            input_tokens=20,
+            cost_usd=0.5,
+            lineage=mine,
+        ),
+        span(
+            3,
+            parent=1,
+            name="faq",
+            operation="retrieval",
+            documents=(Document(id="d1", text="Late orders.", score=0.8),),
+            lineage=mine,
+        ),
+        span(4, parent=3, name="rank", operation="rerank", lineage=Lineage(app="ranker")),
+    )
+    assert shown.count("session s1 user ada") == shown.count("desk → ") == 1
+    assert 'calls  find_order({"order": 7})' in shown
+    assert "found  0.8  d1  Late orders." in shown
+    assert "ranker → rank" in shown
+    assert "4 steps" in shown.splitlines()[0]
+    assert "20 → ? tokens  $0.5" in shown.splitlines()[0].replace("→ 0", "→ ?")
+
+
+def test_a_chain_deeper_than_python_can_recurse_is_drawn_as_far_as_anybody_reads() -> None:
+    shown = drawn(*(span(n, parent=n - 1 if n > 1 else None) for n in range(1, 3001)))
+    assert "2,000 more steps" in shown
+
+
+def test_no_step_is_left_out_because_its_parents_form_a_ring() -> None:
+    shown = drawn(span(1, parent=2), span(2, parent=1), span(3))
+    assert all(f"m{n}" in shown for n in (1, 2, 3))
+
+
+def test_outcomes() -> None:
+    call = ToolCall(id="1", name="find", arguments="{}")
+    assert outcome(span(1, output=(Message(role="assistant", tool_calls=(call, call)),))) == "calls find, find"
+    assert outcome(span(1, documents=(Document(text="x"),))) == "found 1 passages"
+    assert outcome(span(1, status="error", error_type="timeout")) == "timeout"
+    assert one_line("a\x1b[2J\n b" + "c" * 99, 10) == "a·[2J bcc…"

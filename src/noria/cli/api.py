@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from noria.cli.transports import Answer, InProcess, OnFirstUse, OverHTTP, Transport
+from noria.cli.transports import Answer, InProcess, OnFirstUse, OverHTTP, Query, Refused, Transport
 from noria.core import errors
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.settings import Settings, load_settings
@@ -63,6 +63,16 @@ class Api:
         found = re.search(r'[?&]cursor=([^&>]+)[^>]*>; *rel="next"', answer.headers.get("link", ""))
         return self._read(answer, kind), unquote(found[1]) if found else None
 
+    async def lines(self, path: str, **query: Any) -> AsyncIterator[str]:
+        """Read a stream of lines from a running server, until it ends. Raises ``Unavailable`` where there is none."""
+        if not isinstance(self._transport, OverHTTP):
+            raise Unavailable("No server runs.", hint="Start one with `noria up`, or name one with --url.")
+        try:
+            async for line in self._transport.lines(path, _parameters(query), self._headers):
+                yield line
+        except Refused as refused:
+            raise self._error_of(refused.answer) from refused
+
     async def post(self, path: str, kind: type[T], body: Any = None) -> T:
         """Make or do."""
         return await self._call("POST", path, kind, body=body)
@@ -81,11 +91,7 @@ class Api:
         return self._read(await self._ask(method, path, query=query, body=body), kind)
 
     async def _ask(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
-        given = {
-            name: [str(one) for one in value] if isinstance(value, list | tuple) else str(value)
-            for name, value in (query or {}).items()
-            if value is not None
-        }
+        given = _parameters(query or {})
         content = b"" if body is None else msgspec.json.encode(body)
         answer = await self._transport(method, path, given, content, self._headers)
         if answer.status >= 300:
@@ -118,6 +124,15 @@ class Api:
             f"What answers at {self.server_url or 'the data folder'} is not this version of Noria ({what}).",
             hint="Check NORIA_URL or --url, and that server and command line are of one version.",
         )
+
+
+def _parameters(query: Mapping[str, Any]) -> Query:
+    """Query parameters as texts; those that are None are left out."""
+    return {
+        name: [str(one) for one in value] if isinstance(value, list | tuple) else str(value)
+        for name, value in query.items()
+        if value is not None
+    }
 
 
 def part(name: str) -> str:

@@ -34,9 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("noria.cli.schema:schema", "Print the JSON Schema of the evaluation file."),
     "scorers": ("noria.cli.scorers:scorers", "The kinds of scorer and their options."),
     "scores": ("noria.cli.scores:scores", "Scores: list, add."),
-    "traces": ("noria.cli.traces:traces", "The record: list and show."),
+    "sessions": ("noria.cli.sessions:sessions", "Sessions: calls that belong together."),
+    "traces": ("noria.cli.traces:traces", "The record: list, search, show, tail, stats, export, import."),
     "up": ("noria.cli.up:up", "Start the server and its page."),
-    "users": ("noria.cli.users:users", "End users: erase one, receipts."),
+    "users": ("noria.cli.users:users", "End users: list, erase one, receipts."),
 }
 """Command -> where it is, and the line that ``noria --help`` shows for it."""
 

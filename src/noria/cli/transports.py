@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import http.client
 import socket
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -38,6 +38,15 @@ class Answer(NamedTuple):
     """All of it."""
     headers: Mapping[str, str] = {}
     """Headers by lower-case name."""
+
+
+class Refused(Exception):
+    """A stream was asked for, and an error came back."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"status {answer.status}")
+        self.answer = answer
+        """The error."""
 
 
 class Transport(Protocol):
@@ -140,16 +149,35 @@ class OverHTTP:
 
     async def __call__(self, method: str, path: str, query: Query, body: bytes, headers: Mapping[str, str]) -> Answer:
         """See :class:`Transport`."""
+        async with self._connection() as connection:
+            target = self._target(path, query)
+            return await asyncio.to_thread(self._ask, connection, method, target, body, headers)
+
+    async def lines(self, path: str, query: Query, headers: Mapping[str, str]) -> AsyncIterator[str]:
+        """The lines of an answer that has no end, as they come; it ends when the server ends it.
+
+        Raises:
+            Refused: the server answered with an error instead.
+            Unavailable: there is no server, or it went away.
+        """
+        async with self._connection() as connection:
+            response = await asyncio.to_thread(self._begin, connection, self._target(path, query), headers)
+            while line := await asyncio.to_thread(self._line, response):
+                yield line.decode(errors="replace").rstrip("\r\n")
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[http.client.HTTPConnection]:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=CONNECT_S)
-        target = quote(self._parts.path.rstrip("/") + path) + (f"?{urlencode(query, doseq=True)}" if query else "")
-        fields = {"authorization": f"Bearer {self._key}", "connection": "close", **headers}
         try:
-            return await asyncio.to_thread(self._ask, connection, method, target, body, fields)
+            yield connection
         finally:
             if connection.sock is not None:  # still waiting: the command was interrupted
                 with contextlib.suppress(OSError):
                     connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def _target(self, path: str, query: Query) -> str:
+        return quote(self._parts.path.rstrip("/") + path) + (f"?{urlencode(query, doseq=True)}" if query else "")
 
     def _ask(
         self,
@@ -160,17 +188,50 @@ class OverHTTP:
         headers: Mapping[str, str],
     ) -> Answer:
         try:
+            closing = {"connection": "close", **headers}
+            with self._failures(), self._send(connection, method, target, body, closing) as response:
+                return _whole(response)
+        finally:
+            connection.close()
+
+    def _begin(
+        self, connection: http.client.HTTPConnection, target: str, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        with self._failures():
+            response = self._send(connection, "GET", target, b"", headers)
+            if response.status >= 300:
+                raise Refused(_whole(response))
+            return response
+
+    def _line(self, response: http.client.HTTPResponse) -> bytes:
+        with self._failures():
+            return response.readline()
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        fields = {"authorization": f"Bearer {self._key}", **headers}
+        try:
             connection.connect()
         except OSError as error:
             reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
             raise Unavailable(
                 f"There is no server at {self._url}: {reason}.", hint="Start it with `noria up`, or check NORIA_URL."
             ) from error
+        connection.sock.settimeout(TIMEOUT_S)
+        connection.request(method, target, body, fields)
+        return connection.getresponse()
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What goes wrong with a connection, as sentences."""
         try:
-            connection.sock.settimeout(TIMEOUT_S)
-            connection.request(method, target, body, dict(headers))
-            with connection.getresponse() as response:
-                return _whole(response)
+            yield
         except TimeoutError as error:
             raise Unavailable(f"The server at {self._url} did not answer in {TIMEOUT_S:.0f} s.") from error
         except (http.client.RemoteDisconnected, http.client.IncompleteRead) as error:
@@ -182,8 +243,6 @@ class OverHTTP:
                 f"What answers at {self._url} does not speak HTTP: {type(error).__name__}.",
                 hint="Check NORIA_URL or --url.",
             ) from error
-        finally:
-            connection.close()
 
 
 def _whole(response: http.client.HTTPResponse) -> Answer:

@@ -7,6 +7,7 @@ import click
 from noria.cli.api import Api
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
+from noria.cli.sessions import list_users
 from noria.cli.tables import megabytes, short_id, table, when
 from noria.core.erasures import Erased, Erasure, Receipt, is_about
 from noria.core.errors import InvalidInput
@@ -16,6 +17,9 @@ from noria.serve.shapes import EraseUser
 @group()
 def users() -> None:
     """The end users whom the records name."""
+
+
+users.add_command(list_users)
 
 
 @users.command(epilog=examples("noria users erase ann@example.com", "noria users erase u-17 --yes --json"))

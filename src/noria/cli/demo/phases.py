@@ -19,7 +19,7 @@ from noria.cli.models import pull_model
 from noria.cli.prompts import fetch
 from noria.cli.results import draw_results
 from noria.cli.tables import megabytes, seconds, short_id, table
-from noria.cli.traces import trace_tree
+from noria.cli.trace_tree import trace_tree
 from noria.core.apps import App, Release
 from noria.core.errors import NoriaError, Unavailable
 from noria.core.experiments import Experiment
