@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
@@ -229,6 +230,20 @@ async def test_hostile_attributes_are_kept_or_cut_and_never_break_the_store(nori
     [_, _, third] = await stored(noria)
     assert third["attributes"]["noria.intake.attributes_left_out"] == 8_000
     assert noria.workspace.numbers()["noria_records_refused_total"] == 0
+
+
+async def test_a_span_that_noria_fails_to_read_is_kept_as_sent(noria: Noria, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        message = "canary"
+        raise KeyError(message)
+
+    monkeypatch.setattr("noria.bridges.otlp.mapping.ALL.read", broken)
+    with structlog.testing.capture_logs() as logs:
+        assert (await send(noria, request(call(1), call(2), resource={"service.name": "s"}))).content == b""
+    assert [one["event"] for one in logs] == ["intake.not_understood"] * 2
+    assert "canary" not in repr(logs)
+    assert [span["attributes"] for span in await stored(noria)] == [CALL, CALL]
+    assert {problem["reason"] for problem in await noria.get("/api/intake/problems")} == {"not_understood"}
 
 
 async def test_ten_megabytes_go_to_the_blob_store_and_come_back(noria: Noria) -> None:

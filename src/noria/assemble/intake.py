@@ -7,8 +7,10 @@ spans replace their earlier copies, and judgements that are there already are le
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 
 import structlog
 
@@ -52,7 +54,7 @@ class OtlpIntake:
     ) -> None:
         self._traces = traces
         self._now = now
-        self._reader = Reader(price, blobs.put, large)
+        self._reader = Reader(price, blobs.put, large, _log_defect)
         self._problems = Problems()
         self._counts = dict.fromkeys(("requests", "spans", "scores", "rejected", "turned_away"), 0)
 
@@ -150,6 +152,12 @@ def refusal(error: NoriaError, encoding: Encoding) -> bytes:
         return answers.refused(encoding, answers.UNAUTHENTICATED, str(error))
     code = answers.INVALID_ARGUMENT if isinstance(error, InvalidInput) else answers.INTERNAL
     return answers.refused(encoding, code, str(error))
+
+
+def _log_defect(error: Exception) -> None:
+    # Where, and nothing else: the error's text may hold contents.
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("intake.not_understood", error=type(error).__name__, at=f"{Path(where.filename).name}:{where.lineno}")
 
 
 def _identity(score: Score) -> tuple[object, ...]:

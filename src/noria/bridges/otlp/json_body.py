@@ -10,7 +10,17 @@ from typing import Any
 
 import msgspec
 
-from noria.bridges.otlp.raw import Attributes, LogBatches, RawEvent, RawLink, RawLog, RawScope, RawSpan, SpanBatches
+from noria.bridges.otlp.raw import (
+    Attributes,
+    LogBatches,
+    RawEvent,
+    RawLink,
+    RawLog,
+    RawScope,
+    RawSpan,
+    SpanBatches,
+    finite,
+)
 from noria.core.errors import InvalidInput
 
 _LARGEST_NS = 2**64
@@ -214,9 +224,9 @@ def _value(value: _Value | None) -> Any:  # noqa: PLR0911  # one a kind of value
     if value.double_value is not None:
         return _double(value.double_value)
     if value.array_value is not None:
-        return [_value(item) for item in value.array_value.values or ()]
+        return [finite(_value(item)) for item in value.array_value.values or ()]
     if value.kvlist_value is not None:
-        return _attributes(value.kvlist_value.values)
+        return {key: finite(item) for key, item in _attributes(value.kvlist_value.values).items()}
     return value.bytes_value if value.bool_value is None else value.bool_value  # bytes are base64 here, too
 
 

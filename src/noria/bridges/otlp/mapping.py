@@ -120,6 +120,28 @@ def span_of(raw: RawSpan, source: Source, notes: Notes, price: Price) -> Span | 
 _NO_LINEAGE = Lineage()
 
 
+def plain_span(raw: RawSpan, source: Source, notes: Notes) -> Span | None:
+    """The span without any reading of its attributes, for those whose reading fails."""
+    times = _times(raw, Notes(notes.now_ns))
+    if times is None:
+        return None
+    notes.note("not_understood", trace_id=raw.trace_id, span_id=raw.span_id)
+    return Span(
+        trace_id=raw.trace_id,
+        span_id=raw.span_id,
+        parent_id=_parent(raw, notes),
+        name=raw.name or "span",
+        operation="span",
+        start_ns=times[0],
+        end_ns=times[1],
+        status="error" if raw.status == _ERROR else "ok",
+        error_message=raw.status_message or None,
+        lineage=Lineage(app=source.app),
+        events=_events(raw.events, raw, notes),
+        attributes=kept(source.attributes | _envelope(raw) | raw.attributes, notes, raw.trace_id, raw.span_id),
+    )
+
+
 def _own(raw: RawSpan, source: Source, notes: Notes, draft: Draft, times: tuple[int, int]) -> Span:
     """A span that Noria exported: exactly what it says, nothing made up, nothing added but who passed it on."""
     OWN.read(draft, raw.attributes)

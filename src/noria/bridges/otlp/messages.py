@@ -32,6 +32,7 @@ _ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
+_DEEPEST = 64
 _ANY_JSON = msgspec.json.Decoder()
 _BLOB = "noria.blob"
 _TEXTS = frozenset({"text", "input_text", "output_text"})
@@ -49,15 +50,26 @@ class Said(NamedTuple):
 
 
 def parsed(value: Any) -> Any:
-    """``value`` itself, or what its JSON text says; None for a text that is no JSON."""
+    """``value`` itself, or what its JSON text says; None for a text that is no JSON, or JSON nested beyond reason."""
     if not isinstance(value, str):
         return value
     if not value or value[0] not in '[{"':
         return None
     try:
-        return _ANY_JSON.decode(value)
+        found = _ANY_JSON.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    may_be_deep = value.count("[") + value.count("{") > _DEEPEST
+    return None if may_be_deep and _is_deep(found, _DEEPEST) else found
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand within one another deeper than that. Such a text stays a text."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deep(item, levels - 1) for item in value if isinstance(item, dict | list))
 
 
 def said(value: Any, *, role: str = "user") -> Said | None:

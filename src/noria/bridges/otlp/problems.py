@@ -28,6 +28,7 @@ REASONS: dict[str, tuple[Severity, str]] = {
     "end_repaired": ("repaired", "It ended before it began, or never: its end was set to its start."),
     "start_repaired": ("repaired", "It had no start: it was set to its end."),
     "parent_repaired": ("repaired", "Its parent's id is none, or its own: it was made a root."),
+    "not_understood": ("repaired", "Noria failed to read its attributes, which is a defect: they are kept as sent."),
     "attributes_cut": ("repaired", "It has too many attributes or events; those over the limit were left out."),
     "key_cut": ("repaired", "An attribute's name is too long and was cut."),
     "value_replaced": ("repaired", "A value that JSON has no form for, or that is nested too deeply, became text."),

@@ -13,7 +13,17 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from noria.bridges.otlp.raw import Attributes, LogBatches, RawEvent, RawLink, RawLog, RawScope, RawSpan, SpanBatches
+from noria.bridges.otlp.raw import (
+    Attributes,
+    LogBatches,
+    RawEvent,
+    RawLink,
+    RawLog,
+    RawScope,
+    RawSpan,
+    SpanBatches,
+    finite,
+)
 from noria.core.errors import InvalidInput
 
 
@@ -99,7 +109,7 @@ def _value(value: Any) -> Any:
         return None
     held: Any = getattr(value, kind)
     if kind == "array_value":
-        return [_value(item) for item in held.values]
+        return [finite(_value(item)) for item in held.values]
     if kind == "kvlist_value":
-        return _attributes(held.values)
+        return {key: finite(item) for key, item in _attributes(held.values).items()}
     return base64.b64encode(held).decode() if kind == "bytes_value" else held

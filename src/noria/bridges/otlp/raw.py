@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,11 @@ import msgspec
 
 Attributes = dict[str, Any]
 """Name -> text, number, boolean, list or dictionary of these; bytes as base64 text. Keys are hostile text."""
+
+
+def finite(value: Any) -> Any:
+    """A value within a list or dictionary: numbers that JSON has no form for become text."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class RawEvent(msgspec.Struct, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from noria.bridges.otlp import json_body, protobuf_body
@@ -9,7 +10,7 @@ from noria.bridges.otlp.answers import Encoding, Signal
 from noria.bridges.otlp.judgements import score_of
 from noria.bridges.otlp.large import Put, slim, slim_score
 from noria.bridges.otlp.logs import records_of
-from noria.bridges.otlp.mapping import EVALUATION, Price, Source, span_of
+from noria.bridges.otlp.mapping import EVALUATION, Price, Source, plain_span, span_of
 from noria.bridges.otlp.problems import Notes
 from noria.bridges.otlp.raw import RawSpan
 from noria.core.errors import InvalidInput
@@ -35,9 +36,14 @@ class Reader:
         price: what a call costs, where its sender did not say so.
         put: stores a blob durably.
         large: bytes from which contents go to the blob store.
+        on_defect: told of a span whose reading failed, which is a defect of Noria's; the span is kept as it was sent. By
+            default the error is raised again.
     """
 
-    def __init__(self, price: Price, put: Put, large: int) -> None:
+    def __init__(
+        self, price: Price, put: Put, large: int, on_defect: Callable[[Exception], None] | None = None
+    ) -> None:
+        self._on_defect = on_defect
         self._price = price
         self._put = put
         self._large = large
@@ -67,7 +73,7 @@ class Reader:
             for raw in raws:
                 received += 1
                 judged = self._judgements(raw, notes) if raw.events else []
-                span = span_of(raw, source, notes, self._price)
+                span = self._span(raw, source, notes)
                 if span is None:
                     continue
                 spans.append(span)
@@ -89,6 +95,15 @@ class Reader:
             spans += told.spans
             scores += told.scores
         return Records(spans, scores, received)
+
+    def _span(self, raw: RawSpan, source: Source, notes: Notes) -> Span | None:
+        try:
+            return span_of(raw, source, notes, self._price)
+        except Exception as error:  # others' data must not sink the spans beside it, whatever we got wrong
+            if self._on_defect is None:
+                raise
+            self._on_defect(error)
+            return plain_span(raw, source, notes)
 
     @staticmethod
     def _judgements(raw: RawSpan, notes: Notes) -> list[Score]:

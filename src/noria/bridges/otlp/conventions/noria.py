@@ -60,7 +60,7 @@ def read(draft: Draft, taken: Attributes) -> None:
 
 
 def _status(value: Any) -> str | None:
-    return value if value in {"ok", "error", "cancelled"} else None
+    return value if isinstance(value, str) and value in {"ok", "error", "cancelled"} else None
 
 
 NORIA = Convention(

@@ -86,7 +86,7 @@ def _contents(item: dict[str, Any]) -> list[dict[str, Any]]:
     parts = []
     for index, part in branches(item, "message.contents").items():
         place = f"message.contents.{index}."
-        kind = part.get("message_content.type")
+        kind = str(part.get("message_content.type"))
         if kind in {"text", "reasoning"} and "message_content.text" in part:
             parts.append({"type": kind, "text": item.pop(place + "message_content.text")})
         elif (url := part.get("message_content.image.image.url")) is not None:
