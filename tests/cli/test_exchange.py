@@ -42,13 +42,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_out_and_in_again_in_every_format(noria: Noria, tmp_path: Path) -> None:
-    source = write(tmp_path / "in.jsonl", *[row(number) for number in range(1200)])
+    source = write(tmp_path / "in.jsonl", *[row(number) for number in range(510)])
     first = noria.json("traces", "import", source)
     assert first["survey"]["formats"] == {str(source): "noria"}
-    assert first["taken"] == {"spans": 1200, "scores": 1200, "repeated": 0, "homeless": 0}
+    assert first["taken"] == {"spans": 510, "scores": 510, "repeated": 0, "homeless": 0}
     for name in ("out.jsonl", "out.jsonl.gz", "out.parquet"):
         done = noria.json("traces", "export", tmp_path / name)
-        assert (done["spans"], done["scores"]) == (1200, 1200)
+        assert (done["spans"], done["scores"]) == (510, 510)
         assert done["bytes"] == (tmp_path / name).stat().st_size
     plain = lines(tmp_path / "out.jsonl")
     assert [(one["name"], one["scores"][0]["value"]) for one in plain[:2]] == [("chat 0", True), ("chat 1", False)]
@@ -56,7 +56,7 @@ def test_out_and_in_again_in_every_format(noria: Noria, tmp_path: Path) -> None:
     elsewhere = Noria(tmp_path / "elsewhere", noria.environ)
     elsewhere.json("traces", "import", tmp_path / "out.parquet")
     again = elsewhere.json("traces", "import", tmp_path / "out.parquet", tmp_path / "out.jsonl.gz")
-    assert again["taken"] == {"spans": 2400, "scores": 0, "repeated": 2400, "homeless": 0}
+    assert again["taken"] == {"spans": 1020, "scores": 0, "repeated": 1020, "homeless": 0}
     elsewhere.json("traces", "export", tmp_path / "back.jsonl")
     assert lines(tmp_path / "back.jsonl") == plain
     assert sorted(path.name for path in tmp_path.iterdir() if "partial" in path.name) == []
@@ -145,3 +145,28 @@ def test_a_source_that_fails_leaves_no_file(noria: Noria, tmp_path: Path, monkey
         calls.clear()
         assert noria.here("traces", "export", tmp_path / name).exit_code == 2
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+
+
+def test_a_replay_to_another_noria_gives_it_the_same_record_and_goes_on_later(noria: Noria, tmp_path: Path) -> None:
+    noria.json("traces", "import", write(tmp_path / "in.jsonl", *[row(number) for number in range(510)]))
+    there = Noria(tmp_path / "there", noria.environ)
+    with there.start("up", "--port", "0") as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[4]
+        key = (there.folder / "admin.key").read_text().strip()
+        arguments = ("traces", "replay", url, "--header", f"authorization=Bearer%20{key}", "--progress", tmp_path / "p")
+        done = noria.json(*arguments)
+        assert (done["url"], done["spans"], done["scores"], done["refused"]) == (f"{url}/v1/traces", 510, 510, 0)
+        assert noria.json(*arguments)["spans"] == 0
+        noria.json("traces", "import", write(tmp_path / "more.jsonl", row(800)))
+        assert noria.json(*arguments)["spans"] == 1
+        other = noria.here("traces", "replay", url, "--app", "odd", "--progress", tmp_path / "p")
+        assert "is of a replay to" in other.stderr
+        refused = noria.here("traces", "replay", url, "--header", "authorization=Bearer%20wrong")
+        assert refused.exit_code == 2
+        assert "refuses with 401" in refused.stderr
+        server.terminate()
+        server.wait(30)
+    for one, name in ((noria, "here.jsonl"), (there, "there.jsonl")):
+        one.json("traces", "export", tmp_path / name)
+    assert lines(tmp_path / "here.jsonl") == lines(tmp_path / "there.jsonl")

@@ -85,8 +85,8 @@ async def export_traces(
         return
     format = format_ or out_format(out)
     spans = scores = 0
-    with whole_file(out, format, overwrite=overwrite) as write, _counter(show, "exporting") as count:
-        async for records in _pages(api, selection):
+    with whole_file(out, format, overwrite=overwrite) as write, counter(show, "exporting") as count:
+        async for records, _ in pages(api, selection):
             await asyncio.to_thread(write, records)
             spans, scores = spans + len(records.spans), scores + len(records.scores)
             count(spans)
@@ -96,19 +96,21 @@ async def export_traces(
 
 
 async def _to_stdout(api: Api, selection: dict[str, Any]) -> None:
-    async for records in _pages(api, selection):
+    async for records, _ in pages(api, selection):
         for line in lines_of(records):
             sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 
 
-async def _pages(api: Api, selection: dict[str, Any]) -> AsyncIterator[Records]:
-    """The whole walk. Each page is asked for when the one before is written, so that memory stays small."""
-    after: str | None = None
+async def pages(api: Api, selection: dict[str, Any], after: str | None = None) -> AsyncIterator[tuple[Records, str]]:
+    """The walk from a cursor to its end, each page with the cursor behind it.
+
+    The next is asked for when the one before is done with, so that memory stays small.
+    """
     more = True
     while more:
         page = await api.get("/api/traces/export/page", RecordsPage, **selection, after=after)
-        yield Records(page.spans, page.scores)
+        yield Records(page.spans, page.scores), page.cursor
         after, more = page.cursor, page.more
 
 
@@ -162,7 +164,7 @@ async def import_traces(
 async def _send(api: Api, show: Show, batches: Iterator[Records]) -> Taken:
     total = Taken()
     try:
-        with _counter(show, "importing") as count:
+        with counter(show, "importing") as count:
             while records := await asyncio.to_thread(next, batches, None):
                 taken = await api.post(
                     "/api/traces/import", Taken, PutRecords(spans=records.spans, scores=records.scores)
@@ -197,7 +199,7 @@ def _draw(console: Console, result: Imported) -> None:
 
 
 @contextlib.contextmanager
-def _counter(show: Show, doing: str) -> Iterator[Any]:
+def counter(show: Show, doing: str) -> Iterator[Any]:
     """A count on standard error while somebody watches."""
     from rich.progress import SpinnerColumn, TextColumn  # noqa: PLC0415  # `--json` need not pay
 

@@ -12,6 +12,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.exchange import export_traces, import_traces
 from noria.cli.groups import examples, group
 from noria.cli.narrowing import narrowed, narrowing
+from noria.cli.replay import replay_traces
 from noria.cli.spans import outcome, span_table
 from noria.cli.tail import tail
 from noria.cli.trace_tree import trace_tree
@@ -30,6 +31,7 @@ def traces() -> None:
 
 traces.add_command(export_traces)
 traces.add_command(import_traces)
+traces.add_command(replay_traces)
 traces.add_command(stats)
 traces.add_command(tail)
 _limit = click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most spans.")
