@@ -14,7 +14,7 @@ from noria.core.spans import Span
 
 from .conftest import Noria
 
-__all__ = ["HOSTILE", "fill"]
+__all__ = ["HOSTILE", "agent_steps", "fill"]
 
 HOSTILE = '<img src=x onerror="document.title=\'pwned\'"><script>document.title="pwned"</script><b>bold</b>&amp;'
 _NOW = 1_795_400_000_000_000_000
@@ -149,3 +149,24 @@ async def fill(noria: Noria) -> None:
             )
         )
     await noria.workspace.traces.append(spans, scores)
+
+
+def agent_steps() -> list[Span]:
+    """A trace of three steps in a session with a hostile name."""
+    lineage = Lineage(app="desk", session_id=HOSTILE, user_id="ada")
+    made = []
+    for number, (name, said) in enumerate([("agent", "It comes tomorrow."), ("chat", "order?"), ("tool", "shipped")]):
+        made.append(
+            Span(
+                trace_id="ad" * 16,
+                span_id=f"{number + 1:016x}",
+                parent_id=f"{1:016x}" if number else None,
+                name=name,
+                start_ns=_NOW + number,
+                end_ns=_NOW + 10 + number,
+                input=(Message(role="user", content="Where is my order?"),),
+                output=(Message(role="assistant", content=said),),
+                lineage=lineage,
+            )
+        )
+    return made
