@@ -45,6 +45,7 @@ RULES = {
     "/api/audit": "key",
     "/api/audit/verify": "key",
     "/api/blobs/{sha256}": "key",
+    "/api/backup": "key",
     "/api/datasets": "key",
     "/api/datasets/{ref}": "key",
     "/api/datasets/{ref}/cases": "key",

@@ -87,7 +87,7 @@ class Erasures:
 
     def _receipt(self, user: str, erased: Erased, by: str) -> Receipt:
         salt = secrets.token_hex(16)
-        made = self._catalogue.audit.list(1000, action="backup.made")
+        made = self._catalogue.audit.list(1000, action="backup.begun")
         return self._catalogue.receipts.add(
             Receipt(
                 id=f"erasure_{new_id()}",

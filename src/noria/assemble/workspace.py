@@ -15,6 +15,7 @@ import noria
 from noria.adapt.prompts import check
 from noria.assemble.activity import Activity, Kind, activities
 from noria.assemble.answers import Answers
+from noria.assemble.backup import Backups
 from noria.assemble.clock import now
 from noria.assemble.collecting import BlobCollector
 from noria.assemble.cut_calls import CutCalls
@@ -109,6 +110,8 @@ class Workspace:
         collector = BlobCollector(catalogue, traces, blobs)
         self.retention = Retention(catalogue, traces, collector, now)
         """Deletes what is older than the rules say."""
+        self.backups = Backups(catalogue, traces, blobs, now=now, version=self.version, key=lambda: self.key)
+        """Writes everything into one stream."""
         self.erasures = Erasures(catalogue, traces, blobs, collector)
         """Deletes what is on record about a user."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))

@@ -217,9 +217,13 @@ async def _opened(settings: Settings, holder: str) -> AsyncIterator[Transport]:
         yield InProcess(Application(workspace, Access(workspace.key)), workspace.key.reveal())
 
 
+def actor() -> str:
+    """Who acts, as it stands in the record: user and machine."""
+    return f"{_user()}@{socket.gethostname()}".encode("ascii", "replace").decode()[:120]
+
+
 def _headers() -> dict[str, str]:
-    actor = f"{_user()}@{socket.gethostname()}".encode("ascii", "replace").decode()
-    return {"noria-actor": actor[:120], "content-type": "application/json"}
+    return {"noria-actor": actor(), "content-type": "application/json"}
 
 
 def _user() -> str:

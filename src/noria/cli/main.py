@@ -18,6 +18,7 @@ from noria.cli.terminal import obey_no_color, prepare_streams, silence_stdout
 COMMANDS: dict[str, tuple[str, str]] = {
     "apps": ("noria.cli.apps:apps", "Apps, their variants and releases."),
     "audit": ("noria.cli.audit:audit", "The audit log: list and verify."),
+    "backup": ("noria.cli.backup:backup", "Write everything into one file, while a server runs."),
     "datasets": ("noria.cli.datasets:datasets", "Data sets and their versions."),
     "demo": ("noria.cli.demo:demo", "Once round the loop, on a real model and real data."),
     "eval": ("noria.cli.evaluate:evaluate", "Run an evaluation file; resumes what was interrupted."),
@@ -29,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),
     "promote": ("noria.cli.releases:promote", "Put a variant of an app in force."),
     "prompts": ("noria.cli.prompts:prompts", "Prompts: push, list, show, diff, label."),
+    "restore": ("noria.cli.backup:restore", "Restore a backup into a new data folder."),
     "retention": ("noria.cli.retention:retention", "How long records are kept."),
     "rollback": ("noria.cli.releases:rollback", "Take the release in force back."),
     "schema": ("noria.cli.schema:schema", "Print the JSON Schema of the evaluation file."),

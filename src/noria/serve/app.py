@@ -25,6 +25,7 @@ from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable,
 from noria.serve.access import STATIC, Access
 from noria.serve.api.apps import AppsController, VariantsController
 from noria.serve.api.audit import AuditController
+from noria.serve.api.backups import BackupsController
 from noria.serve.api.blobs import BlobsController
 from noria.serve.api.datasets import DatasetsController
 from noria.serve.api.erasures import ErasuresController
@@ -172,6 +173,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
         route_handlers=[
             AppsController,
             AuditController,
+            BackupsController,
             BlobsController,
             DatasetsController,
             ErasuresController,

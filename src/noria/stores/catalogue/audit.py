@@ -73,7 +73,7 @@ class Audit:
         if head is not None and not (_SHORTEST <= len(head) <= len(GENESIS) and set(head) <= _HEX):
             raise InvalidInput(f"{head!r} is no hash: {_SHORTEST} to {len(GENESIS)} hex digits in lower case.")
         with self._database.read() as connection:
-            return check_chain(_rows(connection), head)
+            return check_chain(rows(connection), head)
 
 
 def record(connection: Connection, now: Clock, action: str, subject: str, *, by: str, **details: Any) -> AuditEntry:
@@ -99,7 +99,8 @@ def record(connection: Connection, now: Clock, action: str, subject: str, *, by:
     return entry
 
 
-def _rows(connection: Connection) -> Iterator[tuple[int, bytes, str]]:
+def rows(connection: Connection) -> Iterator[tuple[int, bytes, str]]:
+    """The log as it is stored, in order: place, text and hash."""
     query = select(audit_log.c.seq, audit_log.c.body, audit_log.c.hash).order_by(audit_log.c.seq)
     for row in connection.execute(query.execution_options(yield_per=1000)):
         yield row.seq, row.body.encode(), row.hash

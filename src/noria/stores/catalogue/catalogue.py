@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from noria.stores.catalogue.apps import Apps
 from noria.stores.catalogue.audit import Audit
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.datasets import Datasets
+from noria.stores.catalogue.dump import dump, load
 from noria.stores.catalogue.experiments import Experiments
 from noria.stores.catalogue.models import Models
 from noria.stores.catalogue.monitors import Monitors
@@ -76,6 +78,24 @@ class Catalogue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def dump(self) -> dict[str, bytes]:
+        """Every row of every table at one moment, as JSON lines by table."""
+        return dump(self._database)
+
+    @staticmethod
+    def load(url: str, revision: str, tables: Mapping[str, bytes], *, now: Clock, by: str, backup: str) -> None:
+        """Fill an empty database with rows that :meth:`dump` gave, of this or an older revision of the tables.
+
+        Raises:
+            Conflict: the database is not empty.
+            InvalidInput: the rows are not of this or an older version of Noria.
+        """
+        database = Database(url)
+        try:
+            load(database, revision, tables, now=now, by=by, backup=backup)
+        finally:
+            database.close()
 
     @property
     def changes(self) -> int:

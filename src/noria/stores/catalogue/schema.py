@@ -33,25 +33,30 @@ def migrate(database: Database, *, now: Clock, migrations: Path = MIGRATIONS, he
         InvalidInput: a newer version of Noria wrote the database; nothing was changed.
     """
     with database.read() as connection:
-        if _revision(connection) == head:
+        if revision_of(connection) == head:
             return head
     with database.write() as connection:
-        found = _revision(connection)
+        found = revision_of(connection)
         if found != head:
-            _upgrade(connection, found, migrations, database.place)
+            bring_to(connection, head, database.place, migrations)
             action = "catalogue.made" if found is None else "catalogue.upgraded"
             record(connection, now, action, "catalogue", by=SYSTEM, before=found, revision=head)
     return head
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
     """The stored revision; None in an empty database."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection, found: str | None, migrations: Path, place: str) -> None:
+def bring_to(connection: Connection, revision: str, place: str, migrations: Path = MIGRATIONS) -> None:
+    """Run the migrations up to ``revision``, in the transaction of ``connection``.
+
+    Raises:
+        InvalidInput: this version of Noria does not know the revision that is stored, or ``revision``.
+    """
     from alembic import command  # noqa: PLC0415 - slow, and seldom needed
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -61,10 +66,11 @@ def _upgrade(connection: Connection, found: str | None, migrations: Path, place:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise InvalidInput(
-            f"The catalogue at {place} was written by a newer version of Noria (tables {found}).",
-            kept="Nothing was changed.",
-            hint="Upgrade Noria, or use another catalogue.",
-        )
-    command.upgrade(config, "head")
+    for needed in (revision_of(connection), revision):
+        if needed is not None and needed not in known:
+            raise InvalidInput(
+                f"The catalogue at {place} was written by a newer version of Noria (tables {needed}).",
+                kept="Nothing was changed.",
+                hint="Upgrade Noria, or use another catalogue.",
+            )
+    command.upgrade(config, revision)
