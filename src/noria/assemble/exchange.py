@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
@@ -10,6 +11,7 @@ from noria.bridges.files.columns import encode_line
 from noria.bridges.files.importing import check
 from noria.bridges.files.records import Records
 from noria.bridges.files.walk import PAGE, Page, Selection, page, scores_by_span, walk
+from noria.bridges.otlp.large import Put, slim, slim_score
 from noria.core.errors import InvalidInput
 from noria.core.identity import canonical
 from noria.core.protocols import TraceStore
@@ -34,10 +36,18 @@ class Taken(Noun):
 
 
 class Exchange:
-    """Exports and imports of one trace store."""
+    """Exports and imports of one trace store.
 
-    def __init__(self, store: TraceStore) -> None:
+    Arguments:
+        store: the records.
+        put: stores a blob durably.
+        large: bytes from which contents go to the blob store.
+    """
+
+    def __init__(self, store: TraceStore, put: Put, large: int) -> None:
         self._store = store
+        self._put = put
+        self._large = large
 
     async def page(self, selection: Selection, after: str | None = None, *, limit: int = PAGE) -> Page:
         """The next spans of a walk, with their scores."""
@@ -58,6 +68,7 @@ class Exchange:
             InvalidInput: one of the records can't be kept; none is.
         """
         check(records)
+        records = await asyncio.to_thread(self._slim, records)
         placed = await self._placed(records)
         known = await self._known({score.trace_id for score in placed})
         fresh: dict[bytes, Score] = {}
@@ -71,6 +82,15 @@ class Exchange:
             repeated=len(placed) - len(fresh),
             homeless=len(records.scores) - len(placed),
         )
+
+    def _slim(self, records: Records) -> Records:
+        """The records without their large contents, which are in the blob store then."""
+        spans = tuple(slim(span, self._put, self._large) for span in records.spans)
+        scores = tuple(slim_score(score, self._put, self._large) for score in records.scores)
+        kept = Records(tuple(one for one in spans if one), tuple(one for one in scores if one))
+        if len(kept.spans) + len(kept.scores) < len(spans) + len(scores):
+            raise InvalidInput("A record is too large, even without its large contents.", kept="Nothing was stored.")
+        return kept
 
     async def _placed(self, records: Records) -> list[Score]:
         """The scores with the trace of their span; without those whose span nobody has."""

@@ -74,6 +74,20 @@ async def test_what_can_t_be_kept_is_refused_whole(noria: Noria, change: dict[st
     assert await noria.get("/api/traces") == []
 
 
+async def test_large_contents_go_to_the_blob_store(noria: Noria) -> None:
+    large = "word " * 200_000
+    sent = body(range(1))
+    sent["spans"][0] |= {"input": [{"role": "user", "content": large}], "attributes": {"page": large, "small": "x"}}
+    for _ in range(2):
+        assert (await noria.post("/api/traces/import", sent))["spans"] == 1
+    [one] = (await noria.get(f"/api/traces/{1:032x}"))["spans"]
+    [part] = one["input"][0]["content"]
+    assert (part["type"], part["bytes"]) == ("blob", len(large))
+    assert one["attributes"]["page"]["blob"] == part["sha256"]
+    assert one["attributes"]["small"] == "x"
+    assert (await noria.client.get(f"/api/blobs/{part['sha256']}")).text == large
+
+
 async def test_a_wrong_cursor_is_refused(noria: Noria) -> None:
     response = await noria.client.get("/api/traces/export/page", params={"after": "elsewhere"})
     assert response.status_code == 400
