@@ -48,12 +48,9 @@ async def dom(url: str, profile: Path) -> tuple[str, str]:
 
 
 async def opened(server: Noria, view: str, profile: Path) -> str:
-    """A view of the page, logged in; nothing in it was worth a complaint. A login link leads to the first view."""
-    if profile.exists():
-        page, complaints = await dom(f"{server.url}/#{view}", profile)
-    else:
-        page, complaints = await dom(f"{server.url}/login?token={server.access.new_link_token()}", profile)
-        assert not view
+    """A view of the page, logged in; nothing in it was worth a complaint. The first view is where a login link leads."""
+    login = f"{server.url}/login?token={server.access.new_link_token()}"
+    page, complaints = await dom(f"{server.url}/#{view}" if view else login, profile)
     assert complaints == ""
     assert "<title>Noria</title>" in page
     body = page[page.index("<body") :]
