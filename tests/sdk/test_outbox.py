@@ -66,7 +66,7 @@ def test_counts_add_up_whatever_the_server_answers(script: list[Reply], records:
     collector = Collector()
     remaining = list(script)
     collector.answer = lambda *_: remaining.pop(0) if remaining else OK
-    letter = Letter("/x", "text/plain", b"".join, spans_letter().refused)
+    letter = Letter("/x", "text/plain", True, b"".join, spans_letter().refused)
     config = SDKSettings(url=collector.url, linger_s=0, queue_records=20)
     outbox: Outbox[bytes] = Outbox(letter, Connection(collector.url, "", 5), config)
     for size in records:
@@ -261,9 +261,9 @@ def test_spans_of_http_clients_are_not_made_by_sending(configured: Collector) ->
     seen: list[Any] = []
     ask = Connection.ask
 
-    def spy(self: Connection, *arguments: Any) -> Any:
+    def spy(self: Connection, *arguments: Any, **more: Any) -> Any:
         seen.append(context.get_value(context._SUPPRESS_INSTRUMENTATION_KEY))
-        return ask(self, *arguments)
+        return ask(self, *arguments, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Connection, "ask", spy)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -182,3 +185,23 @@ def test_a_prompt_used_twice_at_once_keeps_its_blocks_apart(configured: Collecto
         "assistant",
         "user",
     ]
+
+
+FORKING = """
+import os, noria
+assert noria.prompt("support", question="a").version == 1
+child = os.fork()
+for n in range(50):
+    assert noria.prompt("support", version=n % 5 + 1, question="b").messages
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_fork_shares_versions_and_no_connection(collector: Collector) -> None:
+    collector.answer = answering(lambda: version(1))
+    environ = os.environ | {"NORIA_URL": collector.url, "NORIA_API_KEY": "k"}
+    done = subprocess.run([sys.executable, "-c", FORKING], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(collector.requests) == 11

@@ -51,8 +51,23 @@ class Connection:
         self._lock = threading.Lock()
         self._open: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        *,
+        compress: bool = False,
+    ) -> Answer:
         """Send a request and read its answer.
+
+        Arguments:
+            method: of HTTP.
+            path: below the base URL, encoded.
+            body: what to send.
+            content_type: what it is, and what the answer should be.
+            compress: whether a body that is long enough is sent as gzip; the intake takes that, the REST API does not.
 
         Raises:
             Unavailable: no answer came.
@@ -60,7 +75,7 @@ class Connection:
         headers = {**self._headers, "accept": content_type}
         if body:
             headers["content-type"] = content_type
-            if len(body) >= _GZIP_FROM:
+            if compress and len(body) >= _GZIP_FROM:
                 body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"
         with self._lock:
             kept = self._open is not None

@@ -48,6 +48,8 @@ class Letter(NamedTuple):
     """Where they go."""
     content_type: str
     """What the body is."""
+    compress: bool
+    """Whether it may go as gzip."""
     encode: Callable[[Sequence[Any]], bytes]
     """The body."""
     refused: Callable[[bytes], tuple[int, str]]
@@ -205,7 +207,8 @@ class Outbox(Generic[T]):
     def _ask(self, body: bytes) -> tuple[Answer | None, str]:
         """One try: the answer if one came, and what is wrong if it is no success."""
         try:
-            answer = self._connection.ask("POST", self._letter.path, body, self._letter.content_type)
+            letter = self._letter
+            answer = self._connection.ask("POST", letter.path, body, letter.content_type, compress=letter.compress)
         except Unavailable as error:
             return None, str(error)
         return answer, f"{self._connection.url} answered {answer.status}: {answer.body[:200].decode(errors='replace')}"

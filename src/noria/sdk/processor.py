@@ -69,7 +69,9 @@ def size_of(span: ReadableSpan) -> int:
 
 def spans_letter() -> Letter:
     """OTLP over HTTP, as protobuf."""
-    return Letter(path="/v1/traces", content_type="application/x-protobuf", encode=_encode, refused=_refused)
+    return Letter(
+        path="/v1/traces", content_type="application/x-protobuf", compress=True, encode=_encode, refused=_refused
+    )
 
 
 def _size(attributes: Mapping[str, Any] | None) -> int:

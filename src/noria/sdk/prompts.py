@@ -6,8 +6,10 @@ very old is fetched anew, and used all the same where Noria does not answer.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -46,6 +48,15 @@ class Prompts:
         self._refreshing: set[tuple[str, str | None]] = set()
         self._failed_at = -_AFTER_FAILURE_S
         self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            weak = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := weak()) and method())
+
+    def _after_fork(self) -> None:
+        """In a child: the versions are good here too; the connection, the lock and the threads are the parent's."""
+        self._connection.after_fork()
+        self._lock = threading.Lock()
+        self._refreshing = set()
 
     def get(self, name: str, ref: str | None) -> PromptVersion:
         """The version that a number, a label or an id points at; without ``ref`` the latest.

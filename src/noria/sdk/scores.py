@@ -12,7 +12,9 @@ from noria.sdk.outbox import Letter
 
 def scores_letter() -> Letter:
     """The REST API's way."""
-    return Letter(path="/api/scores", content_type="application/json", encode=_encode, refused=lambda _: (0, ""))
+    return Letter(
+        path="/api/scores", content_type="application/json", compress=False, encode=_encode, refused=lambda _: (0, "")
+    )
 
 
 def _encode(scores: Sequence[GivenScore]) -> bytes:
