@@ -35,6 +35,8 @@ class Collector:
         """Spans of requests that were answered with 200."""
         self.resources: list[dict[str, Any]] = []
         self.scores: list[dict[str, Any]] = []
+        self.last_count = 0
+        """Spans of the request that is being answered."""
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -75,6 +77,8 @@ class Collector:
         with self._lock:
             self.requests.append((path, headers))
             number = len(self.requests)
+            if path == "/v1/traces":
+                self.last_count = _count(body)
         reply = self.answer(path, number)
         if reply[0] == 200 and path == "/v1/traces":
             request = ExportTraceServiceRequest.FromString(body)
@@ -93,6 +97,11 @@ class Collector:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _count(body: bytes) -> int:
+    groups = ExportTraceServiceRequest.FromString(body).resource_spans
+    return sum(len(scope.spans) for group in groups for scope in group.scope_spans)
 
 
 def attributes(held: Any) -> dict[str, Any]:

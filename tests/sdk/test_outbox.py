@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -278,3 +279,36 @@ def test_what_was_sent_is_what_was_made(configured: Collector) -> None:
             pass
     assert noria.flush()
     assert [attributes(span)["n"] for span in configured.spans] == list(range(50))
+
+
+def test_one_wrong_record_takes_no_other_with_it(configured: Collector) -> None:
+    def answer(path: str, _number: int) -> Reply:
+        return (400, {}, b"bad") if path == "/v1/traces" and configured.last_count > 1 else OK
+
+    configured.answer = answer
+    make(5)
+    assert noria.flush()
+    assert stats().spans.sent == len(configured.spans) == 5
+
+
+@pytest.mark.parametrize("value", [True, 3, 0.5, "good", np.float32(0.5), np.bool_(True), np.int64(3)])
+def test_scores_of_every_kind(configured: Collector, value: Any) -> None:
+    assert noria.score("s", value, trace_id="ab" * 16, metadata={"odd": object(), "n": np.arange(2)})
+    assert noria.flush()
+    [score] = configured.scores
+    assert score["value"] == value
+    assert isinstance(score["metadata"]["odd"], str)
+    assert len(score["id"]) == 32
+
+
+def test_no_thread_can_be_started(configured: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        make(2)
+    assert stats().spans.queued == 2
+    make(1)
+    assert noria.flush()
+    assert stats().spans.sent == 3

@@ -561,3 +561,47 @@ async def test_tasks_inherit_their_surroundings(configured: Collector) -> None:
     await task
     await asyncio.to_thread(noria.flush)
     assert attributes(configured.spans[0])["gen_ai.conversation.id"] == "s2"
+
+
+def chunk(**changes: Any) -> dict[str, Any]:
+    return {"id": "r1", "model": "m-1", "choices": [], **changes}
+
+
+def test_a_streamed_reply_is_put_together(configured: Collector) -> None:
+    @noria.trace(kind="chat")
+    def ask(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        piece = {"index": 0, "function": {"arguments": '"a"}'}}
+        begun = {"index": 0, "id": "c1", "function": {"name": "look", "arguments": '{"q":'}}
+        yield chunk(choices=[{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}])
+        yield chunk(choices=[{"index": 0, "delta": {"content": "lo", "tool_calls": [begun]}}])
+        yield chunk(choices=[{"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": "tool_calls"}])
+        yield chunk(usage={"prompt_tokens": 3, "completion_tokens": 2})
+
+    for found in ask([{"role": "user", "content": "hi"}]):
+        found.clear()  # the consumer may do as it likes
+    span, found = only(configured)
+    assert value(found, "gen_ai.output.messages") == [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "text", "content": "Hello"},
+                {"type": "tool_call", "id": "c1", "name": "look", "arguments": '{"q":"a"}'},
+            ],
+            "finish_reason": "tool_calls",
+        }
+    ]
+    assert (found["gen_ai.usage.input_tokens"], found["gen_ai.usage.output_tokens"]) == (3, 2)
+    assert (found["gen_ai.response.model"], found["gen_ai.response.finish_reasons"]) == ("m-1", ["tool_calls"])
+    assert (
+        0 <= found["gen_ai.response.time_to_first_chunk"] <= (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    )
+
+
+def test_a_stream_without_capture_keeps_nothing_but_its_time(configured: Collector) -> None:
+    @noria.trace(kind="chat", capture=False)
+    def ask(messages: str) -> Iterator[str]:
+        yield "SECRET"
+
+    assert list(ask("SECRET")) == ["SECRET"]
+    assert "SECRET" not in str(sent(configured))
+    assert "gen_ai.response.time_to_first_chunk" in attributes(configured.spans[0])

@@ -39,6 +39,7 @@ def trace_tree(trace: Trace) -> Tree:
     scores: dict[str, list[Score]] = {}
     for score in trace.scores:
         scores.setdefault(score.span_id, []).append(score)
+    _add_scores(root, [score for score in trace.scores if score.span_id not in known])  # on the trace, or early
     began = min((span.start_ns for span in trace.spans), default=0)
     drawn: set[str] = set()
     # A stack, not recursion: a chain of steps may be deeper than Python's own stack.
@@ -57,12 +58,16 @@ def trace_tree(trace: Trace) -> Tree:
         node = branch.add(_headline(span, began, above))
         for name, text in _details(span, above):
             node.add(Text.assemble((f"{name}  ", "dim"), harmless(text)))
-        for score in scores.get(span.span_id, []):
-            node.add(_score_line(score))
+        _add_scores(node, scores.get(span.span_id, []))
         waiting += [(node, child, span.lineage) for child in reversed(children.get(span.span_id, []))]
     if len(drawn) < len(known):
         root.add(Text(f"… {len(known) - len(drawn):,} more steps (--json shows all)", "dim"))
     return root
+
+
+def _add_scores(branch: Tree, scores: list[Score]) -> None:
+    for score in scores:
+        branch.add(_score_line(score))
 
 
 def _summary(trace: Trace) -> str:

@@ -15,10 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 
 from noria.core.errors import InvalidInput
-from noria.core.scores import GivenScore
 from noria.sdk.connection import Connection
 from noria.sdk.counts import Counts, Stats
 from noria.sdk.fields import Kind
@@ -49,7 +47,7 @@ class Client:
     def __init__(self, settings: SDKSettings, provider: trace.TracerProvider | None = None) -> None:
         self.settings = settings
         """The configuration."""
-        self.scores: Outbox[GivenScore] | None = None
+        self.scores: Outbox[bytes] | None = None
         """Scores on their way."""
         self.spans: Outbox[ReadableSpan] | None = None
         """Spans on their way."""
@@ -64,11 +62,9 @@ class Client:
         self._provider = self._join(provider)
         self._tracer = self._provider.get_tracer("noria.sdk")
 
-    def begin(
-        self, name: str, kind: Kind, capture: bool | None, attributes: dict[str, Any], around: Context | None = None
-    ) -> Step:
+    def begin(self, name: str, kind: Kind, capture: bool | None, attributes: dict[str, Any]) -> Step:
         """Begin a step within the current one."""
-        span = self._tracer.start_span(name, around, attributes=opening(kind, name))
+        span = self._tracer.start_span(name, attributes=opening(kind, name))
         captures = self.settings.capture if capture is None else capture
         step = Step(span, kind, self._captured if captures else self._silent)
         if attributes:

@@ -12,6 +12,7 @@ from opentelemetry.trace import Span
 from noria.core.scores import GivenScore, Source, Value
 from noria.sdk.client import current
 from noria.sdk.step import Step
+from noria.sdk.values import json_text
 
 
 def score(
@@ -52,16 +53,18 @@ def score(
         if not at.is_valid or not at.trace_flags.sampled:
             return False
         trace_id, span_id = format(at.trace_id, "032x"), format(at.span_id, "016x")
-    made = GivenScore(
-        id=uuid.uuid4().hex,
-        name=name,
-        value=value,
-        trace_id=trace_id,
-        span_id=span_id,
-        reason=reason,
-        source=source,
-        version=version,
-        metadata=metadata or {},
-        time_ns=time.time_ns(),
-    )
-    return outbox.put(made, 400 + len(reason))
+    made = json_text(
+        GivenScore(
+            id=uuid.uuid4().hex,
+            name=name,
+            value=value.item() if hasattr(value, "item") else value,  # numpy's scalars
+            trace_id=trace_id,
+            span_id=span_id,
+            reason=reason,
+            source=source,
+            version=version,
+            metadata=metadata or {},
+            time_ns=time.time_ns(),
+        )
+    ).encode()
+    return outbox.put(made, len(made))

@@ -34,7 +34,8 @@ _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S = 0.5, 30.0
 _LONGEST_RETRY_AFTER_S = 120.0
 """A server that asks for more than this is asked again after this."""
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504, 507})
-_TOO_LARGE = 413
+_DIVIDE = frozenset({400, 413})
+"""Too large as a whole, or one record among them is wrong: the others shall not be lost with it."""
 _WARN_EVERY_S = 60.0
 
 # The standard library's logging, not structlog: this runs in other people's applications, whose logging knows it.
@@ -109,11 +110,18 @@ class Outbox(Generic[T]):
             self._waiting += 1
             self._bytes += size
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="noria-sdk", daemon=True)
-                self._thread.start()
+                self._start()
             if len(self._queue) == 1 or len(self._queue) == BATCH_RECORDS:
                 self._changed.notify_all()
             return True
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="noria-sdk", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the process has no thread left, or is ending; the next record tries again
+            self._thread = None
+            self._say(str(error))
 
     def flush(self, timeout_s: float) -> bool:
         """Send what waits now. True when nothing waits any longer, False when ``timeout_s`` was too short."""
@@ -192,7 +200,7 @@ class Outbox(Generic[T]):
                 refused, why = self._letter.refused(answer.body)
                 self._settle(batch, "refused", min(refused, len(batch)), why)
                 return
-            if answer is not None and answer.status == _TOO_LARGE:
+            if answer is not None and answer.status in _DIVIDE:
                 self._divide(batch, "refused", problem)
                 return
             if answer is not None and answer.status not in _TRY_AGAIN:

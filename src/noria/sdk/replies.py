@@ -1,6 +1,6 @@
 """What a client library's reply says about a call: for functions traced as ``chat`` that hand it back.
 
-Known by their shape, not by importing anybody: OpenAI's chat completions, and what imitates them.
+Known by their shape, not by importing anybody: OpenAI's chat completions, whole and streamed, and what imitates them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,35 @@ def facts_of(reply: Any) -> dict[str, Any] | None:
         "response_id": plain.get("id"),
         **_usage(plain.get("usage")),
     }
+
+
+def facts_of_chunks(chunks: Any) -> dict[str, Any] | None:
+    """The same from the chunks of a streamed reply, as plain values."""
+    if not isinstance(chunks, list) or not all(isinstance(one, dict) and "choices" in one for one in chunks):
+        return None
+    drafts: dict[int, dict[str, Any]] = {}
+    facts: dict[str, Any] = {}
+    for chunk in chunks:
+        facts |= {"response_model": chunk.get("model"), "response_id": chunk.get("id"), **_usage(chunk.get("usage"))}
+        for choice in chunk["choices"] or ():
+            delta = choice.get("delta") or {}
+            draft = drafts.setdefault(choice.get("index", 0), {"role": "assistant", "content": "", "calls": {}})
+            draft["content"] += delta.get("content") or ""
+            draft["finish_reason"] = choice.get("finish_reason") or draft.get("finish_reason")
+            for piece in delta.get("tool_calls") or ():
+                call = draft["calls"].setdefault(piece.get("index", 0), {"id": None, "name": None, "arguments": ""})
+                function = piece.get("function") or {}
+                call["id"], call["name"] = call["id"] or piece.get("id"), call["name"] or function.get("name")
+                call["arguments"] += function.get("arguments") or ""
+    output = []
+    for draft in drafts.values():
+        calls = [
+            {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
+            for call in draft.pop("calls").values()
+        ]
+        output.append(draft | ({"tool_calls": calls} if calls else {}))
+    reasons = [draft["finish_reason"] for draft in output if draft["finish_reason"]]
+    return {**facts, "output": output, "finish_reasons": reasons}
 
 
 def _usage(usage: Any) -> dict[str, Any]:

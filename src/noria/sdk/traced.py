@@ -21,14 +21,14 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
 
 from noria.sdk.arguments import Arguments
 from noria.sdk.client import current
 from noria.sdk.fields import Kind
 from noria.sdk.pieces import Pieces
-from noria.sdk.replies import facts_of
+from noria.sdk.replies import facts_of, facts_of_chunks
 from noria.sdk.step import Step
 
 P = ParamSpec("P")
@@ -129,7 +129,7 @@ class Tracing:
 
         def traced(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             step = call(args, kwargs)
-            inner, pieces = function(*args, **kwargs), Pieces()
+            inner, pieces = function(*args, **kwargs), Pieces(wanted=step.records_contents)
             advance: Callable[[], Any] = functools.partial(next, inner)
             try:
                 while True:
@@ -154,7 +154,7 @@ class Tracing:
                 _failed(step, error)
                 raise
             finally:
-                self._returned(step, pieces.whole())
+                self._yielded(step, pieces)
                 step.span.end()
 
         return traced
@@ -164,7 +164,7 @@ class Tracing:
 
         async def traced(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             step = call(args, kwargs)
-            inner, pieces = function(*args, **kwargs), Pieces()
+            inner, pieces = function(*args, **kwargs), Pieces(wanted=step.records_contents)
             advance: Callable[[], Any] = functools.partial(anext, inner)
             try:
                 while True:
@@ -189,15 +189,15 @@ class Tracing:
                 _failed(step, error)
                 raise
             finally:
-                self._returned(step, pieces.whole())
+                self._yielded(step, pieces)
                 step.span.end()
 
         return traced
 
     # -- both ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, name: str, around: Context | None = None) -> Step:
-        return current().begin(name, self._kind, self._capture, self._attributes, around)
+    def _begin(self, name: str) -> Step:
+        return current().begin(name, self._kind, self._capture, self._attributes)
 
     def _caller(self, function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], Step]:
         """Begins a step for a call and records its arguments."""
@@ -218,6 +218,13 @@ class Tracing:
             return
         facts = facts_of(result) if self._kind == "chat" and step.span.is_recording() else None
         step.set(**(facts or {"output": result}))
+
+    def _yielded(self, step: Step, pieces: Pieces) -> None:
+        whole = pieces.whole()
+        if self._kind == "chat":
+            step.set(ttft_s=pieces.first_s, **(facts_of_chunks(whole) or {"output": whole}))
+        else:
+            step.set(output=whole)
 
 
 @overload
