@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 from serve.conftest import Noria
 
 
@@ -55,3 +59,17 @@ async def test_a_trace_in_opentelemetrys_terms(noria: Noria) -> None:
     assert found["gen_ai.request.model"] == "m"
     assert found["gen_ai.usage.output_tokens"] == 2
     assert (await noria.client.get("/api/traces/ff/otel")).status_code == 404
+
+
+async def test_the_question_in_the_documents_is_right(noria: Noria) -> None:
+    page = (Path(__file__).parents[3] / "docs/questions.md").read_text()
+    [example] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    table = await noria.post("/api/traces/query", json.loads(example))
+    assert table["columns"] == ["time", "model", "count", "error_rate", "p95_ttft_s", "distinct_user_id"]
+
+
+async def test_a_whole_id_that_begins_another_is_itself(noria: Noria) -> None:
+    await call(noria, "a1" * 16)
+    assert (await noria.get(f"/api/traces/{'a1' * 16}"))["trace_id"] == "a1" * 16
+    missing = await noria.client.get(f"/api/traces/{'b1' * 16}")
+    assert missing.status_code == 404
