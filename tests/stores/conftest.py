@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # pytest puts only a test
 from noria.stores.catalogue import Catalogue
 from noria.stores.catalogue.tables import metadata
 from postgres import empty_database, postgres_server, postgres_url
+from s3 import s3_bucket, s3_endpoint
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["postgres_server", "postgres_url", "s3_bucket", "s3_endpoint"]
 
 
 @pytest.fixture

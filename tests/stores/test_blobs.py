@@ -26,9 +26,15 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    place = str(tmp_path / "blobs") if request.param == "folder" else f"memory://{tmp_path.name}"
+    match request.param:
+        case "folder":
+            place = str(tmp_path / "blobs")
+        case "memory":
+            place = f"memory://{tmp_path.name}"
+        case _:
+            place = f"s3://{request.getfixturevalue('s3_bucket')}/blobs"
     yield open_blobs(place, cache=tmp_path / "cache")
     MemoryFileSystem.store.clear()
     MemoryFileSystem.pseudo_dirs[:] = [""]

@@ -37,11 +37,19 @@ def open_blobs(place: str | Path, *, cache: Path) -> BlobStore:
     Arguments:
         place: where they live.
         cache: folder for local copies of remote blobs; unused for a local place.
+
+    Raises:
+        InvalidInput: no such place, no bucket, or no way in.
+        Unavailable: it does not answer.
     """
     text = str(place)
     if text.startswith("file://"):
         return Blobs(text.removeprefix("file://"))
-    return RemoteBlobs(text, cache=Blobs(cache)) if "://" in text else Blobs(place)
+    if "://" not in text:
+        return Blobs(place)
+    remote = RemoteBlobs(text, cache=Blobs(cache))
+    remote.check()
+    return remote
 
 
 class Blobs:
@@ -141,8 +149,8 @@ class RemoteBlobs:
     """Blobs on a file system that fsspec reaches: object stores, SSH, memory.
 
     Digests are computed on the way through a local folder, which also holds the copies that :meth:`path` gives out.
-    An object store shows an object only when its upload is complete; other file systems show a growing file. So every
-    upload goes to a partial name first and is moved, which an object store does without sending the bytes again.
+    An object store shows an object only when its upload is complete; other file systems show a growing file, so there
+    an upload goes to a partial name first and is moved. Buckets are made by people: a misspelt one is refused.
     """
 
     def __init__(self, url: str, *, cache: Blobs) -> None:
@@ -158,6 +166,16 @@ class RemoteBlobs:
             ) from error
         self._cache = cache
         self._name = url.partition("?")[0]
+        self._bucket = self._root.partition("/")[0] if url.partition("://")[0] in _OBJECT_STORES else None
+
+    def check(self) -> None:
+        """See that it answers, and lets us in. Raises ``InvalidInput`` and ``Unavailable``."""
+        with self._errors():
+            try:
+                self._files.info(self._bucket or "/")
+            except FileNotFoundError:
+                if self._bucket is not None:
+                    raise self._no_bucket() from None
 
     def put(self, source: BinaryIO | bytes, *, expect: str | None = None) -> str:
         """Store and return the SHA-256, once the upload is complete. What ``source`` raises passes through.
@@ -171,18 +189,8 @@ class RemoteBlobs:
         age = self._age_s(digest)
         if age is not None and age < _RENEWED_S:
             return digest
-        partial = f"{self._root}/partial/{secrets.token_hex(16)}"
-        target = self._place(digest)
         with self._errors():
-            try:
-                self._files.makedirs(f"{self._root}/partial", exist_ok=True)
-                self._files.put_file(self._cache.path(digest), partial)
-                self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-                self._files.mv(partial, target)
-            except BaseException:
-                if self._files.exists(partial):
-                    self._files.rm_file(partial)
-                raise
+            self._upload(self._cache.path(digest), self._place(digest))
         return digest
 
     def open(self, sha256: str) -> BinaryIO:
@@ -205,7 +213,11 @@ class RemoteBlobs:
     def has(self, sha256: str) -> bool:
         """Whether it is there."""
         with self._errors():
-            return bool(self._files.isfile(self._place(sha256)))
+            try:
+                self._files.info(self._place(sha256))  # isfile says no to every failure
+            except FileNotFoundError:
+                return False
+            return True
 
     def delete(self, sha256: str) -> None:
         """Remove, with the local copy; no error when it is not there."""
@@ -230,7 +242,10 @@ class RemoteBlobs:
     def sizes(self) -> Mapping[str, int]:
         """All digests with their bytes."""
         with self._errors():
-            found = self._files.find(self._root, detail=True)
+            try:
+                found = self._files.find(self._root, detail=True)
+            except FileNotFoundError:
+                found = {}
         named = ((path.rpartition("/")[2], details["size"]) for path, details in found.items())
         return {name: size for name, size in named if _DIGEST.fullmatch(name)}
 
@@ -244,22 +259,71 @@ class RemoteBlobs:
             except NotImplementedError:  # a file system without times: nothing in it ever grows old
                 return 0.0 if self.has(sha256) else None
 
+    def _upload(self, file: str, target: str) -> None:
+        if self._bucket is not None:
+            try:
+                self._files.put_file(file, target)
+            except FileNotFoundError:
+                raise self._no_bucket() from None
+            return
+        partial = f"{self._root}/partial/{secrets.token_hex(16)}"
+        try:
+            self._files.makedirs(f"{self._root}/partial", exist_ok=True)
+            self._files.put_file(file, partial)
+            self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._files.mv(partial, target)
+        except BaseException:
+            if self._files.exists(partial):
+                self._files.rm_file(partial)
+            raise
+
+    def _no_bucket(self) -> InvalidInput:
+        return InvalidInput(
+            f"The blob store {self._name} has no bucket {self._bucket!r}.",
+            kept="Nothing was stored.",
+            hint="Make the bucket, or correct the setting `blobs`.",
+        )
+
     def _place(self, sha256: str) -> str:
         return f"{self._root}/{_relative(sha256)}"
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Fsspec's file systems speak ``OSError``: with a number from a disk, without one from a network."""
+        """Fsspec's file systems speak ``OSError``, with a number from a disk, without one from a network; botocore doesn't."""
         try:
             yield
         except OSError as error:
             raise _remote_error(error, self._name) from error
+        except Exception as error:
+            if not type(error).__module__.startswith(("botocore.", "aiobotocore.")):
+                raise
+            raise _unreachable(error, self._name) from error
+
+
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az", "oss"})
+"""Schemes whose stores show an object only when it is whole."""
 
 
 def _remote_error(error: OSError, place: str) -> NoriaError:
+    if isinstance(error, PermissionError):
+        return InvalidInput(
+            f"The blob store {place} does not let us in: {error}.",
+            hint="Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do.",
+        )
     if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
         return disk_error(error, place)
-    return Unavailable(f"The blob store {place} does not answer: {error}.", hint="Try again.")
+    return _unreachable(error, place)
+
+
+def _unreachable(error: Exception, place: str) -> NoriaError:
+    if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
+        return InvalidInput(
+            f"There are no credentials for the blob store {place}.",
+            hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        )
+    return Unavailable(
+        f"The blob store {place} does not answer: {error}.", hint="Try again, or check AWS_ENDPOINT_URL."
+    )
 
 
 def _copy(source: BinaryIO, target: BinaryIO, place: Path) -> str:
