@@ -48,7 +48,7 @@ def s3_endpoint() -> Iterator[str]:
 
 def make_bucket() -> str:
     """A bucket's name. The environment must be the server's."""
-    import boto3
+    import boto3  # noqa: PLC0415  # tests without it need not wait for it
 
     name = f"noria-{secrets.token_hex(6)}"
     boto3.client("s3").create_bucket(Bucket=name)
@@ -58,7 +58,7 @@ def make_bucket() -> str:
 @pytest.fixture
 def s3_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty bucket, with the environment to reach it."""
-    from s3fs import S3FileSystem
+    from s3fs import S3FileSystem  # noqa: PLC0415  # see above
 
     S3FileSystem.clear_instance_cache()  # it remembers how it was reached before
     for name, value in environment(s3_endpoint).items():

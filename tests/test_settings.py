@@ -21,7 +21,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_DATA": "d", "NORIA_HOST": "h", "NORIA_PORT": "9", "NORIA_ALLOWED_HOSTS": "a.example, b.example",
         "NORIA_CATALOGUE": "postgresql+psycopg://x", "NORIA_BLOBS": "memory://x", "NORIA_URL": "http://x",
         "NORIA_PROVIDERS": '{"mine": {"base_url": "http://127.0.0.1:1/v1"}}', "NORIA_LOG_LEVEL": "error",
-        "NORIA_DURABILITY": "os", "NORIA_KEEP_FREE_MB": "5",
+        "NORIA_DURABILITY": "os", "NORIA_TRACES": "clickhouse://h", "NORIA_KEEP_FREE_MB": "5",
         "NORIA_OTLP_MAX_BODY_BYTES": "2048", "NORIA_OTLP_GRPC_PORT": "4317", "NORIA_LARGE_CONTENT_BYTES": "1024",
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())

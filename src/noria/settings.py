@@ -75,19 +75,21 @@ class Settings(Noun, forbid_unknown_fields=True):
     data: str = ".noria"
     """Data folder: catalogue, traces, blobs, logs and the admin key."""
     host: str = "127.0.0.1"
-    """Address that ``noria up`` listens on."""
+    """Address that ``noria up`` and ``noria serve`` listen on."""
     port: int = 7700
-    """Port that ``noria up`` listens on; 0 takes a free one."""
+    """Port that they listen on; 0 takes a free one."""
     allowed_hosts: tuple[str, ...] = ()
     """Further names under which the server may be called (``Host`` and ``Origin``); its own address always may."""
     catalogue: str = ""
     """Database URL of the catalogue, such as ``postgresql+psycopg://user@host/noria``; empty: SQLite in the folder."""
+    traces: str = ""
+    """URL of a ClickHouse server or cluster for traces (``docs/scale.md``); empty: DuckDB in the folder."""
     durability: Literal["fsync", "os"] = "fsync"
     """When a record counts as kept: ``fsync``, it survives a power cut; ``os``, it survives the end of the process only."""
     keep_free_mb: int = 256
     """Megabytes that records leave free on the data folder's disk; with less they are refused until there is room."""
     blobs: str = ""
-    """fsspec URL of the blob store; empty: a folder in the data folder."""
+    """URL of the blob store, such as ``s3://bucket/prefix``; empty: a folder in the data folder."""
     otlp_max_body_bytes: int = 64 * 1024 * 1024
     """Largest OTLP request, bytes after decompression."""
     otlp_grpc_port: int = 0
@@ -115,6 +117,7 @@ VARIABLES: dict[str, str] = {field: f"NORIA_{field.upper()}" for field in Settin
 """Environment variable of each setting."""
 OTHER_VARIABLES: dict[str, str] = {
     "NORIA_CONFIG": "where the configuration file is, instead of ./noria.toml",
+    "NORIA_CLICKHOUSE_PASSWORD": "the password of ClickHouse, where the URL of the traces has none",
     "NORIA_API_KEY": "the admin key; by default one is made on first start and kept in the data folder",
 }
 """Variables that are no setting."""

@@ -131,13 +131,23 @@ class Retention:
         )
         return int((await self._traces.query(counting)).rows[0][0])
 
+    async def _run_alone(self) -> Tidied | None:
+        """Run, unless another process that shares the record does so now."""
+        lease = await asyncio.to_thread(self._catalogue.leases.take, "retention")
+        if lease is None:
+            return None
+        try:
+            return await self.run()
+        finally:
+            await asyncio.to_thread(lease.release)
+
     async def _keep_running(self) -> None:
         wait = FIRST_AFTER_S
         while True:
             await asyncio.sleep(wait)
             wait = EVERY_S
             try:
-                done = await self.run()
+                done = await self._run_alone()
             except NoriaError as error:
                 self._numbers["failed"] += 1
                 _log.error("retention.failed", code=error.code, error=str(error))
@@ -145,6 +155,8 @@ class Retention:
                 self._numbers["failed"] += 1
                 _log.exception("retention.failed")
             else:
+                if done is None:
+                    continue
                 counts = {
                     one.rule.app: [one.deleted, one.stripped] for one in done.rules if one.deleted or one.stripped
                 }

@@ -1,4 +1,4 @@
-"""A workspace: one data folder, opened, with everything that works on it."""
+"""A workspace: the stores, opened, with everything that works on them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.erasure import Erasures
 from noria.assemble.exchange import Exchange
+from noria.assemble.following import following
 from noria.assemble.given_scores import GivenScores
 from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
+from noria.assemble.opened import Opened, open_folder, open_shared
 from noria.assemble.replies import RememberedReplies
 from noria.assemble.retention import Retention
-from noria.assemble.spools import spool_as
 from noria.assemble.starts import note_key, note_settings
 from noria.assemble.tailing import tail
 from noria.assemble.traffic import Bucket, By, Traffic, traffic
@@ -41,7 +42,7 @@ from noria.core.errors import InvalidInput
 from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
 from noria.core.prompts import Prompt
-from noria.core.protocols import BlobStore, Target, TraceStore
+from noria.core.protocols import Target, TraceStore
 from noria.core.questions import Arrivals, Question
 from noria.core.requests import Parameters, Request
 from noria.core.scores import Scorer, ScorerSpec
@@ -50,11 +51,7 @@ from noria.evaluate.files.datasets import decode_cases, encode_cases
 from noria.evaluate.laboratory import Laboratory
 from noria.evaluate.running.runner import Ask
 from noria.scorers.registry import kinds, make
-from noria.settings import Secret, Settings
-from noria.stores.blobs import open_blobs
-from noria.stores.catalogue import Catalogue
-from noria.stores.folder import DataFolder
-from noria.stores.traces.duckdb import DuckDBTraces
+from noria.settings import Settings
 from noria.targets.admitted import Admitted
 from noria.targets.pricing import price_of
 from noria.targets.recorded import Recorded
@@ -70,11 +67,8 @@ class Workspace:
         self,
         settings: Settings,
         environ: Mapping[str, str],
+        opened: Opened,
         *,
-        folder: DataFolder,
-        catalogue: Catalogue,
-        traces: DuckDBTraces,
-        blobs: BlobStore,
         providers: aiohttp.ClientSession,
         local: aiohttp.ClientSession,
     ) -> None:
@@ -84,10 +78,11 @@ class Workspace:
         """Noria's version."""
         self.environment = environment(noria.__version__)
         """What repeating an experiment needs."""
-        self.key = Secret(folder.admin_key(environ.get("NORIA_API_KEY")))
+        catalogue, traces, blobs = opened.catalogue, opened.traces, opened.blobs
+        self.key = opened.key
         """The admin key."""
-        self._key_given = bool(environ.get("NORIA_API_KEY", "").strip())
-        if not self._key_given:
+        self._opened = opened
+        if not opened.key_given:
             note_key(catalogue.audit, self.key.reveal())
         self.catalogue = catalogue
         """Prompts, apps, models, data sets, experiments, monitors."""
@@ -98,9 +93,8 @@ class Workspace:
         self.given_scores = GivenScores(traces, now)
         """Takes scores from outside."""
         self._store = traces
-        self._folder = folder
         self._blobs = blobs
-        self._engines = EnginePool(blobs, folder.logs)
+        self._engines = EnginePool(blobs, opened.logs)
         self._answers = Answers(
             settings, environ, catalogue=catalogue, engines=self._engines, providers=providers, local=local
         )
@@ -132,6 +126,7 @@ class Workspace:
             now=now,
             new_id=new_id,
             environment=self.environment,
+            hold=lambda experiment_id: catalogue.leases.take(f"experiment {experiment_id}"),
         )
         """Runs experiments."""
         self.ready = True
@@ -251,14 +246,25 @@ class Workspace:
 
     # -- the workspace itself ------------------------------------------------------------------------------------
 
+    @property
+    def place(self) -> str:
+        """Where the records are, for people."""
+        return self._opened.place
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes work on the same records."""
+        return self._opened.shared
+
     def announce(self, url: str) -> None:
         """Tell other processes where this one answers, and the audit log when it does so with other settings.
 
         From here on this is a server, which also keeps the record as short as the rules of retention say.
         """
-        self._folder.set_url(url)
+        self._opened.announce(url)
         self.retention.start()
-        note_settings(self.catalogue.audit, self.settings, key_from_environment=self._key_given, version=self.version)
+        given = self._opened.key_given
+        note_settings(self.catalogue.audit, self.settings, key_from_environment=given, version=self.version)
 
     def note_login(self) -> None:
         """Tell the audit log that a login link was used."""
@@ -266,17 +272,8 @@ class Workspace:
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""
-        stats = self._store.stats()
         return {
-            "noria_records_appended_total": stats.appended,
-            "noria_records_drained_total": stats.drained,
-            "noria_records_recovered_total": stats.recovered,
-            "noria_records_refused_total": stats.refused,
-            "noria_records_pending": stats.pending,
-            "noria_spool_pending_bytes": stats.pending_bytes,
-            "noria_spool_cut_bytes_total": stats.cut_bytes,
-            "noria_spool_turned_away_total": stats.turned_away,
-            "noria_spool_damaged_bytes_total": stats.damaged_bytes,
+            **self._opened.numbers(),
             "noria_monitor_scores_total": self.monitors.live.scored,
             "noria_monitor_skipped_total": self.monitors.live.skipped,
             "noria_monitor_failed_total": self.monitors.live.failed,
@@ -314,26 +311,30 @@ async def open_workspace(settings: Settings, environ: Mapping[str, str], *, hold
         InvalidInput: it is of a newer version, or can't be used.
         Unavailable: the catalogue's database does not answer.
     """
+    async with _workspace(settings, environ, open_folder(settings, environ, holder=holder)) as workspace:
+        yield workspace
+
+
+@contextlib.asynccontextmanager
+async def open_shared_workspace(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Workspace]:
+    """A workspace on stores that several processes share, see :func:`noria.assemble.opened.open_shared`."""
+    async with (
+        _workspace(settings, environ, open_shared(settings, environ)) as workspace,
+        following(workspace.catalogue),
+    ):
+        yield workspace
+
+
+@contextlib.asynccontextmanager
+async def _workspace(
+    settings: Settings, environ: Mapping[str, str], opening: contextlib.AbstractAsyncContextManager[Opened]
+) -> AsyncIterator[Workspace]:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))
-        folder = stack.enter_context(DataFolder.open(settings.folder, holder=holder))
-        catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=now)
-        stack.callback(catalogue.close)
-        blobs = open_blobs(settings.blobs or folder.blobs, cache=folder.path / "cache")
-        traces = await DuckDBTraces.open(folder.traces, folder.spool, open_spool=spool_as(settings))
-        stack.push_async_callback(traces.close)
+        opened = await stack.enter_async_context(opening)
         providers = await stack.enter_async_context(open_session(keep_alive=True))
         local = await stack.enter_async_context(open_session(keep_alive=False))
-        workspace = Workspace(
-            settings,
-            environ,
-            folder=folder,
-            catalogue=catalogue,
-            traces=traces,
-            blobs=blobs,
-            providers=providers,
-            local=local,
-        )
+        workspace = Workspace(settings, environ, opened, providers=providers, local=local)
         stack.push_async_callback(workspace.close)
         await workspace.laboratory.recover()
         yield workspace

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from noria.cli.command import run
 from noria.cli.groups import examples
 from noria.core.errors import Conflict
 from noria.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from noria.assemble import Workspace
 
 
 @click.command(epilog=examples("noria up", "noria up --port 0 --data /srv/noria"))
@@ -29,33 +33,41 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
     async def work() -> int:
         from noria.assemble import open_workspace  # noqa: PLC0415  # after the arguments were checked
         from noria.cli.logs import configure_logging  # noqa: PLC0415
-        from noria.serve.access import Access, is_loopback  # noqa: PLC0415
-        from noria.serve.grpc import serving_grpc  # noqa: PLC0415
-        from noria.serve.run import LastResort, serving  # noqa: PLC0415
 
         settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
         configure_logging(settings.log_level)
-        last_resort = ending.enter_context(contextlib.closing(LastResort()))
         with contextlib.closing(_bind(settings)) as bound:  # before the folder: a taken port leaves nothing behind
             async with open_workspace(settings, os.environ, holder="noria up") as workspace:
-                names = settings.allowed_hosts
-                names = names if is_loopback(settings.host) else (*names, settings.host)
-                access = Access(workspace.key, names)
-                async with (
-                    serving_grpc(workspace, access) as grpc_port,
-                    serving(workspace, bound, access) as (running, ended),
-                ):
-                    workspace.announce(running.url)
-                    if grpc_port is not None:
-                        click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
-                    click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
-                    with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
-                        await asyncio.shield(ended)
-                    last_resort.begin()
+                await serve_until_stopped(workspace, settings, bound, ending)
         return 0
 
     with ending:
         run(work)
+
+
+async def serve_until_stopped(
+    workspace: Workspace, settings: Settings, bound: socket.socket, ending: contextlib.ExitStack
+) -> None:
+    """Serve, and say so in one line. What hangs at the end is given a last moment on ``ending``."""
+    from noria.serve.access import Access, is_loopback  # noqa: PLC0415  # see above
+    from noria.serve.grpc import serving_grpc  # noqa: PLC0415
+    from noria.serve.run import LastResort, serving  # noqa: PLC0415
+
+    last_resort = ending.enter_context(contextlib.closing(LastResort()))
+    names = settings.allowed_hosts
+    names = names if is_loopback(settings.host) else (*names, settings.host)
+    access = Access(workspace.key, names, shared=workspace.shared)
+    async with (
+        serving_grpc(workspace, access) as grpc_port,
+        serving(workspace, bound, access) as (running, ended),
+    ):
+        workspace.announce(running.url)
+        if grpc_port is not None:
+            click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
+        click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
+        with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
+            await asyncio.shield(ended)
+        last_resort.begin()
 
 
 def _bind(settings: Settings) -> socket.socket:

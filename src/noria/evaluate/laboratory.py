@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from noria.core.datasets import Case
-from noria.core.errors import InvalidInput, NoriaError
+from noria.core.errors import Conflict, InvalidInput, NoriaError
 from noria.core.experiments import Experiment, ExperimentSpec, ExperimentStatus, ExperimentVariant, Run
 from noria.core.protocols import Clock, TraceStore
 from noria.core.results import Progress, Results
@@ -29,6 +29,21 @@ from noria.evaluate.running.runner import GRACE_S, Ask, run
 log = structlog.get_logger(__name__)
 
 _RECENT = 1_000
+
+
+class Held(Protocol):
+    """Something that this process alone does."""
+
+    def release(self) -> None:
+        """Let others have it."""
+        ...
+
+
+class _Alone:
+    """What a process holds that shares its records with no other."""
+
+    def release(self) -> None:
+        """Nobody waits for it."""
 
 
 class Experiments(Protocol):
@@ -60,6 +75,7 @@ class _Work:
     scorers: Sequence[Scorer]
     calls: dict[str, Ask]
     concurrency: int
+    held: Held
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[Experiment]
 
@@ -78,6 +94,8 @@ class Laboratory:
         now: the time.
         new_id: a fresh opaque id.
         environment: what reproducing an experiment needs, kept with it.
+        hold: takes an experiment for this process; None while another has it. Called in a thread; by default there is no
+            other.
         grace_s: how long calls in flight may take after a stop, seconds.
     """
 
@@ -89,6 +107,7 @@ class Laboratory:
     now: Clock
     new_id: Callable[[], str]
     environment: dict[str, Any]
+    hold: Callable[[str], Held | None] = lambda _: _Alone()
     grace_s: float = GRACE_S
     _works: dict[str, _Work] = field(default_factory=dict, init=False)
     _progress: dict[str, Progress] = field(default_factory=dict, init=False)
@@ -112,6 +131,7 @@ class Laboratory:
 
         Raises:
             UnknownName, InvalidInput: data set, model, scorer or options are wrong; nothing was saved.
+            Conflict: another process runs it.
         """
         async with self._starting:
             found = None if fresh else await self._unfinished(spec, app)
@@ -133,9 +153,20 @@ class Laboratory:
                 experiment = msgspec.structs.replace(
                     found, status="running", error="", finished_ns=None, environment=self.environment
                 )
-            await asyncio.to_thread(self.experiments.save, experiment)
+            held = await asyncio.to_thread(self.hold, experiment.id)
+            if held is None:
+                raise Conflict(
+                    f"The experiment {experiment.id} is run by another process.",
+                    kept="Nothing was changed.",
+                    hint="Wait for it, or start it anew.",
+                )
+            try:
+                await asyncio.to_thread(self.experiments.save, experiment)
+            except BaseException:
+                held.release()
+                raise
             calls = {part.id: ask for part, ask in zip(experiment.runs, asks, strict=True)}
-            self._begin(experiment, cases, scorers, calls, concurrency=concurrency)
+            self._begin(experiment, cases, scorers, calls, held, concurrency=concurrency)
             return experiment
 
     def progress(self, id: str) -> Progress:
@@ -192,10 +223,17 @@ class Laboratory:
         """At the start of a process: what a killed one left running, now interrupted. Looks at the newest thousand."""
         found = []
         for experiment in await asyncio.to_thread(self.experiments.list, _RECENT):
-            if experiment.status == "running" and experiment.id not in self._works:
+            if experiment.status != "running" or experiment.id in self._works:
+                continue
+            held = await asyncio.to_thread(self.hold, experiment.id)
+            if held is None:
+                continue  # another process runs it
+            try:
                 sentence = "The process that ran it ended. Start it again: finished calls are kept and not repeated."
                 found.append(msgspec.structs.replace(experiment, status="interrupted", error=sentence))
                 await asyncio.to_thread(self.experiments.save, found[-1])
+            finally:
+                held.release()
         return found
 
     async def _unfinished(self, spec: ExperimentSpec, app: str | None) -> Experiment | None:
@@ -222,6 +260,7 @@ class Laboratory:
         cases: Sequence[Case],
         scorers: Sequence[Scorer],
         calls: dict[str, Ask],
+        held: Held,
         *,
         concurrency: int,
     ) -> None:
@@ -234,6 +273,7 @@ class Laboratory:
                 raise
             finally:
                 del self._works[experiment.id]
+                held.release()
 
         work = _Work(
             experiment=experiment,
@@ -241,6 +281,7 @@ class Laboratory:
             scorers=scorers,
             calls=calls,
             concurrency=concurrency,
+            held=held,
             task=asyncio.create_task(conduct(), name=f"experiment {experiment.id}"),
         )
         self._works[experiment.id] = work

@@ -32,6 +32,8 @@ SESSION_S = 30 * 24 * 3600
 """Life of a browser session, seconds."""
 LINK_S = 24 * 3600
 """Life of a login link that nobody opens, seconds."""
+SHARED_LINK_S = 600
+"""Life of a link that several processes take, seconds."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
@@ -50,13 +52,23 @@ class Access:
         key: the admin key.
         hosts: names under which the server may be called, without ports.
         clock: seconds since 1970, for the life of sessions.
+        shared: whether other processes with the same key must take the login links that this one makes.
     """
 
-    def __init__(self, key: Secret, hosts: Iterable[str] = (), clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        key: Secret,
+        hosts: Iterable[str] = (),
+        clock: Callable[[], float] = time.time,
+        *,
+        shared: bool = False,
+    ) -> None:
         self._key = key
+        self._shared = shared
         self._clock = clock
         self._hosts = {"127.0.0.1", "localhost", "::1", *(host.strip("[]").lower() for host in hosts)}
         self._links: dict[str, float] = {}
+        self._used: dict[str, float] = {}  # links that several processes take
         # Browsers keep one set of cookies for all ports of a host: two servers must not overwrite each other's.
         self.cookie = f"noria_{self._sign('cookie')[:12]}"
         """Name of the session cookie."""
@@ -101,8 +113,14 @@ class Access:
         return bool(given)
 
     def new_link_token(self) -> str:
-        """A token for a login link; it works once, within a day."""
+        """A token for a login link; it works once, within a day.
+
+        Of several processes each takes it, and can't see that another did so before: then it lives for ten minutes.
+        """
         now = self._clock()
+        if self._shared:
+            text = f"{int(now) + SHARED_LINK_S}.{secrets.token_urlsafe(12)}"
+            return f"{text}.{self._sign('link ' + text)}"
         self._links = {token: end for token, end in self._links.items() if end > now}
         token = secrets.token_urlsafe(24)
         self._links[token] = now + LINK_S
@@ -114,12 +132,25 @@ class Access:
         Raises:
             NotAllowed: the token is unknown, too old, or was used.
         """
-        if self._links.pop(token, 0.0) <= self._clock():
+        if not (self._is_shared_link(token) or self._links.pop(token, 0.0) > self._clock()):
             raise NotAllowed(
                 "This login link was used already, is too old, or is not of this server.", hint="Run `noria login`."
             )
         expires = str(int(self._clock()) + SESSION_S)
         return f"{expires}.{self._sign('session ' + expires)}"
+
+    def _is_shared_link(self, token: str) -> bool:
+        """Whether a process with our key made it, it is not too old, and was not used here. It is used up then."""
+        text, _, signature = token.rpartition(".")
+        expires = text.partition(".")[0]
+        if not self._shared or not hmac.compare_digest(signature.encode(), self._sign("link " + text).encode()):
+            return False
+        now = self._clock()
+        self._used = {used: end for used, end in self._used.items() if end > now}
+        if token in self._used or int(expires) <= now:
+            return False
+        self._used[token] = float(expires)
+        return True
 
     def cookie_header(self, session: str, *, secure: bool) -> str:
         """The ``Set-Cookie`` header of a session."""

@@ -23,7 +23,7 @@ class ServerController(Controller):
         """Version, folder, environment and numbers."""
         return ServerReport(
             version=workspace.version,
-            data=str(workspace.settings.folder),
+            data=workspace.place,
             environment=dict(workspace.environment),
             numbers=dict(workspace.numbers()),
         )

@@ -13,6 +13,7 @@ from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.datasets import Datasets
 from noria.stores.catalogue.dump import dump, load
 from noria.stores.catalogue.experiments import Experiments
+from noria.stores.catalogue.leases import Leases
 from noria.stores.catalogue.models import Models
 from noria.stores.catalogue.monitors import Monitors
 from noria.stores.catalogue.prompts import Prompts
@@ -45,6 +46,8 @@ class Catalogue:
         self.audit = Audit(database, now)
         self.retention = Retention(database, now)
         self.receipts = Receipts(database, now)
+        self.leases = Leases(database)
+        self._elsewhere = 0
 
     @classmethod
     def open(cls, url: str, *, now: Clock) -> Catalogue:
@@ -68,7 +71,8 @@ class Catalogue:
         return cls(database, version, now)
 
     def close(self) -> None:
-        """Close all connections. A second call does nothing."""
+        """Let go of all leases and close all connections. A second call does nothing."""
+        self.leases.close()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -99,12 +103,16 @@ class Catalogue:
 
     @property
     def changes(self) -> int:
-        """Commits made through this object.
+        """Commits made through this object, and those that :meth:`look` saw.
 
-        While the number stays the same, what was read stays true as far as this process goes. It does not see what
-        other processes write to a shared PostgreSQL.
+        While the number stays the same, what was read stays true as far as this process knows.
         """
-        return self._database.changes
+        return self._database.changes + self._elsewhere
+
+    def look(self) -> None:
+        """See whether other processes have changed a shared catalogue: the audit log has an entry for each change."""
+        newest = self.audit.list(1)
+        self._elsewhere = newest[0].seq if newest else 0
 
     @property
     def schema_version(self) -> str:

@@ -51,7 +51,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that reads: everything in it is of one moment."""
         self._check_open()
-        with self._errors(), self._reader.begin() as connection:
+        with self.errors(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -60,9 +60,20 @@ class Database:
         self._check_open()
         # The lock lets threads of this process queue fairly, instead of retrying against one another in SQLite.
         with self._turn:
-            with self._errors(), self._writer.begin() as connection:
+            with self.errors(), self._writer.begin() as connection:
                 yield connection
             self._changes += 1
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on it at the same time."""
+        return self._engine.dialect.name != "sqlite"
+
+    def lasting(self) -> Connection:
+        """A connection for as long as its holder wants, each statement a transaction of its own."""
+        self._check_open()
+        with self.errors():
+            return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def changes(self) -> int:
@@ -79,7 +90,8 @@ class Database:
             raise Unavailable(f"The catalogue at {self.place} is closed.")
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Translate SQLAlchemy's errors."""
         try:
             yield
         except SQLAlchemyError as error:

@@ -94,18 +94,22 @@ class Inserts:
         size = sum(len(piece.line) for piece in pieces) + sum(map(len, scores))
         if self._closing:
             raise Unavailable("The trace store is closed.", kept="This batch was not recorded.")
-        if self._waiting_bytes + size > _MOST_WAITING and self._waiting:
+        self.check_room()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Append(pieces, scores, size, done))
+        self._waiting_bytes += size
+        self._arrived.set()
+        await done
+
+    def check_room(self) -> None:
+        """Raise ``Unavailable`` while too much waits."""
+        if self._waiting_bytes > _MOST_WAITING:
             raise Unavailable(
                 f"The trace store at {self._place} is {self._waiting_bytes:,} bytes behind.",
                 retry_after_s=2.0,
                 kept="Earlier records are safe; this batch was not recorded.",
                 hint="Send less, or give ClickHouse more.",
             )
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Append(pieces, scores, size, done))
-        self._waiting_bytes += size
-        self._arrived.set()
-        await done
 
     async def close(self) -> None:
         """Insert what waits, then stop."""

@@ -110,6 +110,10 @@ class ClickHouseTraces:
         if pieces or lines:
             await self._inserts.append(pieces, lines)
 
+    def check_room(self) -> None:
+        """Raise ``Unavailable`` while so much waits for ClickHouse that an append would be refused."""
+        self._inserts.check_room()
+
     async def query(self, question: Question) -> Table:
         """Answer from everything appended before the call. Raises ``InvalidInput`` and ``Unavailable``."""
         checked = plan(question)

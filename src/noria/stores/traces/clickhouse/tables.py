@@ -49,7 +49,7 @@ _DURABLE = {
 _REPLICATED = {"min_compressed_bytes_to_fsync_after_fetch": "1"}
 _ALONE = {"non_replicated_deduplication_window": "1000"}  # an insert that is tried again is not kept twice
 _TIDY = {
-    "old_parts_lifetime": "30",  # what was deleted leaves the disk half a minute later
+    "old_parts_lifetime": "1",  # what was deleted leaves the disk a second later; what replaces it is synced
     "min_age_to_force_merge_seconds": "7200",  # a past day becomes one part, which needs no comparing
     "min_age_to_force_merge_on_partition_only": "1",
 }
@@ -121,14 +121,14 @@ PLACES = Table(
     ),
     engine="ReplacingMergeTree",
     order="(trace_id, span_id, start_ns)",
-    settings={"index_granularity": "256", "old_parts_lifetime": "30"},
+    settings={"index_granularity": "256", "old_parts_lifetime": "1"},
 )
 CHOSEN = Table(
     name="chosen",
     columns=("job String", "trace_id String", "span_id String"),
     engine="MergeTree",
     order="(job, trace_id, span_id)",
-    settings={"old_parts_lifetime": "30"},
+    settings={"old_parts_lifetime": "1"},
 )
 VERSIONS = Table(
     name="versions", columns=("version UInt32", "at DateTime DEFAULT now()"), engine="MergeTree", order="version",
