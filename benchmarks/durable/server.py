@@ -20,7 +20,7 @@ from durable.watched import Answer, Watcher, command
 
 KEY = "noria_key_of_the_measurements"
 _NORIA = [sys.executable, "-c", "import sys; from noria.cli import main; sys.exit(main())"]
-_GIVE_UP_S = 90.0
+_GIVE_UP_S = 300.0
 
 
 def free_port() -> int:
@@ -74,7 +74,8 @@ class Server:
             answer: is asked before each sync of the server.
             largest_file: bytes beyond which every file of this server is a full disk.
         """
-        left_out = ("NORIA_", "COVERAGE_")  # a measurement is not itself measured
+        # A measurement is not itself measured, and the server starts from bytecode, as an installed one does.
+        left_out = ("NORIA_", "COVERAGE_", "PYTHONDONTWRITEBYTECODE")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         environ |= {"NORIA_API_KEY": KEY, **self._settings, **(settings or {})}
         arguments = [*_NORIA, "up", "--port", str(self._port), "--data", str(self._data)]

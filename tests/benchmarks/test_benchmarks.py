@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import distribution
 
+import otlp_intake
 import pytest
 from engine_busy import generated, questions
 from eval_runner import Setting
@@ -90,3 +91,17 @@ def test_disk_space_is_that_of_every_file_below(tmp_path):
     alone = disk_bytes(tmp_path / "inside" / "big")
     assert alone >= 98_304
     assert alone <= disk_bytes(tmp_path) <= alone + 16_384
+
+
+def test_a_database_has_caught_up_when_all_is_there_or_nothing_more_comes(monkeypatch):
+    class Slow:
+        def __init__(self, *counts):
+            self.counts = list(counts)
+
+        def rows(self):
+            return self.counts.pop(0) if len(self.counts) > 1 else self.counts[0]
+
+    monkeypatch.setattr(otlp_intake, "QUIET_S", 0.05)
+    monkeypatch.setattr(otlp_intake.time, "sleep", lambda _: None)
+    assert otlp_intake.caught_up(Slow(10, 20, 30), 30)[0] == 30
+    assert otlp_intake.caught_up(Slow(10, 20), 30)[0] == 20
