@@ -41,9 +41,26 @@ class Activity(Noun):
 async def activities(
     traces: TraceStore, kind: Kind, question: Question, *, limit: int, offset: int = 0
 ) -> list[Activity]:
-    """One view for each session, user or trace that has steps matching ``question``, the last active first."""
-    mine = Filter(column=kind, op="is not null")
-    rows = await _grouped(
+    """One view for each session, user or trace that has steps matching ``question``, the last active first.
+
+    Who was active is asked first, what they did only of those: counting different traces of everybody takes six times
+    the work (2 million steps, DuckDB).
+    """
+    latest = await _grouped(
+        traces,
+        kind,
+        question,
+        where=(Filter(column=kind, op="is not null"),),
+        measures={"last_ns": ("max", "start_ns")},
+        order=(Order(column="last_ns", descending=True),),
+        limit=limit,
+        offset=offset,
+    )
+    ids = [row[kind] for row in latest]
+    if not ids:
+        return []
+    mine = Filter(column=kind, op="in", value=ids)
+    done = await _grouped(
         traces,
         kind,
         question,
@@ -56,22 +73,17 @@ async def activities(
             "first_ns": ("min", "start_ns"),
             "last_ns": ("max", "start_ns"),
         },
-        order=(Order(column="last_ns", descending=True),),
-        limit=limit,
-        offset=offset,
     )
-    ids = [row[kind] for row in rows]
-    if not ids:
-        return []
     used = await _grouped(
         traces,
         kind,
         question,
-        where=(Filter(column=kind, op="in", value=ids), Filter(column="operation", op="not in", value=list(WHOLES))),
+        where=(mine, Filter(column="operation", op="not in", value=list(WHOLES))),
         measures={name: ("sum", name) for name in ("input_tokens", "output_tokens", "cost_usd")},
     )
+    totals = {row.pop(kind): row for row in done}
     usage = {row.pop(kind): row for row in used}
-    return [_activity(row.pop(kind), row, usage) for row in rows]
+    return [_activity(id, totals[id], usage) for id in ids if id in totals]  # one may have been erased meanwhile
 
 
 def _activity(id: str, row: dict[str, Any], usage: dict[str, dict[str, Any]]) -> Activity:

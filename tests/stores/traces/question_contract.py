@@ -128,7 +128,7 @@ BAD = [
     (Question(tolerance=math.nan), "tolerance"),
     (Question(measures=(Aggregate(measure="distinct", column="input"),)), "distinct can't"),
     (Question(measures=(Aggregate(measure="p25", column="app"),)), "p25 can't"),
-    (Question(where=(Filter(column="app", op="in", value=["x"] * 10_001),)), "10,000 are allowed"),
+    (Question(where=(Filter(column="app", op="in", value=["x"] * 100_001),)), "at most 100,000"),
     (Question(columns=("app",) * 10_001), "at most 10,000"),
     (Question(after="AAAA"), "damaged"),
     (Question(after="ä"), "damaged"),

@@ -99,14 +99,11 @@ class TracesController(Controller):
     @get("/{trace_id:str}")
     async def show(self, workspace: NamedDependency[Workspace], trace_id: FromPath[str]) -> Trace:
         """One trace, by id or the beginning of it."""
-        found = await _whole_id(workspace, trace_id)
-        spans, scores = await workspace.traces.trace(found)
-        return Trace(trace_id=found, spans=tuple(spans), scores=tuple(scores))
+        return await _found(workspace, trace_id)
 
     @get("/{trace_id:str}/otel")
     async def show_as_otel(self, workspace: NamedDependency[Workspace], trace_id: FromPath[str]) -> list[OTelSpan]:
         """A trace's spans in OpenTelemetry's GenAI terms."""
-        spans, _ = await workspace.traces.trace(await _whole_id(workspace, trace_id))
         return [
             OTelSpan(
                 trace_id=span.trace_id,
@@ -117,19 +114,23 @@ class TracesController(Controller):
                 end_time_unix_nano=span.end_ns,
                 attributes=otel_attributes(span),
             )
-            for span in spans
+            for span in (await _found(workspace, trace_id)).spans
         ]
 
 
-def _one(trace_id: str) -> Question:
-    return Question(where=(Filter(column="trace_id", value=trace_id),), limit=1)
+async def _found(workspace: Workspace, beginning: str) -> Trace:
+    """The one trace whose id begins so. A whole id is taken at its word: a store finds one trace without a look at all."""
+    beginning = beginning.lower()
+    if len(beginning) == _WHOLE:
+        spans, scores = await workspace.traces.trace(beginning)
+        if spans:
+            return Trace(trace_id=beginning, spans=tuple(spans), scores=tuple(scores))
+    found = await _whole_id(workspace, beginning)
+    spans, scores = await workspace.traces.trace(found)
+    return Trace(trace_id=found, spans=tuple(spans), scores=tuple(scores))
 
 
 async def _whole_id(workspace: Workspace, beginning: str) -> str:
-    """The one trace id that begins so. A whole id is taken at its word: a store finds one trace without looking at all."""
-    beginning = beginning.lower()
-    if len(beginning) == _WHOLE and (await workspace.traces.spans(_one(beginning))):
-        return beginning
     last = beginning + "\U0010ffff"
     where = (Filter(column="trace_id", op=">=", value=beginning), Filter(column="trace_id", op="<", value=last))
     table = await workspace.traces.query(Question(where=where, group_by=("trace_id",), limit=2))

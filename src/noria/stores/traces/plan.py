@@ -18,7 +18,9 @@ BUCKET = Column("time", "int")
 QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 """Measures that are percentiles, each with its part."""
 _MOST = 10_000
-"""Most conditions, values, columns of one question: databases recurse into them."""
+"""Most conditions and columns of one question: databases recurse into them."""
+_MOST_VALUES = 100_000
+"""Most values of one list."""
 _MOST_WORDS = 100
 """Most phrases of a search text."""
 Test = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
@@ -233,8 +235,10 @@ def _condition(source: Source, item: Filter) -> Condition:
     if item.op in ("in", "not in"):
         if not isinstance(item.value, list | tuple):
             raise InvalidInput(f"{item.op!r} on {item.column} needs a list.")
-        if len(item.value) > _MOST:
-            raise InvalidInput(f"The list for {item.column} has {len(item.value):,} values; {_MOST:,} are allowed.")
+        if len(item.value) > _MOST_VALUES:
+            raise InvalidInput(
+                f"The list for {item.column} has {len(item.value):,} values, at most {_MOST_VALUES:,} go."
+            )
         values = tuple(_fitting(found, value) for value in item.value if value is not None)
         return Condition(found, item.op, values, None in item.value)
     if item.value is None:
