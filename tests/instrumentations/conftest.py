@@ -38,15 +38,18 @@ QUIET = {
 class Served(NamedTuple):
     url: str
 
-    def get(self, path: str) -> Any:
-        asked = urllib.request.Request(self.url + path, headers={"authorization": f"Bearer {KEY}"})
+    def ask(self, path: str, body: Any = None) -> Any:
+        """The answer to GET, or with a body to POST."""
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(self.url + path, data=data, headers=headers)
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return json.loads(answer.read())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """``noria up`` with SmolLM2 as ``local/tiny``."""
+    """``noria up`` with SmolLM2 as ``local/smollm2-135m``."""
     cache = FolderBlobs(Path(os.environ.get("NORIA_TEST_CACHE") or Path.home() / ".cache" / "noria-tests"))
     model = asyncio.run(pull("smollm2-135m", blobs=cache, now=time.time_ns, progress=lambda *_: None))
     folder = tmp_path_factory.mktemp("instrumentations")
@@ -55,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     noria = [sys.executable, "-m", "noria.cli"]
     weights = f"file:{cache.path(model.sha256)}"
     subprocess.run(
-        [*noria, "models", "pull", weights, "--name", "tiny", "--context", "1024", "--slots", "1"],
+        [*noria, "models", "pull", weights, "--name", "smollm2-135m", "--context", "1024", "--slots", "1"],
         env=environ,
         capture_output=True,
         check=True,
@@ -78,7 +81,7 @@ def seen(served: Served) -> dict[str, Spans]:
         outcomes = dict(zip(runnable, pool.map(lambda item: run(served, *item), runnable.items()), strict=True))
     for name, done in outcomes.items():
         assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
-    return {name: list(reversed(served.get(f"/api/traces?app={name}&limit=100"))) for name in runnable}
+    return {name: list(reversed(served.ask(f"/api/traces?app={name}&limit=100"))) for name in runnable}
 
 
 def run(served: Served, name: str, library: Library) -> subprocess.CompletedProcess[str]:
@@ -87,7 +90,7 @@ def run(served: Served, name: str, library: Library) -> subprocess.CompletedProc
     environ = {
         **path,
         **QUIET,
-        "MODEL": "local/tiny",
+        "MODEL": "local/smollm2-135m",
         "OPENAI_API_KEY": KEY,
         "OPENAI_BASE_URL": f"{served.url}/v1",
         "OTEL_EXPORTER_OTLP_ENDPOINT": served.url,

@@ -39,7 +39,7 @@ def chats(spans: Spans) -> Spans:
 
 
 def _local(span: dict[str, Any]) -> bool:
-    return "tiny" in {span["response_model"], str(span["request_model"]).removeprefix("local/")}
+    return "smollm2-135m" in {span["response_model"], str(span["request_model"]).removeprefix("local/")}
 
 
 ON_OPENAIS_CLIENT = ("openinference", "openai_v2", "traceloop")
