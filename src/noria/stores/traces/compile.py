@@ -201,7 +201,12 @@ class _Writer:
         others = [value for value in item.values if not isinstance(value, str)]
         parts = [f"{self.output(item.column)} IS NULL"] if item.null else []
         if texts:
-            parts.append(f"{self.text(item.column)} IN ({', '.join(map(self.bind, texts))})")
+            places = [self.bind(value) for value in texts]
+            among = f"{self.text(item.column)} IN ({', '.join(places)})"
+            if item.op == "in" and item.column.name == "trace_id":
+                keys = ", ".join(f"md5_number_lower({place})" for place in places)
+                among = f"(trace_key IN ({keys}) AND {among})"
+            parts.append(among)
         if others:
             parts.append(f"{self.number_or_bool(item.column)} IN ({', '.join(map(self.bind, others))})")
         found = f"coalesce({' OR '.join(parts) or 'false'}, false)"
