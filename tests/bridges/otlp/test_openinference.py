@@ -121,3 +121,39 @@ def test_a_chain_an_embedding_and_a_completion() -> None:
     assert embedding.attributes == {"embedding.embeddings.0.embedding.vector": [0.5, 1.0]}
     completion = span({"llm.prompts.0.prompt.text": "p", "llm.choices.0.completion.text": "c"})
     assert (completion.input[0].text, completion.output[0].text) == ("p", "c")
+
+
+def test_raw_requests_and_replies_keep_only_what_no_column_holds() -> None:
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.1, "stream": True}
+    reply = {
+        "id": "chatcmpl-1",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yo"}}],
+        "system_fingerprint": "fp",
+    }
+    attributes = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "gpt-4o-2024-08-06",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.content": "hi",
+        "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.content": "yo",
+        "input.value": json.dumps(asked),
+        "input.mime_type": "application/json",
+        "output.value": json.dumps(reply),
+        "output.mime_type": "application/json",
+    }
+    found = span(attributes)
+    assert (found.request_model, found.response_model) == ("gpt-4o", "gpt-4o-2024-08-06")
+    assert found.params == {"temperature": 0.1, "stream": True}
+    assert found.attributes == {
+        "output.value": '{"id":"chatcmpl-1","system_fingerprint":"fp"}',
+        "output.mime_type": "application/json",
+    }
+    other = span(attributes | {"llm.input_messages.0.message.content": "something else"})
+    assert other.attributes["input.value"] == json.dumps(asked)
+
+
+def test_langchains_parameters_name_the_model_that_was_asked_for() -> None:
+    found = span({"llm.model_name": "m-1", "llm.invocation_parameters": '{"model_name": "m", "stop": null}'})
+    assert (found.request_model, found.response_model, found.params) == ("m", "m-1", {"stop": None})

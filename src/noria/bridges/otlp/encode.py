@@ -33,7 +33,7 @@ from noria.core.struct import spelt_out
 VERSION = "1"
 """Value of the mark: how these spans are encoded."""
 
-_LARGEST = 2**63 - 1
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _CLIENT = frozenset({"chat", "text_completion", "embeddings", "generate_content"})
 """Operations that are calls to somebody else."""
 _NAMES = {
@@ -150,7 +150,7 @@ def _fits(value: Any) -> bool:
     if isinstance(value, bool | str):
         return True
     if isinstance(value, int):
-        return -_LARGEST <= value <= _LARGEST
+        return _SMALLEST <= value <= _LARGEST
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, list):
@@ -247,7 +247,7 @@ def _value(value: Any) -> AnyValue:
     if value is None or isinstance(value, bool):
         return AnyValue() if value is None else AnyValue(bool_value=value)
     match value:
-        case int() if -_LARGEST <= value <= _LARGEST:
+        case int() if _SMALLEST <= value <= _LARGEST:
             return AnyValue(int_value=value)
         case float():
             return AnyValue(double_value=value)

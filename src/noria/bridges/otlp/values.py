@@ -18,7 +18,7 @@ LONGEST_KEY = 256
 """Characters of an attribute's name."""
 DEEPEST = 20
 """Lists and dictionaries within one another."""
-_LARGEST = 2**63 - 1
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 def kept(attributes: Attributes, notes: Notes, trace_id: str, span_id: str) -> Attributes:
@@ -32,7 +32,7 @@ def kept(attributes: Attributes, notes: Notes, trace_id: str, span_id: str) -> A
     for key, value in attributes.items():
         kind = type(value)
         if len(key) <= LONGEST_KEY and (
-            kind is str or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST)
+            kind is str or kind is bool or (kind is int and _SMALLEST <= value <= _LARGEST)
         ):
             continue
         fit = key if len(key) <= LONGEST_KEY else _cut(key)
@@ -57,7 +57,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if -_LARGEST <= value <= _LARGEST else str(value)
+        return value if _SMALLEST <= value <= _LARGEST else str(value)
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value] if depth < DEEPEST else "nested too deeply"
     if isinstance(value, dict):

@@ -136,11 +136,21 @@ def _document(item: dict[str, Any]) -> Any:
 
 
 def _parameters(draft: Draft, taken: Attributes, key: str, given: dict[str, Any]) -> None:
-    settings = {name: value for name, value in given.items() if name not in {"model", "messages"}}
-    if isinstance(model := given.get("model"), str):
-        draft.offer("request_model", model)
+    settings = {name: value for name, value in given.items() if name not in {"model", "model_name", "messages"}}
+    _asked_for(draft, given.get("model") or given.get("model_name"))
     if draft.offer_params(settings):
         del taken[key]
+
+
+def _asked_for(draft: Draft, model: Any) -> None:
+    """The model as asked for. ``llm.model_name`` is what answered, once there is an answer."""
+    named = draft.origins.get(("request_model", False))
+    if not isinstance(model, str) or (named is not None and named[1] != "llm.model_name"):
+        return
+    answered = draft.columns.get("request_model")
+    if answered is not None and answered != model:
+        draft.offer("response_model", answered)
+    draft.columns["request_model"] = model
 
 
 def _prompt(draft: Draft, taken: Attributes) -> None:
@@ -159,7 +169,10 @@ def _values(draft: Draft, taken: Attributes) -> None:
     is_tool = draft.columns.get("operation") == "execute_tool"
     for side, column, role in (("input", "input", "user"), ("output", "output", "assistant")):
         key = f"{side}.value"
-        if key not in taken or column in draft.columns:
+        if key not in taken:
+            continue
+        if column in draft.columns:
+            _without_what_is_told(draft, taken, side)
             continue
         value = as_text(taken[key])
         spoken = None if is_tool else said(value, role=role)
@@ -173,6 +186,30 @@ def _values(draft: Draft, taken: Attributes) -> None:
             messages = spoken.messages if spoken else text_message(role, value)  # type: ignore[arg-type]  # one of two roles
         if claim(draft, taken, key, column, messages):
             taken.pop(f"{side}.mime_type", None)
+
+
+def _without_what_is_told(draft: Draft, taken: Attributes, side: str) -> None:
+    """Leave of a raw request or reply what no column holds: most of it is the messages once more."""
+    key = f"{side}.value"
+    value = parsed(taken[key])
+    name = "messages" if side == "input" else "choices"
+    if not isinstance(value, dict) or name not in value:
+        return
+    spoken = said(value[name], role="user" if side == "input" else "assistant")
+    if spoken is None or spoken.messages != draft.columns[side]:
+        return
+    left = {field: held for field, held in value.items() if field != name}
+    model = left.pop("model", None)
+    if side == "input":
+        _asked_for(draft, model)
+        left = {field: held for field, held in left.items() if not draft.offer_params({field: held})}
+    elif isinstance(model, str) and model != draft.columns.get("request_model"):
+        draft.offer("response_model", model)
+    if left:
+        taken[key] = as_text(left)
+    else:
+        del taken[key]
+        taken.pop(f"{side}.mime_type", None)
 
 
 OPENINFERENCE = Convention(
