@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_MESSAGES = 6
 """Messages of one call that are shown; a few-shot prompt has dozens, and the last ones matter."""
 _MOST_DOCUMENTS = 3
+_DEEPEST = 16
+"""Levels that are indented; what lies deeper stands below one another."""
 _MOST_STEPS = 1000
 """Steps that are drawn; a person reads no more."""
 
@@ -43,15 +45,15 @@ def trace_tree(trace: Trace) -> Tree:
     began = min((span.start_ns for span in trace.spans), default=0)
     drawn: set[str] = set()
     # A stack, not recursion: a chain of steps may be deeper than Python's own stack.
-    waiting: list[tuple[Tree, Span, Lineage]] = [(root, span, Lineage()) for span in reversed(children.get(None, []))]
+    waiting = [(root, span, Lineage(), 0) for span in reversed(children.get(None, []))]
     left_over = iter(trace.spans)  # hostile spans may call each other parent; then no root leads to them
     while len(drawn) < _MOST_STEPS:
         if not waiting:
             lost = next((span for span in left_over if span.span_id not in drawn), None)
             if lost is None:
                 break
-            waiting.append((root, lost, Lineage()))
-        branch, span, above = waiting.pop()
+            waiting.append((root, lost, Lineage(), 0))
+        branch, span, above, depth = waiting.pop()
         if span.span_id in drawn:
             continue
         drawn.add(span.span_id)
@@ -59,7 +61,8 @@ def trace_tree(trace: Trace) -> Tree:
         for name, text in _details(span, above):
             node.add(Text.assemble((f"{name}  ", "dim"), harmless(text)))
         _add_scores(node, scores.get(span.span_id, []))
-        waiting += [(node, child, span.lineage) for child in reversed(children.get(span.span_id, []))]
+        below = node if depth < _DEEPEST else branch
+        waiting += [(below, child, span.lineage, depth + 1) for child in reversed(children.get(span.span_id, []))]
     if len(drawn) < len(known):
         root.add(Text(f"… {len(known) - len(drawn):,} more steps (--json shows all)", "dim"))
     return root

@@ -4,6 +4,8 @@ import { NoSession, STATUS, badge, clock, count, dot, element, page, seconds, wh
 import { fillTrace } from "/static/trace.js";
 
 const MOST_LIVE = 200;
+const FEWEST = 20;
+const MOST_PAGES = 5;
 const FIELDS = [
   ["text", "Words", 'river "as it stands"'],
   ["app", "App", "any"],
@@ -168,11 +170,16 @@ export async function traces(chosen, leave) {
 
   const rest = element("button", { type: "button", class: "rest" }, "Earlier traces");
   const load = async (path) => {
-    const { items, next } = await page(path);
+    const before = list.traces.size;
+    let { items, next } = await page(path);
     list.add(items);
+    for (let more = 0; next && list.traces.size < before + FEWEST && more < MOST_PAGES; more++) {
+      ({ items, next } = await page(next)); // one trace of many steps may fill a page
+      list.add(items);
+    }
     rest.hidden = !next;
     rest.onclick = () => load(next).catch((error) => rest.replaceWith(element("p", { class: "bad" }, error.message)));
-    return items.length;
+    return list.traces.size;
   };
   const search = (words) => (location.hash = `traces?${words}`);
   const form = bar(chosen, search, toggle);
