@@ -100,6 +100,21 @@ async def test_the_receipt_counts_and_does_not_tell_who(workspace: Workspace) ->
     assert "example.com" not in str(receipt) + str(workspace.catalogue.audit.list())
 
 
+async def test_scores_on_a_trace_itself_go_with_the_trace(workspace: Workspace) -> None:
+    def score(trace: int, span_id: str = "") -> Score:
+        return Score(scorer="s", version="1", value=1, reason=MARKER, trace_id=f"{trace:032x}", span_id=span_id)
+
+    await workspace.traces.append(
+        [span("root", 1, user=ANN), span("shared", 2, user="bob"), span("hers", 2, user=ANN, below="shared")],
+        [score(1), score(1, "f" * 16), score(2), score(3)],
+    )
+    looked = await workspace.erasures.erase(ANN, dry_run=True)
+    assert (await workspace.erasures.erase(ANN)).found.scores == looked.found.scores == 2
+    left = await workspace.traces.scores(Question(source="scores", limit=None))
+    assert sorted(one.trace_id for one in left) == [f"{2:032x}", f"{3:032x}"]
+    assert len(await workspace.traces.spans(Question(limit=None))) == 1
+
+
 async def test_large_contents_go_when_nobody_else_mentions_them(workspace: Workspace) -> None:
     hers, both = workspace._blobs.put(MARKER.encode()), workspace._blobs.put(b"of both")
     await workspace.traces.append(
@@ -168,6 +183,7 @@ async def test_an_erasure_that_was_cut_short_is_simply_run_again(
     with pytest.raises(StorageFull):
         await workspace.erasures.erase(ANN)
     assert workspace.erasures.receipts() == []
+    assert len(workspace.catalogue.audit.list(action="erasure.begun")) == 1
     monkeypatch.undo()
     assert (await workspace.erasures.erase(ANN)).receipt
     assert await left(workspace) == {"shared"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from noria.core.audit import SYSTEM
 from noria.core.erasures import Erased, Erasure, Receipt, user_digest
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import BlobStore, TraceStore
-from noria.core.questions import Filter, Question
+from noria.core.questions import Aggregate, Filter, Question
 from noria.core.spans import Span
 from noria.stores.catalogue import Catalogue
 
@@ -46,12 +47,19 @@ class Erasures:
         """
         if not user:
             raise InvalidInput("An empty id names no user.")
-        tally = _Tally()
-        for _ in range(_ROUNDS):
+        id, tally = f"erasure_{new_id()}", _Tally()
+        for number in range(_ROUNDS):
             found = await belongings(self._traces, user)
-            await self._look(found, tally)
-            if dry_run or found.nothing:
+            if found.nothing:
                 break
+            tally.of_trace.clear()
+            await self._look(found, tally)
+            loose = await self._loose_scores(tally)
+            if dry_run:
+                break
+            if not number:  # so that one which was cut short is on record, too
+                await asyncio.to_thread(self._catalogue.audit.add, "erasure.begun", id, by=by)
+            await self._delete_scores(loose)
             for question in found.questions():
                 await self._traces.delete(question)
         else:
@@ -66,7 +74,7 @@ class Erasures:
             return Erasure(found=tally.erased(sizes))
         gone = await self._collector.collect(among=sizes, grace_s=0)
         erased = tally.erased(gone)
-        return Erasure(found=erased, receipt=await asyncio.to_thread(self._receipt, user, erased, by))
+        return Erasure(found=erased, receipt=await asyncio.to_thread(self._receipt, id, user, erased, by))
 
     def receipts(self) -> Sequence[Receipt]:
         """All receipts, newest first."""
@@ -78,6 +86,36 @@ class Erasures:
                 tally.take(spans)
         await tally.count_scores(self._traces)
 
+    async def _loose_scores(self, tally: _Tally) -> set[Key]:
+        """Scores on traces that go whole, which are on none of their spans; they are counted, too."""
+        loose: set[Key] = set()
+        for some in batches(sorted(tally.of_trace)):
+            where = (Filter(column="trace_id", op="in", value=some),)
+            counted = Question(where=where, group_by=("trace_id",), measures=(Aggregate(measure="count"),), limit=None)
+            left = dict((await self._traces.query(counted)).rows)
+            whole = {trace_id for trace_id in some if left.get(trace_id) == len(tally.of_trace[trace_id])}
+            scores = Question(source="scores", where=where, columns=("trace_id", "span_id"), limit=None)
+            for trace_id, span_id in (await self._traces.query(scores)).rows:
+                if trace_id in whole and span_id not in tally.of_trace[trace_id]:
+                    loose.add((trace_id, span_id))
+                    tally.scores += 1
+        return loose
+
+    async def _delete_scores(self, loose: Iterable[Key]) -> None:
+        """Delete scores that are on no span: a store deletes scores with their span, so they get one first."""
+        keys = sorted(loose)
+        if not keys:
+            return
+        await self._traces.append(
+            [
+                Span(trace_id=trace_id, span_id=span_id, name="erased", start_ns=0, end_ns=0)
+                for trace_id, span_id in keys
+            ]
+        )
+        for some in batches([trace_id for trace_id, _ in keys]):
+            where = (Filter(column="trace_id", op="in", value=some), Filter(column="name", value="erased"))
+            await self._traces.delete(Question(where=where, limit=None))
+
     async def _blobs_of(self, tally: _Tally) -> dict[str, int]:
         """Blobs among what the spans mention, with their sizes; others may mention them too."""
         if not tally.digests:
@@ -85,12 +123,12 @@ class Erasures:
         sizes = await asyncio.to_thread(self._blobs.sizes)
         return {digest: sizes[digest] for digest in tally.digests & sizes.keys()}
 
-    def _receipt(self, user: str, erased: Erased, by: str) -> Receipt:
+    def _receipt(self, id: str, user: str, erased: Erased, by: str) -> Receipt:
         salt = secrets.token_hex(16)
         made = self._catalogue.audit.list(1000, action="backup.begun")
         return self._catalogue.receipts.add(
             Receipt(
-                id=f"erasure_{new_id()}",
+                id=id,
                 time_ns=0,
                 actor=by,
                 user_digest=user_digest(user, salt),
@@ -122,10 +160,12 @@ class _Tally:
         self.digests: set[str] = set()
         self.scores = 0
         self._fresh: set[Key] = set()
+        self.of_trace: defaultdict[str, set[str]] = defaultdict(set)
 
     def take(self, spans: Iterable[Span]) -> None:
         for span in spans:
             key = (span.trace_id, span.span_id)
+            self.of_trace[span.trace_id].add(span.span_id)
             if key not in self.spans:
                 self.spans.add(key)
                 self._fresh.add(key)

@@ -37,6 +37,7 @@ class Retention:
         self._now = now
         self._one_at_a_time = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._collected_ns = 0
         self._numbers = {"runs": 0, "failed": 0, "spans_deleted": 0, "texts_deleted": 0, "blobs_deleted": 0}
 
     def start(self) -> None:
@@ -56,7 +57,7 @@ class Retention:
         return {f"noria_retention_{name}_total": count for name, count in self._numbers.items()}
 
     async def run(self, *, by: str = SYSTEM, dry_run: bool = False) -> Tidied:
-        """Apply every rule now, then delete blobs that no record needs any more.
+        """Apply every rule now, then delete blobs that no record needs any more; when nothing changed, those once a day.
 
         What was done is told in the audit log, rule by rule; a run that found nothing to do leaves no entry.
 
@@ -68,7 +69,10 @@ class Retention:
             rules = await asyncio.to_thread(self._catalogue.retention.list)
             named = [rule.app for rule in rules if rule.app != EVERY_APP]
             trimmed = [await self._apply(rule, named, by=by, dry_run=dry_run) for rule in rules]
-            gone = {} if dry_run or not rules else await self._collector.collect()
+            changed = any(one.deleted or one.stripped for one in trimmed)
+            due = changed or by != SYSTEM or self._now() - self._collected_ns > _DAY_NS
+            gone = await self._collector.collect() if due and not dry_run else {}
+            self._collected_ns = self._now() if due and not dry_run else self._collected_ns
             if gone:
                 await asyncio.to_thread(
                     self._catalogue.audit.add,
