@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "help": ("noria.cli.help:help_command", "Show the help of a command."),
     "intake": ("noria.cli.intake:intake", "Records from elsewhere: what was wrong with them."),
     "login": ("noria.cli.login:login", "Print a link that logs a browser in."),
+    "migrate-store": ("noria.cli.migrate_store:migrate_store", "Copy all traces into another store."),
     "models": ("noria.cli.models:models", "Local models: pull, list, remove."),
     "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),
     "promote": ("noria.cli.releases:promote", "Put a variant of an app in force."),

@@ -36,6 +36,8 @@ from noria.stores.traces.schema import STORED, Source
 _FEW = 10_000
 """Up to so many newest rows are looked for from the newest end; more are read in one go."""
 
+_WINDOW_POLL_S = 0.5
+
 Row = tuple[Any, ...]
 
 
@@ -149,12 +151,15 @@ class ClickHouseTraces:
     async def arrivals(self, after: str | None = None, *, limit: int = 1000) -> Arrivals:
         """Spans in order of arrival, after a cursor; without one from the first. Raises ``InvalidInput``."""
         at = arrivals.cursor(after)
-        horizon = self._horizon()
-        # The plan only gives the columns their form.
-        form = plan(Question())
+        form = plan(Question())  # it only gives the columns their form
         columns = [output(stored("spans", name), form) for name in STORED["spans"]]
-        found = await self._ask(arrivals.statement(columns, at, limit))
-        behind, count = arrivals.moved(at, found, horizon, ended=len(found) < limit)
+        while True:
+            horizon = self._horizon()
+            found = await self._ask(arrivals.statement(columns, at, limit))
+            behind, count = arrivals.moved(at, found, horizon, ended=len(found) < limit)
+            if count or not found:
+                break
+            await asyncio.sleep(_WINDOW_POLL_S)  # there are more than a cursor can hold: the window must pass
         spans = tuple(span_of(row[:-3]) for row in found[:count])
         return Arrivals(spans=spans, cursor=behind.encode() if spans or after is None else after)
 
