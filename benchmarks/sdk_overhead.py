@@ -2,20 +2,19 @@
 
 Compares with OpenTelemetry alone, whose spans are inside of ours. The server is a stand-in that answers at once.
 
-    python benchmarks/sdk_overhead.py [--calls 20000]
+    python benchmarks/sdk_overhead.py [--calls 20000] [--json]
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
+from report import Report, arguments
 
 import noria
 from noria.sdk import stats
@@ -57,10 +56,10 @@ async def coroutine_us(calls: int, call: Any) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--calls", type=int, default=20_000)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    report = Report("What a traced call costs its caller", ["what", "CPU µs a call"], as_json=options.json)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tracer = TracerProvider().get_tracer("bare")
@@ -69,31 +68,25 @@ def main() -> None:
         with tracer.start_as_current_span("answer"):
             return answer(question)
 
-    rows = {"bare call": caller_us(options.calls, answer), "OpenTelemetry alone": caller_us(options.calls, with_otel)}
-    rows["noria.trace, no server named"] = caller_us(options.calls, noria.trace(answer))
-    url = f"http://127.0.0.1:{server.server_port}"
-    noria.configure(url=url, queue_records=10 * options.calls, queue_bytes=1 << 30)
-    process, began = time.process_time(), time.monotonic()
-    rows["noria.trace"] = caller_us(options.calls, noria.trace(answer))
-    noria.flush(120)
-    rows["... with sending, all threads, the stand-in's among them"] = (
-        (time.process_time() - process) / options.calls * 1e6
-    )
-    rows["noria.trace, capture=False"] = caller_us(options.calls, noria.trace(capture=False)(answer))
-
     @noria.trace
     async def later(question: str) -> str:
         return question
 
-    rows["noria.trace on a coroutine"] = asyncio.run(coroutine_us(options.calls, later))
+    report.add("bare call", caller_us(options.calls, answer))
+    report.add("OpenTelemetry alone", caller_us(options.calls, with_otel))
+    report.add("noria.trace, no server", caller_us(options.calls, noria.trace(answer)))
+    url = f"http://127.0.0.1:{server.server_port}"
+    noria.configure(url=url, queue_records=10 * options.calls, queue_bytes=1 << 30)
+    process = time.process_time()
+    report.add("noria.trace", caller_us(options.calls, noria.trace(answer)))
+    noria.flush(120)
+    report.add("... all threads, server too", (time.process_time() - process) / options.calls * 1e6)
+    report.add("... capture=False", caller_us(options.calls, noria.trace(capture=False)(answer)))
+    report.add("... on a coroutine", asyncio.run(coroutine_us(options.calls, later)))
     noria.flush(120)
     counts = stats().spans
-    if options.json:
-        print(json.dumps({"us": rows, "made": counts.made, "sent": counts.sent, "wall_s": time.monotonic() - began}))
-        return
-    for name, microseconds in rows.items():
-        print(f"{name:60} {microseconds:8.1f} µs")
-    print(f"{counts.made:,} spans made, {counts.sent:,} sent, {sum(counts.dropped.values()):,} dropped")
+    report.note(f"{counts.made:,} spans made, {counts.sent:,} sent, {sum(counts.dropped.values()):,} dropped.")
+    report.end()
 
 
 if __name__ == "__main__":
