@@ -52,19 +52,23 @@ def bodies() -> list[bytes]:
     return [*encoded, *(one[:-3] for one in encoded[:4]), b"\x0a\xff" + SAID.encode()]
 
 
+def places_of(noria: Noria) -> list[tuple[str, str]]:
+    """Every path and method that ends by itself."""
+    application = Application(noria.workspace, noria.access)
+    found = [(path, method) for path, methods in application.routes.items() for method in methods]
+    for route in application.api.routes:
+        assert isinstance(route, HTTPRoute)
+        path = route.path_format.replace("{", "").replace("}", "")
+        found += [(path, str(method)) for method in route.methods if path != "/api/traces/tail"]
+    return found
+
+
 async def test_nothing_said_and_no_key_leaves_where_it_does_not_belong(
     noria: Noria, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    application = Application(noria.workspace, noria.access)
-    places = [(path, method) for path, methods in application.routes.items() for method in methods]
-    for route in application.api.routes:
-        assert isinstance(route, HTTPRoute)
-        if route.path_format == "/api/traces/tail":  # ends only when its reader goes
-            continue
-        places += [(route.path_format.replace("{", "").replace("}", ""), str(method)) for method in route.methods]
     errors = 0
     with structlog.testing.capture_logs() as logs, caplog.at_level(logging.DEBUG):
-        for path, method in places:
+        for path, method in places_of(noria):
             for content in bodies() if method in {"POST", "PUT", "PATCH"} else [b""]:
                 for headers in (
                     {},

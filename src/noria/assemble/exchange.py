@@ -10,16 +10,20 @@ import msgspec
 from noria.bridges.files.columns import encode_line
 from noria.bridges.files.importing import check
 from noria.bridges.files.records import Records
-from noria.bridges.files.walk import PAGE, Page, Selection, page, scores_by_span, walk
-from noria.bridges.otlp.large import Put, slim, slim_score
+from noria.bridges.files.walk import PAGE, Page, Selection, page, scores_by_span
+from noria.bridges.otlp.large import slim, slim_score
+from noria.bridges.otlp.whole import missing_bytes, whole
 from noria.core.errors import InvalidInput
 from noria.core.identity import canonical
-from noria.core.protocols import TraceStore
+from noria.core.protocols import BlobStore, TraceStore
 from noria.core.questions import Filter, Question
 from noria.core.scores import Score
 from noria.core.struct import Noun
 
 __all__ = ["Exchange", "Page", "Records", "Selection", "Taken"]
+
+_MOST_BYTES = 16 << 20
+"""Large contents that are held at once."""
 
 
 class Taken(Noun):
@@ -40,23 +44,48 @@ class Exchange:
 
     Arguments:
         store: the records.
-        put: stores a blob durably.
+        blobs: large contents.
         large: bytes from which contents go to the blob store.
     """
 
-    def __init__(self, store: TraceStore, put: Put, large: int) -> None:
+    def __init__(self, store: TraceStore, blobs: BlobStore, large: int) -> None:
         self._store = store
-        self._put = put
+        self._blobs = blobs
         self._large = large
 
-    async def page(self, selection: Selection, after: str | None = None, *, limit: int = PAGE) -> Page:
-        """The next spans of a walk, with their scores."""
-        return await page(self._store, selection, after, limit=limit)
+    async def page(
+        self, selection: Selection, after: str | None = None, *, limit: int = PAGE, with_blobs: bool = False
+    ) -> Page:
+        """The next spans of a walk, with their scores.
 
-    async def lines(self, selection: Selection) -> AsyncIterator[bytes]:
+        Arguments:
+            selection: which spans.
+            after: where to go on.
+            limit: most spans; fewer come where their large contents would be too much at once.
+            with_blobs: put large contents back in their places.
+        """
+        found = await page(self._store, selection, after, limit=limit)
+        if not with_blobs:
+            return found
+        while limit > 1 and sum(missing_bytes(span) for span in found.records.spans) > _MOST_BYTES:
+            limit = max(1, limit // 4)
+            found = await page(self._store, selection, after, limit=limit)
+        spans = await asyncio.to_thread(lambda: tuple(whole(span, self._content) for span in found.records.spans))
+        return found._replace(records=found.records._replace(spans=spans))
+
+    async def lines(self, selection: Selection, *, with_blobs: bool = False) -> AsyncIterator[bytes]:
         """All of them as JSON lines, some hundred at a time."""
-        async for found in walk(self._store, selection):
-            yield b"".join(encode_line(span, scores) for span, scores in scores_by_span(found.records))
+        after, more = None, True
+        while more:
+            records, after, more = await self.page(selection, after, with_blobs=with_blobs)
+            yield b"".join(encode_line(span, scores) for span, scores in scores_by_span(records))
+
+    def _content(self, sha256: str) -> bytes | None:
+        try:
+            with self._blobs.open(sha256) as file:
+                return file.read()
+        except InvalidInput:  # no such blob, or a reference that was made up
+            return None
 
     async def take(self, records: Records) -> Taken:
         """Store a batch; the same batch again changes nothing.
@@ -85,8 +114,8 @@ class Exchange:
 
     def _slim(self, records: Records) -> Records:
         """The records without their large contents, which are in the blob store then."""
-        spans = tuple(slim(span, self._put, self._large) for span in records.spans)
-        scores = tuple(slim_score(score, self._put, self._large) for score in records.scores)
+        spans = tuple(slim(span, self._blobs.put, self._large) for span in records.spans)
+        scores = tuple(slim_score(score, self._blobs.put, self._large) for score in records.scores)
         kept = Records(tuple(one for one in spans if one), tuple(one for one in scores if one))
         if len(kept.spans) + len(kept.scores) < len(spans) + len(scores):
             raise InvalidInput("A record is too large, even without its large contents.", kept="Nothing was stored.")

@@ -88,7 +88,7 @@ class Workspace:
         """Prompts, apps, models, data sets, experiments, monitors."""
         self.traces: TraceStore = traces
         """Spans and scores."""
-        self.exchange = Exchange(traces, blobs.put, settings.large_content_bytes)
+        self.exchange = Exchange(traces, blobs, settings.large_content_bytes)
         """Exports and imports of the record."""
         self.given_scores = GivenScores(traces, now)
         """Takes scores from outside."""

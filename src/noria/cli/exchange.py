@@ -63,6 +63,7 @@ class Imported(Noun):
 )
 @click.option("--until", metavar="TIME", help="Only spans that started before.")
 @click.option("--app", help="Only spans of this app.")
+@click.option("--with-blobs", is_flag=True, help="Put large contents back in, which are otherwise references.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @with_api(reads_only=True)
 async def export_traces(
@@ -73,6 +74,7 @@ async def export_traces(
     since: str | None,
     until: str | None,
     app: str | None,
+    with_blobs: bool,
     overwrite: bool,
 ) -> None:
     """Write the record, or a part of it, to a file: JSON lines or Parquet, one row a span, with its scores.
@@ -80,6 +82,7 @@ async def export_traces(
     The file is there whole or not at all. OUT is - for JSON lines on standard output. docs/export.md tells the columns.
     """
     selection = {"since_ns": moment("--since", since), "until_ns": moment("--until", until), "app": app}
+    selection["with_blobs"] = with_blobs
     if str(out) == "-":
         await _to_stdout(api, selection)
         return

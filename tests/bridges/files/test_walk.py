@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridges.records import NOON, score, span
-from noria.bridges.files.walk import Selection, page, scores_by_span, walk
+from noria.bridges.files.walk import Selection, page, scores_by_span
 from noria.core.errors import InvalidInput
 from noria.core.scores import Score
 from noria.core.spans import Span
@@ -58,7 +58,7 @@ async def test_scores_come_with_their_spans_and_those_on_a_trace_with_its_root(s
     judged = [score(0), score(1, 0.5), score(1, "x", scorer="other"), score(0, 1, span_id="", scorer="whole")]
     foreign = score(3, trace_id=f"{1:032x}", span_id="f" * 16)
     await store.append([span(number) for number in range(12)], [*judged, foreign])
-    rows = [(one, on) async for found in walk(store, Selection()) for one, on in scores_by_span(found.records)]
+    rows = scores_by_span((await page(store, Selection())).records)
     on: dict[str, list[Score]] = {one.span_id: scores for one, scores in rows if scores}
     assert on == {f"{1:016x}": [judged[0], judged[3]], f"{2:016x}": [judged[1], judged[2]]}
 

@@ -86,6 +86,11 @@ async def test_large_contents_go_to_the_blob_store(noria: Noria) -> None:
     assert one["attributes"]["page"]["blob"] == part["sha256"]
     assert one["attributes"]["small"] == "x"
     assert (await noria.client.get(f"/api/blobs/{part['sha256']}")).text == large
+    [whole] = (await noria.get("/api/traces/export/page", with_blobs=True))["spans"]
+    assert whole["input"][0]["content"] == whole["attributes"]["page"] == large
+    line = (await noria.client.get("/api/traces/export", params={"with_blobs": True})).text
+    assert json.loads(line)["input"][0]["content"] == large
+    assert json.loads((await noria.client.get("/api/traces/export")).text)["input"][0]["content"][0]["type"] == "blob"
 
 
 async def test_a_wrong_cursor_is_refused(noria: Noria) -> None:
@@ -99,7 +104,7 @@ async def test_a_stream_that_breaks_does_not_end_as_if_it_were_whole(
     await server.post("/api/traces/import", body(range(3)))
     whole = server.workspace.exchange.lines
 
-    async def broken(selection: Any) -> Any:
+    async def broken(selection: Any, **_: Any) -> Any:
         async for piece in whole(selection):
             yield piece
             raise RuntimeError("a defect")

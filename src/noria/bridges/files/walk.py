@@ -7,7 +7,7 @@ Scores on spans that are not in the store are not found.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from noria.bridges.files.records import Records
@@ -68,15 +68,6 @@ async def page(store: TraceStore, selection: Selection, after: str | None = None
     spans = tuple(await store.spans(question))
     records = Records(spans, await _scores_on(store, spans))
     return Page(records, _after(spans, start, given), len(spans) == limit)
-
-
-async def walk(store: TraceStore, selection: Selection) -> AsyncIterator[Page]:
-    """Every page from the first to the last."""
-    found = await page(store, selection)
-    yield found
-    while found.more:
-        found = await page(store, selection, found.cursor)
-        yield found
 
 
 def scores_by_span(records: Records) -> list[tuple[Span, list[Score]]]:

@@ -20,6 +20,7 @@ Since = Annotated[
 Until = Annotated[
     int | None, QueryParameter(ge=0, le=2**63 - 1, description="Spans that started before, nanoseconds since 1970 UTC.")
 ]
+WithBlobs = Annotated[bool, QueryParameter(description="Put large contents from the blob store back in their places.")]
 PageSize = Annotated[int, QueryParameter(ge=1, le=5_000, description="Most spans.")]
 
 
@@ -36,10 +37,11 @@ class ExportsController(Controller):
         app: FromQuery[str | None] = None,
         since_ns: Since = None,
         until_ns: Until = None,
+        with_blobs: WithBlobs = False,
     ) -> Stream:
         """All spans, or some, as JSON lines: one a span, with its scores. It is read as fast as the reader takes it."""
         selection = Selection(app=app, since_ns=since_ns, until_ns=until_ns)
-        return Stream(workspace.exchange.lines(selection), media_type="application/x-ndjson")
+        return Stream(workspace.exchange.lines(selection, with_blobs=with_blobs), media_type="application/x-ndjson")
 
     @get("/export/page")
     async def page(
@@ -51,10 +53,11 @@ class ExportsController(Controller):
         until_ns: Until = None,
         after: FromQuery[str | None] = None,
         limit: PageSize = 500,
+        with_blobs: WithBlobs = False,
     ) -> RecordsPage:
         """The next spans of an export, with their scores and a cursor to go on from, today or later."""
         selection = Selection(app=app, since_ns=since_ns, until_ns=until_ns)
-        found = await workspace.exchange.page(selection, after, limit=limit)
+        found = await workspace.exchange.page(selection, after, limit=limit, with_blobs=with_blobs)
         return RecordsPage(spans=found.records.spans, scores=found.records.scores, cursor=found.cursor, more=found.more)
 
     @post("/import", status_code=200)
