@@ -8,12 +8,14 @@ process a span, best of five rounds. ``decode`` is bytes to raw spans, ``read`` 
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import time
 from collections.abc import Callable
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from report import Report, arguments
 
@@ -178,9 +180,6 @@ def main() -> None:
 
 def in_json(body: bytes) -> bytes:
     """The same request in OTLP's JSON."""
-    import base64
-
-    from google.protobuf.json_format import MessageToDict
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):

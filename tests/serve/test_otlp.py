@@ -152,6 +152,16 @@ async def test_late_repeated_and_out_of_order_spans(noria: Noria) -> None:
     }
 
 
+async def test_a_trace_of_ten_thousand_spans(noria: Noria) -> None:
+    half = 5_000
+    for begin in (half, 0):
+        made = request(*(call(number, parent_id=f"{1:016x}") for number in range(begin + 1, begin + half + 1)))
+        assert (await send(noria, made)).content == b""
+    trace = await noria.get(f"/api/traces/{TRACE}")
+    assert {span["span_id"] for span in trace["spans"]} == {f"{number:016x}" for number in range(1, 2 * half + 1)}
+    assert noria.workspace.numbers()["noria_intake_repaired_parent_repaired_total"] == 1  # the root was its own parent
+
+
 async def test_an_empty_request_is_a_success(noria: Noria) -> None:
     for content, headers in ((b"", PROTOBUF), (b"{}", JSON), (b'{"resourceSpans": null}', JSON)):
         assert (await noria.client.post("/v1/traces", content=content, headers=headers)).status_code == 200

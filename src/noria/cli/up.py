@@ -62,9 +62,9 @@ async def serve_until_stopped(
         serving(workspace, bound, access) as (running, ended),
     ):
         workspace.announce(running.url)
+        click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
         if grpc_port is not None:
             click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
-        click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
             await asyncio.shield(ended)
         last_resort.begin()
