@@ -15,6 +15,16 @@ from .libraries import ROOT
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
+THROUGH_THE_GATEWAY = """
+import os, noria
+from openai import OpenAI
+client = OpenAI(base_url=os.environ["NORIA_URL"] + "/v1", api_key=os.environ["NORIA_API_KEY"])
+assert noria.headers() == {}
+with noria.trace("plan"):
+    client.chat.completions.create(
+        model="local/smollm2-135m", messages=[{"role": "user", "content": "Hi"}], max_tokens=2, extra_headers=noria.headers()
+    )
+"""
 PROMPT = {
     "blocks": [
         {"role": "system", "template": "Use: {% for passage in passages %}{{ passage }} {% endfor %}"},
@@ -53,3 +63,14 @@ def test_the_example_of_the_page(served: Served, tmp_path: Path) -> None:
     assert asked["output_tokens"] > 0
     [score] = served.ask(f"/api/traces/{whole['trace_id']}")["scores"]
     assert (score["scorer"], score["span_id"]) == ("short", whole["span_id"])
+
+
+def test_a_call_through_the_gateway_joins_the_trace(served: Served) -> None:
+    environ = os.environ | {"NORIA_URL": served.url, "NORIA_API_KEY": KEY, "OTEL_SERVICE_NAME": "joined"}
+    command = [sys.executable, "-c", THROUGH_THE_GATEWAY]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    [plan] = served.ask("/api/traces?app=joined")
+    above, below = served.ask(f"/api/traces/{plan['trace_id']}")["spans"]
+    assert (above["name"], below["name"]) == ("plan", "chat local/smollm2-135m")
+    assert below["parent_id"] == above["span_id"]

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import noria
+import noria.sdk
 from noria.core.errors import InvalidInput
 from noria.sdk import stats
 from noria.sdk.settings import sdk_settings
@@ -31,6 +32,14 @@ def test_decorating_loads_no_opentelemetry_sdk() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "opentelemetry.sdk.trace" not in loaded
     assert "noria.stores" not in loaded
+
+
+def test_names_that_applications_rely_on() -> None:
+    names = {"configure", "context", "flush", "headers", "prompt", "score", "trace"}
+    assert set(noria.__all__) == names | {"__version__"}
+    assert set(noria.sdk.__all__) == names | {"Counts", "FilledPrompt", "Stats", "Step", "shutdown", "stats"}
+    for name in names:
+        assert getattr(noria, name).__doc__
 
 
 def test_names_that_noria_has_not() -> None:

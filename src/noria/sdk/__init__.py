@@ -6,6 +6,7 @@ on when that URL is not set, wrong, slow or gone; :func:`stats` says what could 
 
 from noria.sdk.client import configure, flush, shutdown, stats
 from noria.sdk.counts import Counts, Stats
+from noria.sdk.headers import headers
 from noria.sdk.judging import score
 from noria.sdk.prompting import FilledPrompt, prompt
 from noria.sdk.step import Step
@@ -20,6 +21,7 @@ __all__ = [
     "configure",
     "context",
     "flush",
+    "headers",
     "prompt",
     "score",
     "shutdown",
