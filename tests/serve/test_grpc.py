@@ -84,6 +84,12 @@ async def test_failures_say_whether_to_come_again(
     details = dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
     assert b"google.rpc.RetryInfo" in details
 
+    monkeypatch.setattr("noria.assemble.intake.AT_ONCE_BYTES", 1)
+    with noria.workspace.intake.hold(1), pytest.raises(grpc.aio.AioRpcError) as caught:
+        await TraceServiceStub(channel).Export(request(call()), metadata=HEADERS)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert b"google.rpc.RetryInfo" in dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
+
 
 async def test_a_request_over_the_limit_is_refused(noria: Noria) -> None:
     noria.workspace.settings = msgspec.structs.replace(noria.workspace.settings, otlp_max_body_bytes=100_000)

@@ -7,8 +7,9 @@ spans replace their earlier copies, and judgements that are there already are le
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -27,9 +28,19 @@ from noria.core.spans import Span
 _INLINE_BYTES = 192 * 1024
 """Larger bodies are read in a thread: some 150 spans, 10 ms."""
 
-__all__ = ["Encoding", "OtlpIntake", "Problem", "Signal", "refusal"]
+AT_ONCE_BYTES = 256 * 1024 * 1024
+"""Bytes of requests that are held at a time; beyond it senders are asked to wait."""
+
+__all__ = ["Encoding", "OtlpIntake", "Problem", "Signal", "TooMuch", "refusal"]
 
 log = structlog.get_logger(__name__)
+
+
+class TooMuch(Unavailable):
+    """More requests are under way than may be held."""
+
+    code = "too_much"
+    status = HTTPStatus.TOO_MANY_REQUESTS.value
 
 
 class OtlpIntake:
@@ -56,6 +67,7 @@ class OtlpIntake:
         self._now = now
         self._reader = Reader(price, blobs.put, large, _log_defect)
         self._problems = Problems()
+        self._held = 0
         self._counts = dict.fromkeys(("requests", "spans", "scores", "rejected", "turned_away"), 0)
 
     async def take(self, signal: Signal, body: bytes, encoding: Encoding) -> bytes:
@@ -87,6 +99,17 @@ class OtlpIntake:
         finally:
             self._problems.add(notes.problems)
         return self._answer(signal, encoding, records, notes)
+
+    @contextlib.contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Count bytes of a request as held meanwhile. Raises ``TooMuch`` where there are too many already."""
+        if self._held and self._held + size > AT_ONCE_BYTES:
+            raise TooMuch("More telemetry is on its way than Noria can hold.", retry_after_s=1.0)
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
 
     def turned_away(self) -> None:
         """Count a request that was answered with 429 or 503."""
@@ -145,8 +168,7 @@ class OtlpIntake:
 def refusal(error: NoriaError, encoding: Encoding) -> bytes:
     """The body that tells an exporter why nothing of its request was kept."""
     if isinstance(error, Unavailable):
-        full = error.status == HTTPStatus.TOO_MANY_REQUESTS
-        code = answers.RESOURCE_EXHAUSTED if full else answers.UNAVAILABLE
+        code = answers.RESOURCE_EXHAUSTED if isinstance(error, TooMuch) else answers.UNAVAILABLE
         return answers.refused(encoding, code, str(error), retry_after_s=error.retry_after_s)
     if isinstance(error, NotAllowed):
         return answers.refused(encoding, answers.UNAUTHENTICATED, str(error))

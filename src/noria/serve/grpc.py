@@ -1,7 +1,8 @@
 """OTLP over gRPC: the same intake as over HTTP, for exporters that speak nothing else.
 
 Requests pass as bytes, so no generated code is needed here. The key comes as metadata, ``authorization`` or
-``x-api-key``; a full store is ``UNAVAILABLE`` with ``RetryInfo``, which exporters obey.
+``x-api-key``; a full store is ``UNAVAILABLE`` and too much at once ``RESOURCE_EXHAUSTED``, both with ``RetryInfo``,
+without which exporters would not come again after the second.
 
 Source: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 """
@@ -13,13 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from noria.assemble import Workspace
-from noria.assemble.intake import Signal, refusal
+from noria.assemble.intake import Signal, TooMuch, refusal
 from noria.core.errors import Conflict, InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.serve.access import Access
 from noria.serve.failures import own_error
 
-AT_ONCE = 64
-"""Requests under way at a time; more are told ``RESOURCE_EXHAUSTED`` and come again."""
 GRACE_S = 5.0
 """Seconds that requests in flight get to end after a stop was asked for."""
 
@@ -48,7 +47,6 @@ async def serving_grpc(workspace: Workspace, access: Access) -> AsyncIterator[in
             "otlp_grpc_port is set, but grpcio is not installed.", hint="Run `pip install 'noria[grpc]'`."
         ) from None
     server = grpc.aio.server(
-        maximum_concurrent_rpcs=AT_ONCE,
         options=[
             ("grpc.max_receive_message_length", settings.otlp_max_body_bytes),
             ("grpc.so_reuseport", 0),  # of two servers on one port, one must be told
@@ -78,7 +76,8 @@ def _export(workspace: Workspace, access: Access, signal: Signal) -> Callable[[b
     async def export(body: bytes, context: Any) -> bytes:
         try:
             access.check_key({str(name): str(value) for name, value in context.invocation_metadata() or ()})
-            return await workspace.intake.take(signal, body, "protobuf")
+            with workspace.intake.hold(len(body)):
+                return await workspace.intake.take(signal, body, "protobuf")
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
             failure = own_error(error, f"grpc {signal}")
         if isinstance(failure, Unavailable):
@@ -96,5 +95,5 @@ def _code(error: NoriaError) -> Any:
     if isinstance(error, NotAllowed):
         return grpc.StatusCode.UNAUTHENTICATED
     if isinstance(error, Unavailable):
-        return grpc.StatusCode.UNAVAILABLE
+        return grpc.StatusCode.RESOURCE_EXHAUSTED if isinstance(error, TooMuch) else grpc.StatusCode.UNAVAILABLE
     return grpc.StatusCode.INVALID_ARGUMENT if isinstance(error, InvalidInput) else grpc.StatusCode.INTERNAL

@@ -14,25 +14,16 @@ import zlib
 from http import HTTPStatus
 
 from noria.assemble import Workspace
-from noria.assemble.intake import Encoding, OtlpIntake, Signal, refusal
+from noria.assemble.intake import Encoding, OtlpIntake, Signal, TooMuch, refusal
 from noria.core.errors import Cancelled, InvalidInput, NoriaError, Unavailable
 from noria.serve.asgi import Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.failures import own_error
 
-AT_ONCE_BYTES = 256 * 1024 * 1024
-"""Bytes of requests that are held at a time; beyond it senders are asked to wait."""
 _INLINE_BYTES = 64 * 1024
 """Larger bodies are decompressed in a thread."""
 
 _ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
 _TYPES: dict[Encoding, str] = {"protobuf": "application/x-protobuf", "json": "application/json"}
-
-
-class TooMuch(Unavailable):
-    """More requests are under way than may be held."""
-
-    code = "too_much"
-    status = HTTPStatus.TOO_MANY_REQUESTS.value
 
 
 class Otlp:
@@ -45,7 +36,6 @@ class Otlp:
     def __init__(self, workspace: Workspace) -> None:
         self._intake: OtlpIntake = workspace.intake
         self._limit = workspace.settings.otlp_max_body_bytes
-        self._held = 0
 
     async def traces(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``POST /v1/traces``."""
@@ -69,20 +59,13 @@ class Otlp:
     async def _take(self, signal: Signal, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         encoding: Encoding = "protobuf"
-        held = 0
         try:
             encoding = _encoding(headers)
             packed = await read_body(receive, self._limit)
-            held = len(packed)
-            self._hold(held)
-            coding = headers.get("content-encoding", "")
-            if coding and held > _INLINE_BYTES:
-                body = await asyncio.to_thread(_unpacked, packed, coding, self._limit)
-            else:
-                body = _unpacked(packed, coding, self._limit)
-            self._hold(len(body))
-            held += len(body)
-            answer = await self._intake.take(signal, body, encoding)
+            with self._intake.hold(len(packed)):
+                body = await _unpacked_aside(packed, headers.get("content-encoding", ""), self._limit)
+                with self._intake.hold(len(body)):
+                    answer = await self._intake.take(signal, body, encoding)
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
@@ -92,14 +75,6 @@ class Otlp:
             await _refuse(send, encoding, failure)
         else:
             await respond(send, 200, answer, _TYPES[encoding])
-        finally:
-            self._held -= held
-
-    def _hold(self, size: int) -> None:
-        """Count bytes as held. Raises ``TooMuch``; then they are not."""
-        if self._held and self._held + size > AT_ONCE_BYTES:
-            raise TooMuch("More telemetry is on its way than Noria can hold.", retry_after_s=1.0)
-        self._held += size
 
 
 def _media_type(headers: dict[str, str]) -> str:
@@ -116,6 +91,13 @@ def _encoding(headers: dict[str, str]) -> Encoding:
         error.status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value
         raise error
     return found
+
+
+async def _unpacked_aside(body: bytes, coding: str, limit: int) -> bytes:
+    """The body without its content coding; a large one is unpacked in a thread. Raises as :func:`_unpacked` does."""
+    if coding and len(body) > _INLINE_BYTES:
+        return await asyncio.to_thread(_unpacked, body, coding, limit)
+    return _unpacked(body, coding, limit)
 
 
 def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
@@ -152,8 +134,7 @@ def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
 
 
 async def _refuse(send: Send, encoding: Encoding, error: NoriaError) -> None:
-    # 507 says to OTLP's exporters that trying again is no use; here it is.
-    status = HTTPStatus.SERVICE_UNAVAILABLE.value if isinstance(error, Unavailable) else error.status
-    if isinstance(error, TooMuch):
-        status = error.status
+    status = error.status
+    if isinstance(error, Unavailable) and not isinstance(error, TooMuch):
+        status = HTTPStatus.SERVICE_UNAVAILABLE.value  # a full disk's own 507 would tell exporters not to come again
     await respond(send, status, refusal(error, encoding), _TYPES[encoding], retry_after(error))

@@ -223,3 +223,11 @@ def test_values_of_the_wrong_type_stay_attributes() -> None:
     assert (found.input_tokens, found.request_model, found.params) == (None, None, {})
     assert found.attributes == odd
     assert found.operation == "span"
+
+
+def test_the_prompt_version() -> None:
+    named = span({"gen_ai.prompt.name": "greet"})
+    assert (named.lineage.prompt_id, named.attributes) == ("greet", {})
+    versioned = span({"gen_ai.prompt.name": "greet", "gen_ai.prompt.version": 3, "noria.prompt_id": "prompt_ab"})
+    assert versioned.lineage.prompt_id == "prompt_ab"
+    assert versioned.attributes == {"gen_ai.prompt.name": "greet", "gen_ai.prompt.version": 3}

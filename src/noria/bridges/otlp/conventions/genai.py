@@ -64,6 +64,7 @@ _WHOLE = "pydantic_ai.all_messages"
 _ARGUMENTS, _RESULT, _CALL_ID = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "gen_ai.tool.call.id"
 _DOCUMENTS, _QUERY = "gen_ai.retrieval.documents", "gen_ai.retrieval.query.text"
 _TOTAL = "gen_ai.usage.total_tokens"
+_PROMPT, _PROMPT_VERSION = "gen_ai.prompt.name", "gen_ai.prompt.version"
 
 
 def read(draft: Draft, taken: Attributes) -> None:
@@ -78,6 +79,10 @@ def read(draft: Draft, taken: Attributes) -> None:
     if isinstance(query := taken.get(_QUERY), str):
         claim(draft, taken, _QUERY, "input", text_message("user", query))
     derived_total(draft, taken, _TOTAL)
+    if isinstance(name := taken.get(_PROMPT), str):
+        version = taken.get(_PROMPT_VERSION)
+        if claim(draft, taken, _PROMPT, "prompt_id", name if version is None else f"{name}@{version}"):
+            taken.pop(_PROMPT_VERSION, None)
 
 
 def _agent_run(taken: Attributes) -> None:
@@ -156,5 +161,20 @@ GENAI = Convention(
     "OpenTelemetry GenAI",
     read,
     COLUMNS,
-    keys=frozenset({_INPUT, _OUTPUT, _SYSTEM, _WHOLE, _ARGUMENTS, _RESULT, _CALL_ID, _DOCUMENTS, _QUERY, _TOTAL}),
+    keys=frozenset(
+        {
+            _INPUT,
+            _OUTPUT,
+            _SYSTEM,
+            _WHOLE,
+            _ARGUMENTS,
+            _RESULT,
+            _CALL_ID,
+            _DOCUMENTS,
+            _QUERY,
+            _TOTAL,
+            _PROMPT,
+            _PROMPT_VERSION,
+        }
+    ),
 )
