@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -107,6 +109,8 @@ def test_what_is_traced_fills_the_columns(served: Served) -> None:
         noria.trace("broken", model="m", temperature=0.5, tier="free") as broken,
     ):
         raise ValueError("no")
+    with contextlib.suppress(asyncio.CancelledError), noria.trace("dropped"):
+        raise asyncio.CancelledError
     assert noria.score("helpful", False, trace_id=broken.trace_id, source="human")
     assert noria.flush()
     assert stats().spans.dropped == stats().scores.dropped == {}
@@ -117,7 +121,9 @@ def test_what_is_traced_fills_the_columns(served: Served) -> None:
         "get_weather": "execute_tool",
         "ask": "chat",
         "broken": "step",
+        "dropped": "step",
     }
+    assert spans["dropped"]["status"] == "cancelled"
     for name in ("answer", "look up", "get_weather", "ask"):
         assert (spans[name]["lineage"]["session_id"], spans[name]["lineage"]["user_id"]) == ("s1", "u1")
         assert spans[name]["trace_id"] == spans["answer"]["trace_id"]

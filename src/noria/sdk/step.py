@@ -95,6 +95,9 @@ class Step:
         if not self._span.is_recording():
             return
         kind = type(error)
+        if kind.__name__ == "CancelledError":  # asyncio's, concurrent.futures', anyio's: whoever waited went away
+            self._span.set_attribute("noria.status", "cancelled")
+            return
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         details = {
             "exception.type": name,
