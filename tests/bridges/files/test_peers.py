@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from noria.assemble.trace_files import FORMATS, opened_import
@@ -145,6 +148,36 @@ def test_langfuse(names: tuple[str, ...]) -> None:
     }
     assert scores["helpful"].span_id == spans["answer"].span_id
     assert scores["tone"].span_id == call.span_id
+
+
+def test_langfuse_in_csv_and_parquet_says_what_its_lines_say(tmp_path: Path) -> None:
+    lines = [FIXTURES / "langfuse" / f"{name}.jsonl" for name in ("observations_v2", "scores")]
+    written: dict[str, list[Path]] = {"csv": [], "parquet": []}
+    for path in lines:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+        written["csv"].append(tmp_path / f"{path.stem}.csv")
+        with written["csv"][-1].open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(cells)
+        written["parquet"].append(tmp_path / f"{path.stem}.parquet")
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY (SELECT * FROM read_json('{path}')) TO '{written['parquet'][-1]}'")
+    for paths in written.values():
+        found = list(opened_import(paths).batches())
+        for expected, one in zip(opened_import(lines).batches(), found, strict=True):
+            assert [(s.name, s.input, s.output, s.cost_usd, s.input_tokens, s.lineage) for s in one.spans] == [
+                (s.name, s.input, s.output, s.cost_usd, s.input_tokens, s.lineage) for s in expected.spans
+            ]
+            assert [(s.scorer, s.value, s.source) for s in one.scores] == [
+                (s.scorer, s.value, s.source) for s in expected.scores
+            ]
+
+
+def _cell(value: object) -> object:
+    """As a CSV export writes it."""
+    return "" if value is None else json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def test_the_same_files_say_the_same_twice() -> None:

@@ -287,10 +287,11 @@ def _usage(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _costs(row: dict[str, Any]) -> dict[str, Any]:
+    """Dollars. A total of 0 is what Langfuse writes where it knows none."""
     costs = {name: _number(value) for name, value in mapping(row.get("cost_details")).items()}
     total = _number(row.get("total_cost") or row.get("calculated_total_cost"))
     found = {name: value for name, value in costs.items() if value is not None}
-    return found if total is None else found | {"total": total}
+    return found if not total else found | {"total": total}
 
 
 def _number(value: Any) -> int | float | None:
