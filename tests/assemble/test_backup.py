@@ -215,6 +215,13 @@ async def test_what_is_no_backup_is_said(tmp_path: Path) -> None:
         check_backup(tmp_path / "x.tar")
 
 
+async def test_traces_elsewhere_are_reached_by_another_road(backup: Path, tmp_path: Path) -> None:
+    elsewhere = Settings(data=str(tmp_path / "again"), traces="clickhouse://127.0.0.1:1/noria")
+    with pytest.raises(InvalidInput, match="noria migrate-store"):
+        await restore(backup, elsewhere, by="ada")
+    assert "again" not in names(tmp_path)
+
+
 async def test_only_an_empty_folder_is_restored_into(backup: Path, workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="is not empty"):
         await restore(backup, workspace.settings, by="ada")

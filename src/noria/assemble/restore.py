@@ -55,11 +55,16 @@ async def restore(path: Path, settings: Settings, *, by: str, progress: Progress
     interrupted leaves nothing. Where the settings place the catalogue or the blobs elsewhere, they are restored there.
 
     Raises:
-        InvalidInput: the backup can't be trusted.
+        InvalidInput: the backup can't be trusted, or the settings keep traces elsewhere.
         Conflict: there is something in the folder, or in the database, already.
         StorageFull: no room; nothing was restored.
     """
     folder = settings.folder
+    if settings.traces:
+        raise InvalidInput(
+            "The settings keep traces outside of the data folder, where a restore that fails could not be undone.",
+            hint="Restore without `traces` (NORIA_TRACES), then copy them with `noria migrate-store`.",
+        )
     _refuse_full(folder)
     backup = await asyncio.to_thread(_opened, path, progress)
     with backup, _private(), disk_errors(folder):
