@@ -91,6 +91,11 @@ def test_a_retriever() -> None:
     assert found.attributes == {}
 
 
+def test_a_number_that_json_has_no_form_for_costs_no_span() -> None:
+    [document] = span({"retrieval.documents.0.document.metadata": float("-inf")}).documents
+    assert document.metadata == {"metadata": "-inf"}
+
+
 def test_a_tool() -> None:
     found = span(
         {

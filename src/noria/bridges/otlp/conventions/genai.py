@@ -20,7 +20,7 @@ from noria.bridges.otlp.conventions.draft import (
     texts,
 )
 from noria.bridges.otlp.messages import as_text, parsed, said, text_message
-from noria.bridges.otlp.raw import Attributes
+from noria.bridges.otlp.raw import Attributes, finite
 from noria.core.messages import Message, ToolCall
 from noria.core.spans import Document
 
@@ -154,7 +154,8 @@ def document(item: dict[str, Any]) -> Document:
     metadata = parsed(item.pop("metadata", None))
     if metadata is not None:
         item |= metadata if isinstance(metadata, dict) else {"metadata": metadata}
-    return Document(id=id, text=passage, score=None if score is None else float(score), metadata=item)
+    more = {name: finite(value) for name, value in item.items()}
+    return Document(id=id, text=passage, score=None if score is None else float(score), metadata=more)
 
 
 GENAI = Convention(
