@@ -70,7 +70,7 @@ class Spool:
         self._reserve = reserve
         self._refusing = False
         self._taken = START
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | threading.Event | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._closed = False
         self._closing = threading.Lock()  # so that nothing is queued behind the end mark, where nobody answers it
@@ -223,6 +223,18 @@ class Spool:
                 self._path(number).unlink(missing_ok=True)
                 del self._sizes[number]
 
+    def begin_anew(self) -> None:
+        """Let later appends go into a new segment, so that the one that is written now can be deleted when it is taken.
+
+        Blocks for one write at most.
+        """
+        done = threading.Event()
+        with self._closing:
+            if self._closed:
+                return
+            self._queue.put(done)
+        done.wait()
+
     def close(self) -> None:
         """Finish what is queued, stop the thread and delete what was taken. Blocks for one write at most."""
         with self._closing:
@@ -243,8 +255,9 @@ class Spool:
             while not self._queue.empty():
                 group.append(self._queue.get_nowait())
             going = None not in group
-            waiting = [item for item in group if item is not None]
+            waiting = [item for item in group if isinstance(item, _Waiting)]
             if not waiting:
+                self._seal(group)
                 continue
             try:
                 self.check_room(sum(frame_size(item.payload) for item in waiting))
@@ -264,6 +277,14 @@ class Spool:
                     self._refusing = False
                     log.info("spool.writes_again", turned_away=self.turned_away)
                 _answer(waiting, positions=positions)
+            self._seal(group)
+
+    def _seal(self, group: Sequence[_Waiting | threading.Event | None]) -> None:
+        """Begin anew for those who asked for it."""
+        for item in group:
+            if isinstance(item, threading.Event):
+                self._writer.seal()
+                item.set()
 
     def _refuse(self, waiting: Sequence[_Waiting], error: Unavailable) -> None:
         """Tell the callers each time, the log once: a full disk must not be filled with sentences about it."""

@@ -20,7 +20,8 @@ from noria.core.spans import Document, SpanEvent
 from noria.stores.segments import Position
 from noria.stores.spool import Spool
 from noria.stores.traces import duckdb as duckdb_module
-from noria.stores.traces import intake as intake_module
+from noria.stores.traces.embedded import intake as intake_module
+from noria.stores.traces.embedded import keeper as keeper_module
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.rows import pack
 from noria.stores.traces.schema import VERSION
@@ -35,13 +36,13 @@ async def open_store(folder: Path, *, drain_after_s: float = LATER) -> DuckDBTra
 
 def next_drain(store: DuckDBTraces) -> asyncio.Event:
     """Set when the background task has taken something."""
-    taken, loop, take = asyncio.Event(), asyncio.get_running_loop(), store._intake.take
+    taken, loop, take = asyncio.Event(), asyncio.get_running_loop(), store._keeper.take
 
     def watched(until: Position) -> None:
         take(until)
         loop.call_soon_threadsafe(taken.set)
 
-    store._intake.take = watched
+    store._keeper.take = watched
     return taken
 
 
@@ -82,7 +83,7 @@ async def test_what_an_earlier_process_left_in_the_spool_is_taken_without_being_
     await spool_only(tmp_path, pack([span(1)], []), pack([span(2)], [score(2)]))
     store = await open_store(tmp_path, drain_after_s=0.0)
     await asyncio.wait_for(next_drain(store).wait(), 20)
-    assert (store.stats().recovered, store.stats().pending, store.stats().pending_bytes) == (3, 0, 0)
+    assert (store.stats().recovered, store.stats().pending) == (3, 0)
     await store.close()
 
 
@@ -91,7 +92,7 @@ async def test_records_are_drained_in_the_background(tmp_path):
     drained = next_drain(store)
     await store.append([span(1)])
     await asyncio.wait_for(drained.wait(), 20)
-    assert (store.stats().drained, store.stats().pending_bytes) == (1, 0)
+    assert (store.stats().drained, store.stats().pending) == (1, 0)
     await store.close()
 
 
@@ -129,14 +130,14 @@ async def test_sql_reaches_no_file_but_the_spools_and_cannot_change_that(tmp_pat
     for statement in (
         f"SELECT * FROM read_text('{tmp_path}/secret.txt')",
         f"SELECT * FROM read_text('{tmp_path}/spool/../secret.txt')",
-        f"COPY spans TO '{tmp_path}/stolen.csv'",
+        f"COPY settled.spans TO '{tmp_path}/stolen.csv'",
         f"ATTACH '{tmp_path}/other.duckdb'",
         "INSTALL httpfs",
         "SET enable_external_access = true",
         f"SET allowed_directories = ['{tmp_path}']",
     ):
         with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException), match=r"disabled|locked"):
-            store._intake.connection.execute(statement)
+            store._keeper.holdings.connection.execute(statement)
     assert not (tmp_path / "stolen.csv").exists()
     await store.close()
 
@@ -214,7 +215,7 @@ async def test_an_append_that_duckdb_will_not_take_is_set_aside_and_sinks_no_oth
     store = await open_store(tmp_path)
     with structlog.testing.capture_logs() as logs:
         assert await names(store) == [f"chat {number}" for number in range(5)]
-    assert (store.stats().refused, store.stats().drained, store.stats().pending_bytes) == (2, 5, 0)
+    assert (store.stats().refused, store.stats().drained, store.stats().pending) == (2, 5, 0)
     kept = sorted((tmp_path / "spool" / "refused").iterdir())
     assert [path.read_bytes() for path in kept] == [bad, b"no payload of ours"]
     assert [entry["kept"] for entry in logs if entry["event"] == "traces.refused"] == [str(path) for path in kept]
@@ -233,7 +234,7 @@ async def test_while_duckdb_fails_records_stay_in_the_spool(tmp_path, monkeypatc
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(intake_module.Intake, "_keep", fail)
+        patched.setattr(intake_module.Intake, "_insert", fail)
         await store.append([span(2)], [score(2)])
         with pytest.raises(Unavailable, match=r"can't take records now.*safe in the spool"):
             await store.query(Question())
@@ -252,7 +253,7 @@ async def test_the_background_task_outlives_a_defect(tmp_path, monkeypatch):
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(store._intake, "take", fail)
+        patched.setattr(store._keeper, "take", fail)
         await store.append([span(1)])
         await asyncio.wait_for(failed.wait(), 5)
     taken = next_drain(store)
@@ -272,8 +273,8 @@ async def test_a_file_that_cannot_be_opened_again_yet_is_opened_later(tmp_path, 
         raise Conflict("The trace file is open in another process.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(intake_module.Intake, "_keep", fatal)
-        patched.setattr(intake_module, "connect", locked)
+        patched.setattr(intake_module.Intake, "_insert", fatal)
+        patched.setattr(keeper_module, "connect", locked)
         for _ in range(2):
             with pytest.raises(Unavailable, match=r"another process.*safe in the spool"):
                 await names(store)
@@ -293,7 +294,7 @@ async def test_closing_while_duckdb_fails_leaves_the_records_for_the_next_open(t
         raise duckdb.IOException("disk full")
 
     with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
-        patched.setattr(intake_module.Intake, "_keep", fail)
+        patched.setattr(intake_module.Intake, "_insert", fail)
         await store.close()
     assert "traces.left_in_spool" in [entry["event"] for entry in logs]
     again = await open_store(tmp_path)
@@ -323,7 +324,7 @@ async def test_a_question_that_duckdb_cannot_answer_is_a_sentence(tmp_path):
     store = await open_store(tmp_path)
     await store.append([span(1)])
     await names(store)
-    store._intake.connection.execute("DROP TABLE spans")
+    store._keeper.holdings.connection.execute("DROP TABLE settled.spans")
     with pytest.raises(Unavailable, match="can't answer"):
         await store.query(Question())
     await store.close()

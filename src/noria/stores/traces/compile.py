@@ -53,6 +53,8 @@ _SAID = (
     + ")"
 )
 """A list of the texts of a span, see :func:`noria.stores.traces.words.texts`."""
+_LOOKED_AT = ("input", "output", "documents", "name", "coalesce(tool_name, '')", "coalesce(error_message, '')")
+"""The columns that they are in."""
 
 
 class Sql(NamedTuple):
@@ -68,17 +70,20 @@ def compile_rows(plan: Plan, names: tuple[str, ...] | None = None) -> Sql:
     For a plan that pages, the columns of the row's place come after the plan's own, and one row more than asked for.
     """
     made = _Writer(plan)
+    wanted = ", ".join(made.row(names))
+    if names is None and plan.pages and plan.question.limit:
+        made.plan = plan._replace(question=msgspec.structs.replace(plan.question, limit=plan.question.limit + 1))
     place = [f'"{name}"' for name in PLACE[plan.question.source]]
-    if names is None:
-        wanted = ", ".join([*(made.output(item) for item in plan.columns), *(place if plan.pages else ())])
-        if plan.pages and plan.question.limit:
-            made.plan = plan._replace(question=msgspec.structs.replace(plan.question, limit=plan.question.limit + 1))
-    else:
-        wanted = ", ".join(f'"{name}"' for name in names)
     direction = "DESC" if plan.newest_first else "ASC"
-    ties = [f"{name} {direction}" for name in (*place, "rowid")]
+    ties = [f"{name} {direction}" for name in (*place, "seq")]
     order = ", ".join([*(made.sort_rows(item) for item in plan.order), *ties])
     return made.statement(f"SELECT {wanted}", f"ORDER BY {order}")
+
+
+def compile_every(plan: Plan, names: tuple[str, ...] | None = None) -> Sql:
+    """The statement for every row there is, in no order: its ``seq``, then what :func:`compile_rows` gives."""
+    made = _Writer(plan)
+    return Sql(f"SELECT seq, {', '.join(made.row(names))} FROM {plan.question.source}", made.parameters)  # noqa: S608 - from the schema
 
 
 def compile_groups(plan: Plan) -> Sql:
@@ -139,6 +144,13 @@ class _Writer:
 
     # -- columns
 
+    def row(self, names: tuple[str, ...] | None) -> list[str]:
+        """The columns of an ungrouped answer, see :func:`compile_rows`."""
+        place = PLACE[self.plan.question.source] if self.plan.pages else ()
+        if names is None:
+            return [*(self.output(item) for item in self.plan.columns), *(f'"{name}"' for name in place)]
+        return [f'"{name}"' for name in names]
+
     def output(self, item: Column) -> str:
         """The column as it leaves: JSON as text, which the caller decodes."""
         if item.key is not None:
@@ -188,7 +200,7 @@ class _Writer:
         subject = self.text(column) if isinstance(value, str) else self.number_or_bool(column)
         if op == "!=":
             return f"{subject} IS DISTINCT FROM {self.bind(value)}"
-        if op == "=" and column.name == "trace_id":
+        if op == "=" and column.name == "trace_id" and self.plan.question.source == "scores":
             place = self.bind(value)
             return f"(trace_key = md5_number_lower({place}) AND trace_id = {place})"
         return f"{subject} {op} {self.bind(value)}"
@@ -231,8 +243,14 @@ class _Writer:
 
     def said(self, phrase: Phrase) -> str:
         """That words are in the texts of a span."""
+        # Rows that hold the words nowhere, JSON or not, are put aside first: that takes a hundredth of the time.
+        near = [
+            "(" + " OR ".join(f"contains(lower({column}), {place})" for column in _LOOKED_AT) + ")"
+            for place in (self.bind(word) for word in phrase if word.isascii())
+        ]
         place = self.bind(pattern(phrase))
-        return f"len(list_filter({_SAID}, lambda said: regexp_matches(lower(said), {place}))) > 0"
+        exactly = f"len(list_filter({_SAID}, lambda said: regexp_matches(lower(said), {place}))) > 0"
+        return " AND ".join([*near, exactly])
 
     def behind(self, after: Position) -> str:
         """Only rows behind a position; for scores the place itself too, as it may hold more than one."""

@@ -1,14 +1,17 @@
 """Traces in DuckDB, in the server's process, behind a spool.
 
-``append`` returns when the records are durable in the spool. A background task takes what is there into DuckDB in
-large batches, in one transaction with the spool position; every question first takes what was appended before it.
-Records reach DuckDB as a file of JSON lines: 27 microseconds of CPU a span in batches of 5,000 (16 in batches of
-20,000), 3 of them for reading the JSON; registered numpy arrays took 35 (plus 14 to decode the spool in Python), a
-JSON parameter 126, multi-row VALUES 604, ``executemany`` 1,654 (2 kB spans, 2 cores, DuckDB 2.0).
+``append`` returns when the records are durable in the spool, which is the store's log. A background task takes what is
+there into tables in memory; every question first takes what was appended before it. When 30,720 spans have come they
+are settled: moved into the file in one transaction with the spool position, and the spool is forgotten up to there. See
+:mod:`noria.stores.traces.embedded` for the parts, and ``docs/decisions/0008-a-store-that-settles.md`` for the numbers.
+
+Records reach DuckDB as a file of JSON lines: 15 to 27 microseconds of CPU a span, 3 of them for reading the JSON;
+registered numpy arrays took 35 (plus 14 to decode the spool in Python), a JSON parameter 126, multi-row VALUES 604,
+``executemany`` 1,654 (2 kB spans, 2 cores, DuckDB 2.0).
 
 A span that is sent again replaces its earlier copy. Scores are judgements, not states: each that is appended is kept.
 
-DuckDB allows one process a file. Nothing here blocks the event loop: writing has a thread, reading has two.
+DuckDB allows one process a file. Nothing here blocks the event loop: taking and settling have a thread each, reading has two.
 """
 
 from __future__ import annotations
@@ -19,9 +22,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import duckdb
 import msgspec
 import structlog
 
@@ -32,17 +34,21 @@ from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.core.struct import Noun
 from noria.stores.spool import OpenSpool, Spool
-from noria.stores.traces.compile import Sql, compile_groups, compile_matches, compile_rows
-from noria.stores.traces.intake import Intake
-from noria.stores.traces.plan import chosen, plan, whole
+from noria.stores.traces.compile import Sql, compile_groups, compile_rows
+from noria.stores.traces.embedded import erase, newest
+from noria.stores.traces.embedded.keeper import Keeper
+from noria.stores.traces.embedded.reading import Moment, Range
+from noria.stores.traces.plan import Plan, chosen, plan, whole
 from noria.stores.traces.rows import pack, score_of, span_of
 from noria.stores.traces.schema import STORED, Source
-from noria.stores.traces.tables import HAS_TEXTS
 
 _EARLY_BYTES = 8 << 20
 """So many waiting bytes are taken at once, without waiting for ``drain_after_s``."""
 _CLOSE_S = 5.0
 """So long does closing take what waits, one batch more at most: 12 s of work were seen to wait after a flood of spans."""
+_LOOK_S = 30.0
+"""How often what waits in memory is looked at, for its age."""
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -73,19 +79,27 @@ class TraceStats(Noun):
 class DuckDBTraces:
     """The embedded :class:`~noria.core.protocols.TraceStore`; make one with :meth:`open`."""
 
-    def __init__(self, intake: Intake, writer: ThreadPoolExecutor, drain_after_s: float) -> None:
-        self._intake = intake
-        self._spool = intake.spool
+    def __init__(self, keeper: Keeper, writer: ThreadPoolExecutor, drain_after_s: float) -> None:
+        self._keeper = keeper
+        self._spool = keeper.spool
         self._writer = writer
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="noria-traces-settle")
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="noria-traces-read")
         self._drain_after_s = drain_after_s
         self._taking = asyncio.Lock()
         self._arrived = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._full = asyncio.Event()
+        self._settling = asyncio.Lock()
         self._count = 0
         self._failing = False
         self._closed = False
-        self._task = asyncio.create_task(self._drain_while_open(), name="noria-traces-drain")
+        loop = asyncio.get_running_loop()
+        keeper.sealed = lambda: _wake(loop, self._full)
+        self._tasks = [
+            asyncio.create_task(self._drain_while_open(), name="noria-traces-drain"),
+            asyncio.create_task(self._settle_while_open(), name="noria-traces-settle"),
+        ]
 
     @classmethod
     async def open(
@@ -108,14 +122,14 @@ class DuckDBTraces:
         """
         writer = ThreadPoolExecutor(1, thread_name_prefix="noria-traces-write")
         try:
-            intake = await asyncio.get_running_loop().run_in_executor(
-                writer, Intake, Path(path), Path(spool_folder), open_spool
+            keeper = await asyncio.get_running_loop().run_in_executor(
+                writer, Keeper, Path(path), Path(spool_folder), open_spool
             )
         except BaseException:
             writer.shutdown(wait=False)
             raise
-        store = cls(intake, writer, drain_after_s)
-        if intake.spool.pending_bytes:
+        store = cls(keeper, writer, drain_after_s)
+        if keeper.spool.pending_bytes:
             store._arrived.set()
         return store
 
@@ -132,7 +146,7 @@ class DuckDBTraces:
         await self._spool.append(pack(spans, scores))
         self._count += len(spans) + len(scores)
         self._arrived.set()
-        if self._spool.pending_bytes >= _EARLY_BYTES and not self._failing:
+        if self._keeper.untaken_bytes >= _EARLY_BYTES and not self._failing:
             self._urgent.set()
 
     def check_room(self) -> None:
@@ -142,7 +156,7 @@ class DuckDBTraces:
     async def query(self, question: Question) -> Table:
         """Answer from everything appended before the call. Raises ``InvalidInput`` and ``Unavailable``."""
         checked = plan(question)
-        rows = await self._ask(compile_groups(checked) if checked.grouped else compile_rows(checked))
+        rows = await self._answer(checked, compile_groups(checked) if checked.grouped else compile_rows(checked))
         kinds = [column.kind for column in checked.columns]
         documents = [index for index, kind in enumerate(kinds) if kind in ("json", "any")]
         following = None
@@ -172,29 +186,26 @@ class DuckDBTraces:
         """Spans in order of arrival, after a cursor; without one from the first. Raises ``InvalidInput``."""
         start = _number(after)
         columns = ", ".join(f'"{name}"' for name in STORED["spans"])
-        # What is spliced in are names from the schema.
-        text = f"SELECT {columns}, seq FROM spans WHERE seq > $1 ORDER BY seq LIMIT $2"  # noqa: S608
-        rows = await self._ask(Sql(text, [start, limit]))
+        # What is spliced in are names from the schema and numbers.
+        text = f"SELECT {columns}, seq FROM spans WHERE seq > {start} ORDER BY seq LIMIT {limit}"  # noqa: S608
+        rows = await self._ask(lambda now: now.ask(Sql(text, []), [Range(start + 1, now.end)]))
         return Arrivals(spans=tuple(span_of(row[:-1]) for row in rows), cursor=str(rows[-1][-1] if rows else start))
 
     async def latest_cursor(self) -> str:
         """The cursor behind everything that has arrived."""
-        [(following,)] = await self._ask(Sql("SELECT next_seq FROM meta", []))
-        return str(following - 1)
+        return str(await self._ask(lambda now: now.end - 1))
 
     async def delete(self, question: Question) -> int:
         """Delete the spans that match, with all scores on them; their count."""
-        matching = compile_matches(chosen(question), "SELECT trace_id, span_id")
-        return await self._change(self._intake.delete, matching)
+        return await self._change(erase.delete, chosen(question))
 
     async def strip(self, question: Question) -> int:
         """Delete the texts of spans that match and keep their numbers; how many had any."""
-        matching = compile_matches(chosen(question), f"SELECT seq, attributes, {HAS_TEXTS}")
-        return await self._change(self._intake.strip, matching)
+        return await self._change(erase.strip, chosen(question))
 
     def stats(self) -> TraceStats:
         """Counts now, without waiting."""
-        intake, spool = self._intake, self._spool
+        intake, spool = self._keeper.intake, self._spool
         return TraceStats(
             appended=self._count,
             drained=intake.drained,
@@ -208,28 +219,31 @@ class DuckDBTraces:
         )
 
     async def close(self) -> None:
-        """Take what is left, checkpoint and close.
+        """Take and settle what is left, checkpoint and close.
 
         What DuckDB can't take, or not within five seconds, stays in the spool for the next open.
         """
         if self._closed:
             return
         self._closed = True
-        self._intake.deadline = time.monotonic() + _CLOSE_S
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        self._keeper.intake.deadline = deadline = time.monotonic() + _CLOSE_S
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._catch_up()
+            if time.monotonic() < deadline:
+                await self._run(self._settler, lambda: self._keeper.settle(everything=True))
         except Unavailable as error:
             log.error("traces.left_in_spool", error=str(error), pending_bytes=self._spool.pending_bytes)  # noqa: TRY400 - the sentence says it
         else:
             if self._spool.pending_bytes:
                 log.warning("traces.left_in_spool", pending_bytes=self._spool.pending_bytes)
         finally:
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._intake.close)
+            for threads in (self._settler, self._readers):
+                await asyncio.to_thread(threads.shutdown)
+            await self._run(self._writer, self._keeper.close)
             self._writer.shutdown()
-            self._readers.shutdown()
 
     async def _drain_while_open(self) -> None:
         while True:
@@ -250,34 +264,56 @@ class DuckDBTraces:
                 self._arrived.set()
                 log.exception("traces.drain_failed", pending_bytes=self._spool.pending_bytes)
 
+    async def _settle_while_open(self) -> None:
+        missing = True
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), 0 if missing else _LOOK_S)
+            self._full.clear()
+            try:
+                async with self._settling:
+                    await self._run(self._settler, self._keeper.settle)
+                    missing = missing and await self._run(self._settler, self._keeper.index)
+            except Unavailable as error:
+                log.error("traces.settle_failed", error=str(error))  # noqa: TRY400 - the sentence says it
+            except Exception:  # the task's boundary: if it ended here, nothing would be settled any more
+                log.exception("traces.settle_failed")
+
     async def _catch_up(self) -> None:
         until = self._spool.end
         async with self._taking:
-            if self._intake.position < until:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._intake.take, until)
+            if self._keeper.intake.position < until:
+                await self._run(self._writer, lambda: self._keeper.take(until))
 
-    async def _change(self, change: Callable[[Sql], int], matching: Sql) -> int:
-        if self._closed:
-            raise Unavailable("The trace store is closed.")
+    async def _change(self, change: Callable[[Keeper, Plan], int], checked: Plan) -> int:
+        self._check_open()
+        await asyncio.to_thread(self._spool.begin_anew)  # so that what holds them now can be deleted
         await self._catch_up()
-        async with self._taking:
-            return await asyncio.get_running_loop().run_in_executor(self._writer, change, matching)
+        async with self._taking, self._settling:
+            return await self._run(self._settler, lambda: change(self._keeper, checked))
 
     async def _whole(self, question: Question, source: Source) -> list[tuple[Any, ...]]:
-        return await self._ask(compile_rows(plan(whole(question, source)), tuple(STORED[source])))
+        checked, names = plan(whole(question, source)), tuple(STORED[source])
+        return await self._answer(checked, compile_rows(checked, names), names)
 
-    async def _ask(self, sql: Sql) -> list[tuple[Any, ...]]:
+    async def _answer(self, checked: Plan, sql: Sql, names: tuple[str, ...] | None = None) -> list[tuple[Any, ...]]:
+        return await self._ask(lambda now: newest.answer(now, self._keeper.holdings, checked, sql, names))
+
+    async def _ask(self, question: Callable[[Moment], Answer]) -> Answer:
+        self._check_open()
+        await self._catch_up()
+        return await self._run(self._readers, lambda: self._keeper.read(question))
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("The trace store is closed.")
-        await self._catch_up()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, sql)
 
-    def _read(self, sql: Sql) -> list[tuple[Any, ...]]:
-        try:
-            with self._intake.connection.cursor() as cursor:
-                return cursor.execute(sql.text, sql.parameters).fetchall()
-        except duckdb.Error as error:
-            raise Unavailable(f"The trace store can't answer: {error}.") from error
+
+def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(event.set)
 
 
 def _number(cursor: str | None) -> int:

@@ -1,0 +1,122 @@
+"""Answers that need not look at everything.
+
+Rows in the default order, newest first, and not too many of them: blocks are looked at by their latest start, some at a
+time, for the rows' numbers alone; as soon as no block that is left can hold a newer row, the rows that are wanted are
+fetched by their numbers. A search looks only at blocks that have all its words, a trace's spans are found by its id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from noria.stores.traces.compile import PLACE, Sql, compile_every, compile_rows
+from noria.stores.traces.embedded.blocks import BLOCK, Times, hashes, holding
+from noria.stores.traces.embedded.holdings import Holdings
+from noria.stores.traces.embedded.reading import Moment, Range, ranges_of, ranges_of_numbers
+from noria.stores.traces.plan import Plan
+
+Array = np.ndarray[Any, Any]
+Row = tuple[Any, ...]
+_MOST = 2_000
+"""Rows that are fetched by their numbers; more are read in one go."""
+_AT_ONCE = 32
+"""Ranges of one statement that fetches rows."""
+_TEXT_STEPS = (1, 16)
+_STEPS = (8, 4096)
+"""Blocks looked at in the first step, each step twice as many, and in the last."""
+
+
+def answer(moment: Moment, holdings: Holdings, plan: Plan, sql: Sql, names: tuple[str, ...] | None = None) -> list[Row]:
+    """The rows of ``sql``, which is ``plan`` compiled (its ``names``, if it is for whole records)."""
+    if plan.question.source != "spans":
+        return moment.ask(sql)
+    limit = plan.question.limit
+    if (
+        plan.grouped
+        or plan.order
+        or limit is None
+        or plan.question.offset + limit >= _MOST
+        or _of_trace(holdings, plan) is not None
+    ):
+        return moment.ask(sql, scope(moment, holdings, plan))
+    wanted = limit + 1 if plan.pages and names is None else limit
+    if not limit:
+        return []
+    found = _newest(moment, holdings.times, plan, plan.question.offset + wanted)[plan.question.offset :]
+    return _fetch(moment, plan, [row[-1] for row in found], names)
+
+
+def scope(moment: Moment, holdings: Holdings, plan: Plan) -> list[Range] | None:
+    """Where the spans that match must be; None when they may be anywhere."""
+    numbers = _of_trace(holdings, plan)
+    if numbers is not None:
+        return ranges_of_numbers(numbers, BLOCK) if len(numbers) <= _MOST else ranges_of(numbers // BLOCK, BLOCK)
+    blocks = _blocks_of_text(moment, plan)
+    if blocks is None or 2 * len(blocks) * BLOCK > moment.end:
+        return None
+    return ranges_of(blocks, BLOCK)
+
+
+def _newest(moment: Moment, times: Times, plan: Plan, count: int) -> list[Row]:
+    """Places and numbers of the newest ``count`` rows that match."""
+    question = plan.question
+    until = question.until_ns
+    if plan.after is not None:
+        until = min(plan.after.place.time_ns + 1, 2**63 - 1 if until is None else until)
+    blocks, latest = times.newest_first(question.since_ns, until)
+    candidates = _blocks_of_text(moment, plan)
+    if candidates is not None:
+        keep = np.isin(blocks, candidates)
+        blocks, latest = blocks[keep], latest[keep]
+    bare = plan._replace(question=msgspec.structs.replace(question, limit=count, offset=0))
+    sql = compile_rows(bare, (*PLACE["spans"], "seq"))
+    step, largest = _STEPS if candidates is None else _TEXT_STEPS
+    found: list[Row] = []
+    at = 0
+    while at < len(blocks) and (len(found) < count or latest[at] >= found[count - 1][0]):
+        found += moment.ask(sql, ranges_of(blocks[at : at + step], BLOCK))
+        found.sort(reverse=True)
+        del found[count:]
+        at += step
+        step = min(2 * step, largest)
+    return found
+
+
+def _fetch(moment: Moment, plan: Plan, numbers: Sequence[int], names: tuple[str, ...] | None) -> list[Row]:
+    """The rows with these numbers, in order."""
+    sql = compile_every(plan, names)
+    found: dict[int, Row] = {}
+    ranges = ranges_of_numbers(numbers, BLOCK)
+    for at in range(0, len(ranges), _AT_ONCE):
+        found.update((row[0], row[1:]) for row in moment.ask(sql, ranges[at : at + _AT_ONCE]))
+    return [found[number] for number in numbers]
+
+
+def _of_trace(holdings: Holdings, plan: Plan) -> Array | None:
+    """Numbers of the spans of the trace that is asked for; None when none is."""
+    for item in plan.where:
+        if item.column.name == "trace_id" and item.op == "=":
+            digest = hashlib.md5(item.values[0].encode(), usedforsecurity=False).digest()
+            return holdings.trace(int.from_bytes(digest[8:], "little"))
+    return None
+
+
+def _blocks_of_text(moment: Moment, plan: Plan) -> Array | None:
+    """Blocks that may hold all the words of a search; None when there is no search."""
+    if not plan.text:
+        return None
+    wanted = np.unique(np.concatenate([hashes(word.encode()) for phrase in plan.text for word in phrase]))
+    found: list[int] = []
+    at = 0
+    for words in moment.words:
+        if at < words.first:  # not indexed yet
+            found += range(at // BLOCK, (words.first - 1) // BLOCK + 1)
+        found += holding(words, wanted)
+        at = words.end
+    found += range(at // BLOCK, moment.end // BLOCK + 1)
+    return np.unique(np.array(found, np.int64))

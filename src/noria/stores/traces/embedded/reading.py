@@ -1,0 +1,142 @@
+"""One moment of all that the store holds, for one question: the file and the recent tables as one table each.
+
+Everything that a question reads comes from one snapshot of both databases, taken while nothing is moved between them.
+Tables that are dropped meanwhile stay readable in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+
+from noria.stores.traces.compile import Sql
+from noria.stores.traces.embedded.blocks import Words
+from noria.stores.traces.embedded.holdings import Holdings
+
+Array = np.ndarray[Any, Any]
+_MOST_RANGES = 64
+"""Ranges of one statement: each is planned by itself."""
+
+
+class Range(NamedTuple):
+    """Some numbers (``seq``)."""
+
+    first: int
+    """The first."""
+    end: int
+    """Behind the last."""
+    only: tuple[int, ...] | None = None
+    """Of these, none but those; None for all."""
+
+    @property
+    def condition(self) -> str:
+        """As SQL."""
+        chosen = f" AND seq IN ({', '.join(map(str, self.only))})" if self.only is not None else ""
+        return f"seq >= {self.first} AND seq < {self.end}{chosen}"
+
+
+class _Table(NamedTuple):
+    spans: str
+    scores: str
+    hides: str | None
+    first: int
+    end: int
+
+
+class Moment:
+    """What there is; make one with :func:`moment`."""
+
+    def __init__(self, holdings: Holdings, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._settled = holdings.settled
+        self._settled_score = holdings.settled_score
+        self._recents = [
+            _Table(item.spans, item.scores, item.hides if item.hidden else None, item.first, item.end)
+            for item in holdings.recents
+        ]
+        self.words: tuple[Words, ...] = holdings.words
+        """What is said in settled spans."""
+        self.end = self._recents[-1].end
+        """Behind the last number."""
+        self.settled = self._settled
+        """Behind the last number that is in the file."""
+
+    def ask(self, sql: Sql, ranges: Sequence[Range] | None = None) -> list[tuple[Any, ...]]:
+        """Answer a statement over ``spans`` and ``scores``; of the spans, look at those in ``ranges`` alone."""
+        # The names and numbers that are spliced in are ours.
+        scores = self._scores(of_spans=ranges is not None)
+        text = (
+            f"WITH spans AS NOT MATERIALIZED ({self._spans(ranges)}), scores AS NOT MATERIALIZED ({scores}) {sql.text}"
+        )
+        return self._cursor.execute(text, sql.parameters).fetchall()
+
+    def _spans(self, ranges: Sequence[Range] | None) -> str:
+        tables = [_Table("settled.spans", "", None, 0, self._settled), *self._recents]
+        branches = []
+        for index, table in enumerate(tables):
+            hidden = [f"seq NOT IN (SELECT seq FROM {later.hides})" for later in tables[index + 1 :] if later.hides]  # noqa: S608
+            for found in [Range(table.first, table.end)] if ranges is None else _within(ranges, table):
+                conditions = " AND ".join([found.condition, *hidden])
+                branches.append(f"SELECT * FROM {table.spans} WHERE {conditions}")  # noqa: S608
+        return " UNION ALL ".join(branches or [f"SELECT * FROM {tables[0].spans} WHERE false"])  # noqa: S608
+
+    def _scores(self, *, of_spans: bool) -> str:
+        branches = [f"SELECT * FROM settled.scores WHERE seq < {self._settled_score}"]  # noqa: S608
+        branches += [f"SELECT * FROM {table.scores}" for table in self._recents]  # noqa: S608
+        whole = " UNION ALL ".join(branches)
+        if not of_spans:
+            return whole
+        return f"SELECT * FROM ({whole}) WHERE trace_key IN (SELECT md5_number_lower(trace_id) FROM spans)"  # noqa: S608
+
+
+@contextlib.contextmanager
+def moment(holdings: Holdings) -> Iterator[Moment]:
+    """This moment, for one thread."""
+    with holdings.connection.cursor() as cursor:
+        with holdings.lock:
+            cursor.execute("BEGIN")
+            # A snapshot of a database begins when it is first touched.
+            cursor.execute(f"SELECT 1 FROM settled.meta, {holdings.filled.hides} LIMIT 1").fetchall()  # noqa: S608 - our table
+            made = Moment(holdings, cursor)
+        try:
+            yield made
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+
+
+def ranges_of(blocks: Sequence[int] | Array, size: int) -> list[Range]:
+    """Ranges that cover blocks of ``size`` numbers, at most 64: where there would be more, some of what lies between."""
+    ordered = np.unique(np.asarray(blocks, np.int64))
+    if not len(ordered):
+        return []
+    gaps = np.diff(ordered)
+    wide = np.flatnonzero(gaps > 1)
+    if len(wide) >= _MOST_RANGES:
+        wide = np.sort(wide[np.argsort(gaps[wide], kind="stable")[-(_MOST_RANGES - 1) :]])
+    firsts = ordered[np.concatenate([[0], wide + 1])]
+    lasts = ordered[np.concatenate([wide, [len(ordered) - 1]])]
+    return [Range(int(first) * size, (int(last) + 1) * size) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def ranges_of_numbers(seqs: Sequence[int] | Array, size: int) -> list[Range]:
+    """Ranges that hold just these numbers, one for each block that has any."""
+    blocks: dict[int, list[int]] = {}
+    for seq in sorted(map(int, seqs)):
+        blocks.setdefault(seq // size, []).append(seq)
+    return [Range(some[0], some[-1] + 1, tuple(some)) for some in blocks.values()]
+
+
+def _within(ranges: Sequence[Range], table: _Table) -> Iterator[Range]:
+    for item in ranges:
+        first, end = max(item.first, table.first), min(item.end, table.end)
+        if first >= end:
+            continue
+        if item.only is None:
+            yield Range(first, end)
+        elif only := tuple(seq for seq in item.only if first <= seq < end):
+            yield Range(only[0], only[-1] + 1, only)

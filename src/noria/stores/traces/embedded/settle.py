@@ -1,0 +1,166 @@
+"""From the recent tables into the file: for one thread at a time.
+
+A whole recent table goes in one transaction, with the spool position behind which nothing is settled. DuckDB writes a
+full one as a row group, straight into the file; its log then holds 6 kB, and the checkpoint that follows is short.
+Afterwards the spool is released up to there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import duckdb
+import numpy as np
+import structlog
+
+from noria.stores.traces.embedded import blocks, keys
+from noria.stores.traces.embedded.blocks import BLOCK, Words
+from noria.stores.traces.embedded.database import transaction
+from noria.stores.traces.embedded.holdings import Holdings
+from noria.stores.traces.embedded.keys import Run
+from noria.stores.traces.embedded.recent import Recent
+from noria.stores.traces.embedded.sidecar import Sidecar
+from noria.stores.traces.embedded.tables import HASHES
+
+log = structlog.get_logger(__name__)
+
+_MENDED = 30 * BLOCK
+"""Numbers whose words are made again at once."""
+_PLAIN = ("name", "tool_name", "error_message")
+_JSON = ("input", "output", "documents")
+_ESCAPES = (r"\\", r"\"", r"\n", r"\t", r"\r", r"\b", r"\f")
+"""The first one first: after it, a backslash that is left begins an escape."""
+_CODE = re.compile(r"\\u[0-9a-f]{4}")
+
+
+class Settler:
+    """Moves the oldest recent table into the file, and keeps the index beside it."""
+
+    def __init__(self, holdings: Holdings, sidecar: Sidecar) -> None:
+        self._holdings = holdings
+        self._sidecar = sidecar
+
+    def settle(self, recent: Recent) -> None:
+        """Settle the oldest recent table, which is sealed. Raises ``duckdb.Error``, ``OSError``: it stays as it is."""
+        holdings = self._holdings
+        with holdings.connection.cursor() as cursor:
+            with transaction(cursor):
+                # What is spliced in are names of tables of ours.
+                cursor.execute(f"INSERT INTO settled.spans SELECT * FROM {recent.spans}")  # noqa: S608
+                cursor.execute(f"INSERT INTO settled.scores SELECT * FROM {recent.scores}")  # noqa: S608
+                if recent.hidden:
+                    cursor.execute(f"DELETE FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})")  # noqa: S608
+                cursor.execute(
+                    "UPDATE settled.meta SET spool_segment = $1, spool_offset = $2, spool_skip = $3, next_seq = $4,"
+                    " next_score = $5",
+                    [*recent.position, recent.skip, recent.end, recent.end_score],
+                )
+            checkpoint(cursor)
+            run, words = self._index(cursor, recent)
+            with holdings.lock:
+                holdings.recents = holdings.recents[1:]
+                holdings.settled, holdings.settled_score = recent.end, recent.end_score
+                holdings.settled_position, holdings.settled_skip = recent.position, recent.skip
+                holdings.runs = (*holdings.runs, *run)
+                holdings.words = (*holdings.words, *words)
+            for statement in recent.removal():
+                cursor.execute(statement)
+        self._merge()
+
+    def mend(self) -> None:
+        """Load the index, and make again what is missing of it: keys at once."""
+        holdings = self._holdings
+        runs, gaps = self._sidecar.runs(holdings.settled)
+        for gap in gaps:
+            for first, end in _pieces(gap.first, gap.end, keys.LARGEST):
+                with holdings.connection.cursor() as cursor:
+                    runs.append(self._sidecar.keep_run(_run(cursor, "settled.spans", first, end)))
+        runs.sort(key=lambda run: run.first)
+        words, _ = self._sidecar.words(holdings.settled)
+        with holdings.lock:
+            holdings.runs, holdings.words = tuple(runs), tuple(words)
+
+    def mend_words(self) -> bool:
+        """Make the words of one batch again where they are missing; whether there may be more."""
+        holdings = self._holdings
+        there = sorted(holdings.words, key=lambda words: words.first)
+        at = 1
+        for first, following in [*((words.first, words.end) for words in there), (holdings.settled, 0)]:
+            if at < first:
+                end = min(first, at + _MENDED)
+                with holdings.connection.cursor() as cursor:
+                    made = self._sidecar.keep_words(_words(cursor, "settled.spans", at, end))
+                with holdings.lock:
+                    holdings.words = tuple(sorted([*holdings.words, made], key=lambda words: words.first))
+                return True
+            at = following
+        return False
+
+    def _index(self, cursor: duckdb.DuckDBPyConnection, recent: Recent) -> tuple[list[Run], list[Words]]:
+        if recent.first == recent.end:
+            return [], []
+        run = self._sidecar.keep_run(keys.merged(recent.runs))
+        words = self._sidecar.keep_words(_words(cursor, recent.spans, recent.first, recent.end))
+        return [run], [words]
+
+    def _merge(self) -> None:
+        holdings = self._holdings
+        while count := keys.to_merge([len(run.traces) for run in holdings.runs]):
+            some = holdings.runs[-count:]
+            made = self._sidecar.keep_run(keys.merged(some))
+            with holdings.lock:
+                holdings.runs = (*holdings.runs[:-count], made)
+            self._sidecar.drop(some)
+        while len(holdings.words) > 1:
+            pair = holdings.words[-2:]
+            if pair[0].end != pair[1].first or (pair[1].end - 1) // BLOCK - pair[0].first // BLOCK >= 32:
+                break
+            joined = self._sidecar.keep_words(blocks.merged(pair))
+            with holdings.lock:
+                holdings.words = (*holdings.words[:-2], joined)
+            self._sidecar.drop(pair)
+
+
+def checkpoint(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Take DuckDB's log into the file. Where that can't be done now, the log is replayed at the next open."""
+    try:
+        cursor.execute("CHECKPOINT settled")
+    except duckdb.TransactionException as error:
+        log.warning("traces.checkpoint_failed", error=str(error))
+
+
+def _pieces(first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
+    for at in range(first, end, most):
+        yield at, min(end, at + most)
+
+
+def _run(cursor: duckdb.DuckDBPyConnection, table: str, first: int, end: int) -> Run:
+    statement = f"SELECT seq, {HASHES} FROM {table} WHERE seq >= $1 AND seq < $2"  # noqa: S608 - our table
+    found = cursor.execute(statement, [first, end]).fetchnumpy()
+    traces, spans, seqs = (np.asarray(found[name]) for name in ("trace", "span", "seq"))
+    return keys.run_of(traces, spans, seqs, first, end)
+
+
+def _words(cursor: duckdb.DuckDBPyConnection, table: str, first: int, end: int) -> Words:
+    # A backslash separates in a text as it was said; in JSON it escapes, and is blanked with what it escapes.
+    plain = [f"replace({name}, '\\', ' ')" for name in _PLAIN]
+    said = f"lower(string_agg(concat_ws(chr(10), {', '.join([*plain, *_JSON])}), chr(10)))"
+    statement = f"SELECT {said} FROM {table} WHERE seq >= $1 AND seq < $2"  # noqa: S608 - our table and columns
+
+    def texts() -> Iterator[tuple[int, str]]:
+        for block in range(first // BLOCK, (end - 1) // BLOCK + 1):
+            bounds = [max(first, block * BLOCK), min(end, (block + 1) * BLOCK)]
+            [(text,)] = cursor.execute(statement, bounds).fetchall()
+            if text is not None:
+                yield block, _blanked(text)
+
+    return blocks.words_of(texts(), first, end)
+
+
+def _blanked(text: str) -> str:
+    if "\\" not in text:
+        return text
+    for escape in _ESCAPES:
+        text = text.replace(escape, "  ")
+    return _CODE.sub(" ", text) if "\\" in text else text
