@@ -20,9 +20,9 @@ from noria.core.spans import Document, SpanEvent
 from noria.stores.segments import Position
 from noria.stores.spool import Spool
 from noria.stores.traces import duckdb as duckdb_module
+from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.embedded import intake as intake_module
 from noria.stores.traces.embedded import keeper as keeper_module
-from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.rows import pack
 from noria.stores.traces.schema import VERSION
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -98,6 +99,20 @@ def compile_groups(plan: Plan) -> Sql:
     if order:
         tail += f" ORDER BY {', '.join(order)}"
     return made.statement(f"SELECT {wanted}", tail)
+
+
+def compile_measured(plan: Plan, measures: Sequence[str], having: str = "true") -> Sql:
+    """The statement for the groups of a grouped question, in no order, each with the ``measures``, which are SQL.
+
+    With an empty ``having`` they are columns, and there is a row for each row.
+    """
+    made = _Writer(plan._replace(question=msgspec.structs.replace(plan.question, limit=None, offset=0)))
+    columns = [made.output(item) for item in plan.columns]
+    places = [f"c{index}" for index in range(len(columns))]
+    wanted = ", ".join([*(f"{item} AS {place}" for item, place in zip(columns, places, strict=True)), *measures])
+    return made.statement(
+        f"SELECT {wanted}", f"GROUP BY {', '.join(places)} HAVING {having}" if places and having else ""
+    )
 
 
 def compile_matches(plan: Plan, head: str) -> Sql:

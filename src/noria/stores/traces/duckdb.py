@@ -35,7 +35,7 @@ from noria.core.spans import Span
 from noria.core.struct import Noun
 from noria.stores.spool import OpenSpool, Spool
 from noria.stores.traces.compile import Sql, compile_groups, compile_rows
-from noria.stores.traces.embedded import erase, newest
+from noria.stores.traces.embedded import erase, newest, rollups
 from noria.stores.traces.embedded.keeper import Keeper
 from noria.stores.traces.embedded.reading import Moment, Range
 from noria.stores.traces.plan import Plan, chosen, plan, whole
@@ -165,7 +165,12 @@ class DuckDBTraces:
             if limit and len(rows) > limit:
                 following = cursor_behind(question, [Place(*row[width:]) for row in rows[:limit]])
             rows = [row[:width] for row in rows[:limit]]
-        return Table(columns=checked.labels, rows=tuple(_decoded(row, documents) for row in rows), next=following)
+        return Table(
+            columns=checked.labels,
+            rows=tuple(_decoded(row, documents) for row in rows),
+            next=following,
+            error=rollups.ERROR if rollups.covers(checked) and rollups.estimates(checked) else 0.0,
+        )
 
     async def spans(self, question: Question) -> list[Span]:
         """Whole spans that match an ungrouped question over spans."""
@@ -227,9 +232,11 @@ class DuckDBTraces:
             return
         self._closed = True
         self._keeper.intake.deadline = deadline = time.monotonic() + _CLOSE_S
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        waiting = set(self._tasks)
+        while waiting:  # more than once: a timeout at the same moment swallows a cancellation (Python 3.11)
+            for task in waiting:
+                task.cancel()
+            _, waiting = await asyncio.wait(waiting, timeout=0.1)
         try:
             await self._catch_up()
             if time.monotonic() < deadline:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from noria.core.errors import Conflict, InvalidInput, Unavailable
-from noria.stores.traces.embedded import migrate
+from noria.stores.traces.embedded import migrate, rollups
 from noria.stores.traces.embedded.tables import ROW_GROUP, schema
 from noria.stores.traces.schema import VERSION
 
@@ -45,6 +45,9 @@ def connect(path: Path, readable: Path) -> duckdb.DuckDBPyConnection:
     try:
         _attach(connection, path)
         _prepare(connection, path)
+        with transaction(connection):
+            for statement in rollups.schema():
+                connection.execute(statement)
         _confine(connection, readable)
     except BaseException:
         connection.close()

@@ -19,13 +19,14 @@ import numpy as np
 
 from noria.core.errors import Unavailable
 from noria.stores.traces.compile import compile_matches
-from noria.stores.traces.embedded import newest
+from noria.stores.traces.embedded import newest, rollups
 from noria.stores.traces.embedded.database import transaction
 from noria.stores.traces.embedded.keeper import Keeper
 from noria.stores.traces.embedded.settle import checkpoint
 from noria.stores.traces.embedded.tables import ROW_GROUP
 from noria.stores.traces.plan import Plan
 from noria.stores.traces.rows import LONG_TEXT, without_texts
+from noria.stores.traces.schema import Source
 
 Array = np.ndarray[Any, Any]
 _GROUP = "(SELECT * FROM settled.{} WHERE {{}})"
@@ -43,6 +44,8 @@ _STRIPPED = (
     " LEFT JOIN (SELECT unnest($1) AS gone, unnest(CAST($2 AS VARCHAR[])) AS kept) ON seq = gone"
 )
 """A row group without the texts of the spans $1; their attributes are $2, where they change."""
+_ROLLED = "(SELECT * FROM settled.spans WHERE seq < {} AND seq IN (SELECT unnest($1)))"
+"""Of the spans $1, those in the rollups."""
 _ON_THEM = (
     "SELECT seq FROM settled.scores WHERE trace_key IN"
     " (SELECT md5_number_lower(trace_id) FROM settled.spans WHERE seq IN (SELECT unnest($1)))"
@@ -68,10 +71,18 @@ def delete(keeper: Keeper, chosen: Plan) -> int:
     seqs = [seq for (seq,) in _matching(keeper, chosen, "seq")]
     if seqs:
         with _changing(keeper) as cursor:
-            for source, mine in (("scores", cursor.execute(_ON_THEM, [seqs]).fetchnumpy()["seq"]), ("spans", seqs)):
+            changes: tuple[tuple[Source, Any], ...] = (
+                ("scores", cursor.execute(_ON_THEM, [seqs]).fetchnumpy()["seq"]),
+                ("spans", seqs),
+            )
+            for source, mine in changes:
                 kept = f"SELECT * FROM {_GROUP.format(source)} WHERE seq NOT IN (SELECT unnest($1))"  # noqa: S608 - our tables
                 for group, some in _groups(cursor, source, np.asarray(mine, np.int64)):
-                    _rewrite(cursor, source, group, kept, [some])
+                    with transaction(cursor):
+                        if source == "spans":
+                            rollups.count(cursor, _ROLLED.format(keeper.holdings.rolled), -1, [some])
+                        _rewrite(cursor, source, group, kept, [some])
+                    checkpoint(cursor)
     return len(seqs)
 
 
@@ -88,7 +99,9 @@ def strip(keeper: Keeper, chosen: Plan) -> int:
     if left:
         with _changing(keeper) as cursor:
             for group, some in _groups(cursor, "spans", np.array(list(left), np.int64)):
-                _rewrite(cursor, "spans", group, _STRIPPED, [some, [left[seq] for seq in some]])
+                with transaction(cursor):
+                    _rewrite(cursor, "spans", group, _STRIPPED, [some, [left[seq] for seq in some]])
+                checkpoint(cursor)
     return len(left)
 
 
@@ -114,7 +127,7 @@ def _changing(keeper: Keeper) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
 
 
-def _groups(cursor: duckdb.DuckDBPyConnection, source: str, seqs: Array) -> Iterator[tuple[_Group, list[int]]]:
+def _groups(cursor: duckdb.DuckDBPyConnection, source: Source, seqs: Array) -> Iterator[tuple[_Group, list[int]]]:
     """Each row group with some of these rows, and which; it must be written again before the next is asked for."""
     while len(seqs):
         ends = _ends(cursor, source)
@@ -131,7 +144,7 @@ def _groups(cursor: duckdb.DuckDBPyConnection, source: str, seqs: Array) -> Iter
         seqs = np.setdiff1d(seqs, some)
 
 
-def _ends(cursor: duckdb.DuckDBPyConnection, source: str) -> Array:
+def _ends(cursor: duckdb.DuckDBPyConnection, source: Source) -> Array:
     """Row ids behind each row group, before them that of the first row.
 
     Row ids run on from row group to row group; where they begin is known from the end, once the last row is there.
@@ -153,14 +166,12 @@ def _ends(cursor: duckdb.DuckDBPyConnection, source: str) -> Array:
 
 
 def _rewrite(
-    cursor: duckdb.DuckDBPyConnection, source: str, group: _Group, kept: str, parameters: list[list[Any]]
+    cursor: duckdb.DuckDBPyConnection, source: Source, group: _Group, kept: str, parameters: list[list[Any]]
 ) -> None:
     rows = f"rowid BETWEEN {group.first} AND {group.last}"
     # What is spliced in are names of ours and numbers.
-    with transaction(cursor):
-        cursor.execute(f"INSERT INTO settled.{source} {kept.format(rows)}", parameters)
-        cursor.execute(f"DELETE FROM settled.{source} WHERE {rows}")  # noqa: S608
-    checkpoint(cursor)
+    cursor.execute(f"INSERT INTO settled.{source} {kept.format(rows)}", parameters)
+    cursor.execute(f"DELETE FROM settled.{source} WHERE {rows}")  # noqa: S608
 
 
 def _overwrite(cursor: duckdb.DuckDBPyConnection) -> None:

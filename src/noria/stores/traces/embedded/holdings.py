@@ -33,6 +33,8 @@ class Holdings:
         [(segment, offset, skip, seq, score)] = row
         self.settled = seq
         """Numbers below it are in the file."""
+        [(self.rolled,)] = connection.execute("SELECT next_seq FROM settled.rolled").fetchall()
+        """Numbers below it are in the rollups."""
         self.settled_score = score
         """The same for scores."""
         self.settled_position = Position(segment, offset)

@@ -107,7 +107,7 @@ class Keeper:
     def index(self) -> bool:
         """Make a part of the index again that is missing; whether there may be more."""
         with self._settling:
-            return self._settler.mend_words()
+            return self._settler.roll() or self._settler.mend_words()
 
     def read(self, question: Callable[[Moment], Answer]) -> Answer:
         """What ``question`` makes of this moment. Raises ``Unavailable``."""

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from noria.stores.traces.compile import PLACE, Sql, compile_every, compile_rows
+from noria.stores.traces.embedded import rollups
 from noria.stores.traces.embedded.blocks import BLOCK, Times, hashes, holding
 from noria.stores.traces.embedded.holdings import Holdings
 from noria.stores.traces.embedded.reading import Moment, Range, ranges_of, ranges_of_numbers
@@ -35,6 +36,8 @@ def answer(moment: Moment, holdings: Holdings, plan: Plan, sql: Sql, names: tupl
     """The rows of ``sql``, which is ``plan`` compiled (its ``names``, if it is for whole records)."""
     if plan.question.source != "spans":
         return moment.ask(sql)
+    if rollups.covers(plan):
+        return rollups.answer(moment, plan)
     limit = plan.question.limit
     if (
         plan.grouped

@@ -62,6 +62,8 @@ class Moment:
         """What is said in settled spans."""
         self.end = self._recents[-1].end
         """Behind the last number."""
+        self.rolled = holdings.rolled
+        """Numbers below it are in the rollups."""
         self.settled = self._settled
         """Behind the last number that is in the file."""
 
@@ -70,11 +72,20 @@ class Moment:
         # The names and numbers that are spliced in are ours.
         scores = self._scores(of_spans=ranges is not None)
         text = (
-            f"WITH spans AS NOT MATERIALIZED ({self._spans(ranges)}), scores AS NOT MATERIALIZED ({scores}) {sql.text}"
+            f"WITH spans AS NOT MATERIALIZED ({self.spans(ranges)}), scores AS NOT MATERIALIZED ({scores}) {sql.text}"
         )
         return self._cursor.execute(text, sql.parameters).fetchall()
 
-    def _spans(self, ranges: Sequence[Range] | None) -> str:
+    def ask_of(self, relations: str, sql: Sql) -> duckdb.DuckDBPyConnection:
+        """Answer a statement over ``relations``, which are SQL and hold one of the name ``spans``."""
+        return self._cursor.execute(f"WITH {relations} {sql.text}", sql.parameters)
+
+    def hidden(self) -> str:
+        """The condition that holds for spans of the file which a later copy in memory has replaced."""
+        return " OR ".join(f"seq IN (SELECT seq FROM {item.hides})" for item in self._recents if item.hides) or "false"  # noqa: S608
+
+    def spans(self, ranges: Sequence[Range] | None) -> str:
+        """The spans in ``ranges``, or all of them, as SQL."""
         tables = [_Table("settled.spans", "", None, 0, self._settled), *self._recents]
         branches = []
         for index, table in enumerate(tables):

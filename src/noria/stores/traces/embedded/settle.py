@@ -7,6 +7,7 @@ Afterwards the spool is released up to there.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -14,19 +15,21 @@ import duckdb
 import numpy as np
 import structlog
 
-from noria.stores.traces.embedded import blocks, keys
+from noria.stores.traces.embedded import blocks, keys, rollups
 from noria.stores.traces.embedded.blocks import BLOCK, Words
 from noria.stores.traces.embedded.database import transaction
 from noria.stores.traces.embedded.holdings import Holdings
 from noria.stores.traces.embedded.keys import Run
 from noria.stores.traces.embedded.recent import Recent
 from noria.stores.traces.embedded.sidecar import Sidecar
-from noria.stores.traces.embedded.tables import HASHES
+from noria.stores.traces.embedded.tables import HASHES, ROW_GROUP
 
 log = structlog.get_logger(__name__)
 
 _MENDED = 30 * BLOCK
 """Numbers whose words are made again at once."""
+_ROLLED = 8 * ROW_GROUP
+"""Numbers that are counted into the rollups at once when they are missing there."""
 _PLAIN = ("name", "tool_name", "error_message")
 _JSON = ("input", "output", "documents")
 _ESCAPES = (r"\\", r"\"", r"\n", r"\t", r"\r", r"\b", r"\f")
@@ -45,6 +48,10 @@ class Settler:
         """Settle the oldest recent table, which is sealed. Raises ``duckdb.Error``, ``OSError``: it stays as it is."""
         holdings = self._holdings
         with holdings.connection.cursor() as cursor:
+            if recent.hidden:
+                # They are taken out of the rollups when they are gone from the file.
+                gone = f"SELECT * FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})"  # noqa: S608 - our table
+                cursor.execute(f"CREATE OR REPLACE TABLE memory.main.gone AS {gone}")
             with transaction(cursor):
                 # What is spliced in are names of tables of ours.
                 cursor.execute(f"INSERT INTO settled.spans SELECT * FROM {recent.spans}")  # noqa: S608
@@ -64,9 +71,42 @@ class Settler:
                 holdings.settled_position, holdings.settled_skip = recent.position, recent.skip
                 holdings.runs = (*holdings.runs, *run)
                 holdings.words = (*holdings.words, *words)
+            self._roll(cursor, recent)
             for statement in recent.removal():
                 cursor.execute(statement)
         self._merge()
+
+    def roll(self) -> bool:
+        """Count some spans into the rollups that are not in them yet; whether there may be more."""
+        first = self._holdings.rolled
+        end = min(self._holdings.settled, first + _ROLLED)
+        if first < end:
+            rows = f"(SELECT * FROM settled.spans WHERE seq >= {first} AND seq < {end})"  # noqa: S608 - numbers
+            with self._holdings.connection.cursor() as cursor:
+                self._count(cursor, rows, end, gone=False)
+        return bool(first < end)
+
+    def _roll(self, cursor: duckdb.DuckDBPyConnection, recent: Recent) -> None:
+        if self._holdings.rolled == recent.first:
+            self._count(cursor, recent.spans, recent.end, gone=recent.hidden > 0)
+        elif recent.hidden:  # parts are missing, and now some of what is there is wrong: count everything again
+            with contextlib.ExitStack() as stack:
+                with transaction(cursor):
+                    rollups.clear(cursor)
+                    stack.enter_context(self._holdings.lock)
+                self._holdings.rolled = 1
+
+    def _count(self, cursor: duckdb.DuckDBPyConnection, rows: str, end: int, *, gone: bool) -> None:
+        with contextlib.ExitStack() as stack:
+            with transaction(cursor):
+                rollups.count(cursor, rows, 1)
+                if gone:
+                    rollups.count(cursor, "memory.main.gone", -1)
+                rollups.merge(cursor)
+                cursor.execute("UPDATE settled.rolled SET next_seq = $1", [end])
+                # Nobody may see the sums before it is known what is in them.
+                stack.enter_context(self._holdings.lock)
+            self._holdings.rolled = end
 
     def mend(self) -> None:
         """Load the index, and make again what is missing of it: keys at once."""

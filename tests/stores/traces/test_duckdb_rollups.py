@@ -1,0 +1,135 @@
+"""Answers from hourly rollups, held against the exact ones: spans settled and not, late, sent again, deleted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from trace_records import NOON, SECOND, span
+
+from noria.core.questions import Aggregate, Filter, Order, Question
+from noria.stores.traces.duckdb import DuckDBTraces
+
+HOUR = 3600 * SECOND
+MEASURES = (
+    Aggregate(measure="count"),
+    Aggregate(measure="mean", column="failed"),
+    Aggregate(measure="sum", column="failed"),
+    Aggregate(measure="sum", column="input_tokens"),
+    Aggregate(measure="mean", column="cost_usd"),
+    Aggregate(measure="count", column="ttft_s"),
+    *(
+        Aggregate(measure=measure, column=column)
+        for measure in ("p50", "p95", "p99")
+        for column in ("ttft_s", "cost_usd", "duration_s")
+    ),
+)
+EXACT = 6
+"""So many of the measures are no percentiles."""
+
+numbers = st.none() | st.sampled_from([0.0, 1e-9, 0.01, 0.5, 0.505, 7.0, 1e6]) | st.floats(1e-6, 1e4)
+steps = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 30),  # which span
+            st.integers(0, 4 * 3600),  # when it starts, seconds after noon
+            st.sampled_from([None, "a", "b"]),
+            st.sampled_from(["ok", "error", "cancelled"]),
+            numbers,
+            numbers,
+            st.none() | st.integers(0, 10**6),
+        ),
+        max_size=12,
+    )
+    | st.sampled_from(["settle", "delete"]),
+    max_size=8,
+)
+ranges = st.tuples(
+    st.none() | st.integers(-HOUR, 5 * HOUR).map(lambda ns: NOON + ns),
+    st.none() | st.integers(-HOUR, 5 * HOUR).map(lambda ns: NOON + ns),
+)
+
+
+@pytest.mark.parametrize("groups", [("time", "model"), (), ("hour", "status", "provider")], ids=str)
+@settings(
+    max_examples=15,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example opens two stores: shrinking takes minutes
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=steps, bounds=ranges, model=st.sampled_from([None, "a"]))
+async def test_rollups_answer_as_the_spans_do_within_their_error(tmp_path_factory, groups, steps, bounds, model):
+    folder = tmp_path_factory.mktemp("rollups")
+    store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool", drain_after_s=3600)
+    for step in steps:
+        if step == "settle":
+            await store._catch_up()
+            store._keeper.settle(everything=True)
+        elif step == "delete":
+            await store.delete(Question(where=(Filter(column="status", value="cancelled"),)))
+        else:
+            await store.append([made(*drawn) for drawn in step])
+    question = Question(
+        group_by=groups,
+        bucket_s=7200 if "time" in groups else None,
+        measures=MEASURES,
+        where=() if model is None else (Filter(column="request_model", value=model),),
+        since_ns=bounds[0],
+        until_ns=bounds[1],
+        order=(Order(column="count", descending=True),),
+        limit=5,
+        tolerance=0.01,
+    )
+    near, exact = await store.query(question), await store.query(exactly(question))
+    assert (near.error, exact.error) == (0.01, 0.0)
+    assert near.columns == exact.columns
+    width = len(groups) + EXACT
+    assert [row[:width] for row in near.rows] == [tuple(map(approximately, row[:width])) for row in exact.rows]
+    for one, other in zip(near.rows, exact.rows, strict=True):
+        assert one[width:] == tuple(
+            value if value is None else pytest.approx(value, rel=0.0101) for value in other[width:]
+        )
+    await store.close()
+    again = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
+    assert [row[:width] for row in (await again.query(question)).rows] == [
+        tuple(map(approximately, row[:width])) for row in near.rows
+    ]
+    await again.close()
+
+
+async def test_what_rollups_do_not_hold_is_answered_exactly(tmp_path):
+    store = await DuckDBTraces.open(tmp_path / "traces.duckdb", tmp_path / "spool")
+    await store.append([made(number, number, "a", "ok", 0.1 * number, 1.0, 3) for number in range(10)])
+    middle = Aggregate(measure="p50", column="ttft_s")
+    for question in (
+        Question(measures=(middle,), tolerance=0.001),
+        Question(measures=(middle,), tolerance=0.01, where=(Filter(column="user_id", value=None),)),
+        Question(measures=(middle,), tolerance=0.01, group_by=("time",), bucket_s=60),
+        Question(measures=(Aggregate(measure="p50", column="input_tokens"), middle), tolerance=0.01),
+    ):
+        answer = await store.query(question)
+        assert answer.error == 0.0
+        assert answer.rows[0][-1] == pytest.approx(0.45)
+    await store.close()
+
+
+def made(number, second, model, status, ttft, cost, tokens):
+    return span(
+        number,
+        start_ns=NOON + second * SECOND,
+        end_ns=NOON + second * SECOND + number * 10**7,
+        status=status,
+        request_model=model,
+        provider=model and model * 2,
+        ttft_s=ttft,
+        cost_usd=cost,
+        input_tokens=tokens,
+    )
+
+
+def exactly(question: Question) -> Question:
+    return Question(**{name: getattr(question, name) for name in question.__struct_fields__ if name != "tolerance"})
+
+
+def approximately(value):
+    return pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
