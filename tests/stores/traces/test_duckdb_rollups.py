@@ -50,14 +50,18 @@ ranges = st.tuples(
 )
 
 
-@pytest.mark.parametrize("groups", [("time", "model"), (), ("hour", "status", "provider")], ids=str)
 @settings(
-    max_examples=15,
+    max_examples=12,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example opens two stores: shrinking takes minutes
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=steps, bounds=ranges, model=st.sampled_from([None, "a"]))
+@given(
+    groups=st.sampled_from([("time", "model"), (), ("hour", "status", "provider")]),
+    steps=steps,
+    bounds=ranges,
+    model=st.sampled_from([None, "a"]),
+)
 async def test_rollups_answer_as_the_spans_do_within_their_error(tmp_path_factory, groups, steps, bounds, model):
     folder = tmp_path_factory.mktemp("rollups")
     store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool", drain_after_s=3600)
