@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from trace_records import score, span
 
+from noria.core.errors import Unavailable
 from noria.core.messages import Message
 from noria.core.questions import Order, Question
 from noria.core.requests import Lineage
 from noria.stores.traces.duckdb import DuckDBTraces
+from noria.stores.traces.embedded import migrate
 
 RELEASED = Path(__file__).parent / "released"
 SPANS = [
@@ -63,3 +65,19 @@ async def test_what_comes_after_a_migration_arrives_after_what_was_there(old):
     assert (await store.arrivals(cursor)).spans == (span(30),)
     assert len((await store.arrivals()).spans) == 26
     await store.close()
+
+
+@pytest.mark.parametrize("moment", ["schema", "_move", "sync_folder"])
+async def test_a_migration_that_is_interrupted_leaves_the_old_file_or_the_new_one(old, monkeypatch, moment):
+    def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, moment, killed)
+        with pytest.raises(Unavailable, match="killed"):
+            await open_store(old)
+    store = await open_store(old)
+    assert len(await store.spans(Question(limit=None))) == 25
+    assert len(await store.scores(Question(source="scores", limit=None))) == 6
+    await store.close()
+    assert sorted(path.name for path in old.iterdir()) == ["spool", "traces.duckdb", "traces.duckdb.index"]

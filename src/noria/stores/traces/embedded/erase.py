@@ -56,6 +56,10 @@ _HAS_TEXTS = (
     "(input != '[]' OR output != '[]' OR variables != '{}' OR documents != '[]' OR events != '[]'"
     " OR error_message IS NOT NULL)"
 )
+_COLUMNS = 1000
+"""Columns of a table that fills pages of metadata,"""
+_PAGES = 20
+"""and so many it fills at least."""
 
 
 class _Group(NamedTuple):
@@ -82,7 +86,7 @@ def delete(keeper: Keeper, chosen: Plan) -> int:
                         if source == "spans":
                             rollups.count(cursor, _ROLLED.format(keeper.holdings.rolled), -1, [some])
                         _rewrite(cursor, source, group, kept, [some])
-                    checkpoint(cursor)
+                    checkpoint(cursor, must=True)
     return len(seqs)
 
 
@@ -101,7 +105,7 @@ def strip(keeper: Keeper, chosen: Plan) -> int:
             for group, some in _groups(cursor, "spans", np.array(list(left), np.int64)):
                 with transaction(cursor):
                     _rewrite(cursor, "spans", group, _STRIPPED, [some, [left[seq] for seq in some]])
-                checkpoint(cursor)
+                checkpoint(cursor, must=True)
     return len(left)
 
 
@@ -115,9 +119,9 @@ def _changing(keeper: Keeper) -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor for rewriting; afterwards, what it freed in the file is written over."""
     try:
         with keeper.holdings.connection.cursor() as cursor:
-            checkpoint(cursor)
+            checkpoint(cursor, must=True)
             yield cursor
-            checkpoint(cursor)
+            checkpoint(cursor, must=True)
             _overwrite(cursor)
     except duckdb.Error as error:
         raise Unavailable(
@@ -179,10 +183,22 @@ def _overwrite(cursor: duckdb.DuckDBPyConnection) -> None:
     [(free,)] = cursor.execute(
         "SELECT free_blocks FROM pragma_database_size() WHERE database_name = 'settled'"
     ).fetchall()
+    [(pages,)] = cursor.execute("SELECT coalesce(sum(free_blocks), 0) FROM pragma_metadata_info('settled')").fetchall()
     cursor.execute(
         "CREATE TABLE settled.filler AS SELECT hash(number) AS number FROM range($1) AS numbers(number)",
         [(free + 1) * ROW_GROUP],
     )
-    checkpoint(cursor)
+    checkpoint(cursor, must=True)
     cursor.execute("DROP TABLE settled.filler")
-    checkpoint(cursor)
+    checkpoint(cursor, must=True)
+    # Smallest and largest values of columns are kept in smaller pages; many columns fill those. Twice, because the end
+    # of a page that is in use stays as it was until the page is left.
+    columns = ", ".join(f"'' AS c{index}" for index in range(_COLUMNS))
+    for _ in range(2):
+        tables = [f"settled.filler_{index}" for index in range(int(pages) // _PAGES + 2)]
+        for table in tables:
+            cursor.execute(f"CREATE TABLE {table} AS SELECT {columns}")
+        checkpoint(cursor, must=True)
+        for table in tables:
+            cursor.execute(f"DROP TABLE {table}")
+        checkpoint(cursor, must=True)

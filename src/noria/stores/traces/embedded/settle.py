@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 
 import duckdb
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 _MENDED = 30 * BLOCK
 """Numbers whose words are made again at once."""
+_PATIENCE = 30
+"""So often is a checkpoint that must be made tried, over nine seconds."""
 _ROLLED = 8 * ROW_GROUP
 """Numbers that are counted into the rollups at once when they are missing there."""
 _PLAIN = ("name", "tool_name", "error_message")
@@ -162,12 +165,23 @@ class Settler:
             self._sidecar.drop(pair)
 
 
-def checkpoint(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Take DuckDB's log into the file. Where that can't be done now, the log is replayed at the next open."""
-    try:
-        cursor.execute("CHECKPOINT settled")
-    except duckdb.TransactionException as error:
-        log.warning("traces.checkpoint_failed", error=str(error))
+def checkpoint(cursor: duckdb.DuckDBPyConnection, *, must: bool = False) -> None:
+    """Take DuckDB's log into the file. Where that can't be done now, the log is replayed at the next open.
+
+    Raises:
+        duckdb.Error: it can't be done, and it ``must``.
+    """
+    for attempt in range(_PATIENCE if must else 3):
+        try:
+            cursor.execute("CHECKPOINT settled")
+        except duckdb.TransactionException as error:  # something else was just writing
+            last = error
+            time.sleep(0.02 * (attempt + 1))
+        else:
+            return
+    if must:
+        raise last
+    log.warning("traces.checkpoint_failed", error=str(last))
 
 
 def _pieces(first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
