@@ -93,7 +93,8 @@ class Maker:
         words = self._words[self._drawn(count * 160)]
         # As in life, some texts name a thing that few others name: each reference comes about fifty times.
         words[100 : 480 * (count // 3) : 480] = [
-            f"ref{number}" for number in self._chance.integers(0, self._references, len(range(100, 480 * (count // 3), 480)))
+            f"ref{number}"
+            for number in self._chance.integers(0, self._references, len(range(100, 480 * (count // 3), 480)))
         ]
         draws = self._chance.random((count, 8))
         ids = self._chance.bytes(24 * count).hex()

@@ -128,7 +128,6 @@ async def test_large_contents_go_when_nobody_else_mentions_them(workspace: Works
     assert set(workspace._blobs.sizes()) == {both}
 
 
-@pytest.mark.xfail(strict=True, reason="the trace store deletes rows, and leaves their bytes in its file and the spool")
 async def test_nothing_in_the_folder_holds_their_words_any_more(tmp_path: Path) -> None:
     settings = Settings(data=str(tmp_path / "data"))
     async with open_workspace(settings, {}, holder="a test") as workspace:

@@ -94,7 +94,7 @@ class Keeper:
             if not filled.empty and (everything or time.monotonic() > filled.born + _OLD_S):
                 self._intake.seal()
             try:
-                while len(self._holdings.recents) > 1:
+                while len(self._holdings.recents) > 1 and time.monotonic() < self._intake.deadline:
                     self._settler.settle(self._holdings.recents[0])
                     self.spool.release(self._holdings.settled_position)
                     with self._room:
