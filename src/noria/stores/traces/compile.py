@@ -230,7 +230,7 @@ class _Writer:
         if texts:
             places = [self.bind(value) for value in texts]
             among = f"{self.text(item.column)} IN ({', '.join(places)})"
-            if item.op == "in" and item.column.name == "trace_id":
+            if item.op == "in" and item.column.name == "trace_id" and self.plan.question.source == "scores":
                 keys = ", ".join(f"md5_number_lower({place})" for place in places)
                 among = f"(trace_key IN ({keys}) AND {among})"
             parts.append(among)

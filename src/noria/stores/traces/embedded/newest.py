@@ -23,6 +23,7 @@ from noria.stores.traces.plan import Plan
 
 Array = np.ndarray[Any, Any]
 Row = tuple[Any, ...]
+_NONE = np.zeros(0, np.int64)
 _MOST = 2_000
 """Rows that are fetched by their numbers; more are read in one go."""
 _AT_ONCE = 32
@@ -101,12 +102,16 @@ def _fetch(moment: Moment, plan: Plan, numbers: Sequence[int], names: tuple[str,
 
 
 def _of_trace(holdings: Holdings, plan: Plan) -> Array | None:
-    """Numbers of the spans of the trace that is asked for; None when none is."""
+    """Numbers of the spans of the traces that are asked for; None when none are."""
     for item in plan.where:
-        if item.column.name == "trace_id" and item.op == "=":
-            digest = hashlib.md5(item.values[0].encode(), usedforsecurity=False).digest()
-            return holdings.trace(int.from_bytes(digest[8:], "little"))
+        if item.column.name == "trace_id" and item.op in ("=", "in") and not item.null:
+            return np.unique(np.concatenate([_NONE, *(holdings.trace(_key(value)) for value in item.values)]))
     return None
+
+
+def _key(trace_id: str) -> int:
+    """As DuckDB's ``md5_number_lower``."""
+    return int.from_bytes(hashlib.md5(trace_id.encode(), usedforsecurity=False).digest()[8:], "little")
 
 
 def _blocks_of_text(moment: Moment, plan: Plan) -> Array | None:
