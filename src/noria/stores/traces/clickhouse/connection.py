@@ -94,7 +94,7 @@ def connect(place: Address, password: str, *, database: str | None = None) -> Cl
         InvalidInput: the extra is not installed.
     """
     get_client = _driver()
-    settings: Mapping[str, Any] = _ASKING
+    settings: Mapping[str, Any] = _ASKING | ({"max_threads": 1} if place.folder else {})
     named = database or place.database
     if place.folder:
         return get_client(interface="chdb", path=place.folder, database=named, settings=dict(settings))

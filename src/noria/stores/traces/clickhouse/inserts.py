@@ -200,7 +200,10 @@ class Inserts:
     def _send(self, client: Client, table: str, lines: Sequence[bytes], batch: int) -> None:
         settings = _FORMAT | {"insert_deduplication_token": f"{table}-{batch}"}
         if self._place.async_insert:
+            # The server mixes inserts of several processes, so it can't tell one of them by its token: a score whose
+            # insert is tried again may be there twice.
             settings |= {"async_insert": 1, "wait_for_async_insert": 1}
+            settings |= {"insert_deduplication_token": "", "deduplicate_blocks_in_dependent_materialized_views": 0}
         if self._place.cluster:
             settings |= {"insert_quorum": "auto", "distributed_foreground_insert": 1}
         for attempt in range(1, _TRIES + 1):
