@@ -397,7 +397,10 @@ def main() -> None:
         )
         for sentence in trial.load.strange[:5]:
             report.note(f"Strange: {sentence}")
-        wrong = any(one.lost or one.doubled or one.foreign for one in verdicts) or bool(trial.load.strange)
+        silent = [one.kind for one in verdicts if not one.acknowledged]
+        for kind in silent:
+            report.note(f"{mode}: no {kind} was ever acknowledged, so nothing is proved of them.")
+        wrong = any(one.lost or one.doubled or one.foreign for one in verdicts) or bool(trial.load.strange or silent)
         bad = bad or (wrong if mode != "weaker" else not any(one.lost for one in verdicts))
     report.end()
     sys.exit(1 if bad else 0)
