@@ -92,6 +92,10 @@ def test_tables_of_a_cluster_are_replicated_and_distributed() -> None:
 # -- appends
 
 
+def with_option(url: str, option: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{option}"
+
+
 async def test_appends_that_come_together_are_one_insert(clickhouse_url: str) -> None:
     store = await ClickHouseTraces.open(clickhouse_url.replace("batch_ms=0", "batch_ms=50"))
     await asyncio.gather(*(store.append([span(number)]) for number in range(40)))
@@ -125,6 +129,15 @@ async def test_an_insert_whose_answer_was_lost_is_kept_once(
     assert store.stats().repeated == 2
     assert len(await store.spans(Question())) == 1
     assert len(await store.scores(Question(source="scores"))) == 1
+    await store.close()
+
+
+async def test_inserts_that_readers_may_have_passed_by_are_not_acknowledged(clickhouse_url: str) -> None:
+    store = await ClickHouseTraces.open(with_option(clickhouse_url, "window_s=0.000001"))
+    with pytest.raises(Unavailable, match="too slow"):
+        await store.append([span(1)], [score(1)])
+    assert len(await store.spans(Question())) == 1
+    assert await store.scores(Question(source="scores")) == []
     await store.close()
 
 

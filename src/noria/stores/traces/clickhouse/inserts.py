@@ -170,12 +170,24 @@ class Inserts:
         pieces = {(piece.trace_id, piece.span_id): piece for item in group for piece in item.pieces}  # the last counts
         if pieces:
             elsewhere = self._elsewhere(client, list(pieces.values()))
-            while self._spans(client, list(pieces.values()), elsewhere) > self._place.window_s / 2:
-                log.warning("clickhouse.slow_insert", spans=len(pieces))  # they get a later place among the arrivals
+            self._in_time(client, list(pieces.values()), elsewhere)
         if scores := [line for item in group for line in item.scores]:
             batch = self._stamps.take(len(scores))
             lines = [stamped(line, arrived=batch + index * STEP) for index, line in enumerate(scores)]
             self._send(client, "scores", lines, batch)
+
+    def _in_time(self, client: Client, pieces: Sequence[Piece], elsewhere: Sequence[tuple[str, str, int]]) -> None:
+        """Insert, and again with new stamps while it took so long that a reader of arrivals may have passed them by."""
+        for _ in range(_TRIES):
+            if self._spans(client, pieces, elsewhere) <= self._place.window_s / 2:
+                return
+            log.warning("clickhouse.slow_insert", spans=len(pieces))
+        raise Unavailable(
+            f"The trace store at {self._place} is too slow: an insert takes more than {self._place.window_s / 2:g} s.",
+            retry_after_s=10.0,
+            kept="The spans may be kept; sent again, they replace themselves.",
+            hint="Give ClickHouse more, or raise window_s in its URL.",
+        )
 
     def _elsewhere(self, client: Client, pieces: Sequence[Piece]) -> list[tuple[str, str, int]]:
         """Earlier copies of spans that had another start."""
