@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import structlog
 
+from noria.stores.disk import make_folder, sync_folder
 from noria.stores.segments import Frame, Position
 from noria.stores.spool import Spool
 from noria.stores.traces.embedded.database import pattern, transaction
@@ -182,12 +183,13 @@ class Intake:
 
     def _set_aside(self, frame: Frame, segment: int, position: Position, error: Exception) -> None:
         folder = self._folder / "refused"
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         path = folder / f"{segment:016d}-{frame.end}.msgpack"
         with path.open("wb") as file:
             file.write(frame.payload)
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(folder)  # before the spool may forget it
         self._holdings.filled.position = self.position = position
         self.refused += 1
         log.error("traces.refused", kept=str(path), error=str(error))
