@@ -7,6 +7,10 @@ tenth of them with a score; appends them through the store's own door; then asks
 task appends at ``--rate``, and reads each answer's time. With ``--keep`` the folder stays, and what is missing to
 ``--spans`` is appended the next time. Loading ten million takes about an hour of one core, and 8 GB of disk.
 
+``--multiply-from N`` loads N spans in that way and makes the others of them inside DuckDB, a row group at a time: new ids,
+later times, the same texts, scores included. The index is made again from the file when the store opens, and waited for.
+Each text is then there as often as there are copies, in other row groups, so bytes a span are what they would be.
+
 ``words`` are asked for in three kinds: in most spans, in about one of a thousand, and in about fifty of all.
 """
 
@@ -22,6 +26,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from report import Report, arguments
 
@@ -31,6 +36,7 @@ from noria.core.requests import Lineage
 from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.stores.traces.duckdb import DuckDBTraces
+from noria.stores.traces.embedded.tables import ROW_GROUP
 
 DAYS = 30
 END_NS = 1_795_435_200 * 10**9
@@ -77,8 +83,8 @@ class Maker:
         weights = 1 / np.arange(1, VOCABULARY + 1) ** 1.05
         self._sums = np.cumsum(weights / weights.sum())
         self._systems = [" ".join(self._words[self._drawn(45, fixed=number)]) for number in range(12)]
-        self._step_ns = DAYS * 86_400 * 10**9 // spans
-        self._start_ns = END_NS - spans * self._step_ns
+        self.step_ns = DAYS * 86_400 * 10**9 // spans
+        self._start_ns = END_NS - spans * self.step_ns
         self.common = str(self._words[3])
         self.medium = str(self._words[700])
         self._references = max(1, spans // 150)
@@ -103,7 +109,7 @@ class Maker:
             said = words[index * 160 : index * 160 + 160]
             draw = draws[index]
             start = (
-                self._start_ns + (first + index) * self._step_ns if now_ns is None else now_ns - (count - index) * 1000
+                self._start_ns + (first + index) * self.step_ns if now_ns is None else now_ns - (count - index) * 1000
             )
             model, provider = list(MODELS.items())[int(draw[0] * 5)]
             app = int(draw[1] * 12)
@@ -196,6 +202,42 @@ async def load(store: DuckDBTraces, maker: Maker, spans: int, report: Report) ->
     return spans
 
 
+def multiply(path: Path, spans: int, step_ns: int) -> None:
+    """Copy what is settled in the file, later each time, until there are so many."""
+    with duckdb.connect(":memory:", config={"memory_limit": "1GB"}) as connection:
+        connection.execute(f"ATTACH '{path}' AS settled (ROW_GROUP_SIZE {ROW_GROUP})")
+        [(base, seq, score)] = connection.execute(
+            "SELECT (SELECT count(*) FROM settled.spans), next_seq, next_score FROM settled.meta"
+        ).fetchall()
+        for copy in range(1, -(-spans // base)):
+            later, end = copy * base * step_ns, min(seq, 1 + spans - copy * (seq - 1))
+            ids = f"md5(trace_id || '{copy}') AS trace_id, left(md5(trace_id || span_id || '{copy}'), 16) AS span_id"
+            shifted = f"start_ns + {later} AS start_ns, end_ns + {later} AS end_ns, seq + {copy * (seq - 1)} AS seq"
+            for first in range(1, end, ROW_GROUP):
+                rows = f"seq >= {first} AND seq < {min(end, first + ROW_GROUP)}"
+                connection.execute(
+                    f"INSERT INTO settled.spans SELECT * REPLACE ({ids}, {shifted}) FROM settled.spans WHERE {rows}"
+                )
+            key = f"md5_number_lower(md5(trace_id || '{copy}')) AS trace_key"
+            shifted = f"time_ns + {later} AS time_ns, seq + {copy * (score - 1)} AS seq"
+            connection.execute(
+                f"INSERT INTO settled.scores SELECT * REPLACE ({ids}, {key}, {shifted}) FROM settled.scores"
+                f" WHERE seq < {score} AND trace_key IN (SELECT md5_number_lower(trace_id) FROM settled.spans WHERE seq < {end})"
+            )
+            connection.execute("CHECKPOINT settled")
+        connection.execute(
+            "UPDATE settled.meta SET next_seq = 1 + (SELECT max(seq) FROM settled.spans),"
+            " next_score = 1 + (SELECT max(seq) FROM settled.scores)"
+        )
+        connection.execute("CHECKPOINT settled")
+
+
+async def indexed(store: DuckDBTraces) -> None:
+    """Wait until what is settled is in the index."""
+    while store.stats().unindexed:  # noqa: ASYNC110 - the store tells counts, no moments
+        await asyncio.sleep(0.5)
+
+
 async def arrive(store: DuckDBTraces, maker: Maker, rate: int, waits: list[float]) -> None:
     """Append ``rate`` spans a second, ten times a second, until cancelled."""
     due = time.perf_counter()
@@ -219,18 +261,26 @@ async def timed(ask: Callable[[int], Awaitable[int]], rounds: int) -> tuple[list
     return sorted(took), rows / rounds
 
 
-async def measure(folder: Path, spans: int, rounds: int, rate: int, report: Report) -> None:
-    """Load, then ask."""
+async def measure(folder: Path, spans: int, base: int, rounds: int, rate: int, report: Report) -> None:
+    """Load ``base`` spans, make ``spans`` of them, then ask."""
     maker = Maker(spans)
     before = time.perf_counter()
     store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
-    await load(store, maker, spans, report)
+    await load(store, maker, base, report)
     await store.close()
+    if base < spans:
+        await asyncio.to_thread(multiply, folder / "traces.duckdb", spans, maker.step_ns)
+        before = time.perf_counter()
+        store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
+        await indexed(store)
+        await store.close()
+        report.note(f"The index of {spans - base:,} spans was made again in {time.perf_counter() - before:,.0f} s.")
     size = _disk_bytes(folder) / spans
     before = time.perf_counter()
     store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
     await store.query(Question(limit=1))
     opened = time.perf_counter() - before
+    await indexed(store)
     traces = [row[0] for row in (await store.query(Question(columns=("trace_id",), limit=1000, offset=500))).rows]
     old = Question(columns=("trace_id",), until_ns=END_NS - 15 * 86_400 * 10**9, limit=1000)
     traces += [row[0] for row in (await store.query(old)).rows]
@@ -315,6 +365,7 @@ async def _count_trace(store: DuckDBTraces, trace_id: str) -> int:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--spans", type=int, default=10_000_000)
+    parser.add_argument("--multiply-from", type=int, help="load so many, and make the others of them")
     parser.add_argument("--keep", type=Path, help="keep the data in this folder, and go on with what is there")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--rate", type=int, default=1000, help="spans a second that arrive meanwhile")
@@ -327,7 +378,7 @@ def main() -> None:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noria-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        asyncio.run(measure(folder, given.spans, given.rounds, given.rate, report))
+        asyncio.run(measure(folder, given.spans, given.multiply_from or given.spans, given.rounds, given.rate, report))
     report.end()
 
 

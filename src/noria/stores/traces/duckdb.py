@@ -65,7 +65,7 @@ class TraceStats(Noun):
     pending: int
     """Records that are durable in the spool and not yet in DuckDB, those of an earlier process left out."""
     pending_bytes: int
-    """The same in bytes, those of an earlier process included."""
+    """Bytes in the spool that are not settled in the file, those of an earlier process included."""
     cut_bytes: int
     """Bytes of an unfinished append cut off at open; nobody was told that it was durable."""
     damaged_bytes: int
@@ -74,6 +74,8 @@ class TraceStats(Noun):
     """Appends that were refused because the disk was full or failed, or the store or the disk too slow."""
     refused: int
     """Appends that DuckDB would not take, set aside in the spool folder's ``refused``."""
+    unindexed: int
+    """Numbers of settled spans whose words or hours are still to be indexed: questions about them take longer."""
 
 
 class DuckDBTraces:
@@ -221,6 +223,7 @@ class DuckDBTraces:
             damaged_bytes=spool.damaged_bytes,
             turned_away=spool.turned_away,
             refused=intake.refused,
+            unindexed=self._keeper.unindexed,
         )
 
     async def close(self) -> None:

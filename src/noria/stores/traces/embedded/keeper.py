@@ -70,6 +70,13 @@ class Keeper:
         end, position = self.spool.end, self._intake.position
         return end.offset - (position.offset if position.segment == end.segment else 0)
 
+    @property
+    def unindexed(self) -> int:
+        """So many numbers of settled spans are not in the rollups, or their words in no file."""
+        holdings = self._holdings
+        worded = sum(words.end - words.first for words in holdings.words)
+        return int(max(0, holdings.settled - holdings.rolled, holdings.settled - 1 - worded))
+
     def take(self, until: Position) -> None:
         """Take everything before ``until``. Everything stays in the spool when it raises ``Unavailable``."""
         try:
@@ -107,7 +114,9 @@ class Keeper:
     def index(self) -> bool:
         """Make a part of the index again that is missing; whether there may be more."""
         with self._settling:
-            return self._settler.roll() or self._settler.mend_words()
+            more = self._settler.roll() or self._settler.mend_words()
+            log.info("traces.index_made_again", left=self.unindexed)
+            return more
 
     def read(self, question: Callable[[Moment], Answer]) -> Answer:
         """What ``question`` makes of this moment. Raises ``Unavailable``."""

@@ -119,6 +119,7 @@ class Settler:
             for first, end in _pieces(gap.first, gap.end, keys.LARGEST):
                 with holdings.connection.cursor() as cursor:
                     runs.append(self._sidecar.keep_run(_run(cursor, "settled.spans", first, end)))
+                log.info("traces.keys_made_again", until=end, of=holdings.settled)
         runs.sort(key=lambda run: run.first)
         words, _ = self._sidecar.words(holdings.settled)
         with holdings.lock:
