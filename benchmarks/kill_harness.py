@@ -362,7 +362,7 @@ class Trial:
             yield
         finally:
             if self._mounted:
-                subprocess.run(["umount", disk], check=True)
+                subprocess.run(["umount", "--lazy", disk], check=True)  # the store's maps of files go a little later
 
 
 def main() -> None:
