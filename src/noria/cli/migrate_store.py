@@ -38,7 +38,9 @@ def migrate_store(source: str, target: str, as_json: bool) -> None:
 
     async def work() -> int:
         from noria.assemble.moving import move  # noqa: PLC0415  # after the arguments were checked
+        from noria.cli.logs import configure_logging  # noqa: PLC0415
 
+        configure_logging("warning")
         show = Show(as_json=as_json)
         settings = load_settings(os.environ, Path.cwd())
         with _progress(show) as tell:
