@@ -115,7 +115,8 @@ class Keeper:
         """Make a part of the index again that is missing; whether there may be more."""
         with self._settling:
             more = self._settler.roll() or self._settler.mend_words()
-            log.info("traces.index_made_again", left=self.unindexed)
+            if more:
+                log.info("traces.index_made_again", left=self.unindexed)
             return more
 
     def read(self, question: Callable[[Moment], Answer]) -> Answer:
