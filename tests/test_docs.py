@@ -45,7 +45,8 @@ def test_commands_in_the_documents_exist(page: str, line: str) -> None:
         words.pop(0)  # environment variables, and what stands before a pipe
     words = words[1 : words.index("|") if "|" in words else None]
     command: click.Command = commands
-    context = click.Context(command, info_name="noria")
+    # As the program makes it: click keeps the help option of the first context that a command meets.
+    context = click.Context(command, info_name="noria", **commands.context_settings)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
         assert found is not None, f"{page}: noria {words[0]}"
