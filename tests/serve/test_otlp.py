@@ -105,6 +105,7 @@ async def test_what_is_refused_is_named_and_the_rest_is_kept(noria: Noria) -> No
         (b"x", {}, 415, "content type"),
         (b"x", PROTOBUF | {"content-encoding": "br"}, 415, "br"),
         (b"xx", PROTOBUF | {"content-encoding": "gzip"}, 400, "not gzip"),
+        (gzip.compress(b"") * 65, PROTOBUF | {"content-encoding": "gzip"}, 400, "more than 64 members"),
         (gzip.compress(b"x" * 100)[:-9], PROTOBUF | {"content-encoding": "gzip"}, 400, "ends before"),
     ],
 )

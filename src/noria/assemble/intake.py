@@ -90,14 +90,14 @@ class OtlpIntake:
                 records = self._reader.read(signal, body, encoding, notes)
         except InvalidInput:
             notes.note("bad_body")
-            self._problems.add(notes.problems)
+            self._problems.add(notes)
             raise
         scores = await self._new(records.scores)
         spans = records.spans
         try:
             await self._append(spans, scores, notes)
         finally:
-            self._problems.add(notes.problems)
+            self._problems.add(notes)
         return self._answer(signal, encoding, records, notes)
 
     @contextlib.contextmanager

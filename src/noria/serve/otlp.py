@@ -22,6 +22,9 @@ from noria.serve.failures import own_error
 _INLINE_BYTES = 64 * 1024
 """Larger bodies are decompressed in a thread."""
 
+_MEMBERS = 64
+"""Most members of a gzip body: each costs a copy of all that follow, and exporters send one."""
+
 _ENCODINGS: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
 _TYPES: dict[Encoding, str] = {"protobuf": "application/x-protobuf", "json": "application/json"}
 
@@ -116,6 +119,8 @@ def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while body:
+        if len(pieces) == _MEMBERS:
+            raise InvalidInput(f"The gzip body has more than {_MEMBERS} members.", hint="Compress it as one.")
         stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         try:
             piece = stream.decompress(body, limit - size + 1)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from noria.bridges.otlp import pieces
 from noria.bridges.otlp.conventions import CONVENTIONS
 from noria.bridges.otlp.conventions.genai_before import MESSAGE_EVENTS
 from noria.bridges.otlp.mapping import DETAILS, EVALUATION
@@ -320,3 +321,54 @@ def test_a_record_that_stays_too_large_gives_up_its_small_contents_or_is_refused
     records, notes = read({"attributes": endless}, {"span_id": SPAN})
     assert [one.span_id for one in records.spans] == [SPAN]
     assert notes.refused == {"too_large": 1}
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of protobuf that holds bytes."""
+    size = len(content)
+    length = b""
+    while size > 127:
+        length, size = length + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+IDS = field(1, b"1" * 16) + field(2, b"2" * 8) + b"\x39" + NOW_NS.to_bytes(8, "little")
+MANY = pieces.MOST + 1
+BOMBS = {
+    "resources": b"\x0a\x00" * MANY,
+    "spans": field(1, field(2, b"\x12\x00" * MANY)),
+    "attributes": field(1, field(2, field(2, IDS + b"\x4a\x00" * MANY))),
+    "events": field(1, field(2, field(2, IDS + b"\x5a\x00" * MANY))),
+    "values": field(1, field(2, field(2, IDS + field(9, field(2, field(5, b"\x0a\x00" * MANY)))))),
+    "before what is no protobuf": field(1, field(2, b"\x12\x00" * MANY)) + b"\xff" * 20,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
+def test_a_request_of_a_million_empty_pieces_is_refused_before_it_is_made(bomb: bytes) -> None:
+    with pytest.raises(InvalidInput, match="more than 1,000,000") as refused:
+        READER.read("traces", bomb, "protobuf", Notes(NOW_NS))
+    assert refused.value.status == 413
+
+
+def test_so_it_is_in_json_and_among_logs() -> None:
+    records = field(1, field(2, b"\x12\x00" * MANY))
+    with pytest.raises(InvalidInput, match="more than 1,000,000"):
+        READER.read("logs", records, "protobuf", Notes(NOW_NS))
+    spans = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * pieces.MOST_BRACES + b"{}]}]}]}"
+    with pytest.raises(InvalidInput, match="more than 1,000,000"):
+        READER.read("traces", spans, "json", Notes(NOW_NS))
+
+
+def test_long_texts_are_no_pieces() -> None:
+    text = b"\x12\x00" * MANY  # looks like a million of them
+    made = request({"attributes": {"input": text.decode()}})
+    records = READER.read("traces", made.SerializeToString(), "protobuf", Notes(NOW_NS))
+    assert len(records.spans) == 1
+
+
+def test_a_request_of_nothing_but_mistakes_is_counted_to_the_end_and_told_in_part() -> None:
+    notes = Notes(NOW_NS)
+    READER.read("traces", field(1, field(2, b"\x12\x00" * 5_000)), "protobuf", notes)
+    assert notes.refused == {"no_trace_id": 5_000}
+    assert len(notes.problems) == 500

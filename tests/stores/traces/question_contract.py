@@ -112,6 +112,8 @@ BAD = [
     (Question(text=""), "no word"),
     (Question(text=' "…" -- '), "no word"),
     (Question(text=" ".join(f"w{i}" for i in range(101))), "at most 100"),
+    (Question(text='"' + "a " * 101 + '"'), "at most 100"),
+    (Question(text="a" * 1001), "at most 1,000 characters"),
     (Question(source="scores", text="x"), "Only spans"),
     (Question(source="scores", scored=(ScoreFilter(scorer="x"),)), "Only spans"),
     (Question(scored=(ScoreFilter(scorer="x", op="<"),)), "needs a value"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from noria.bridges.otlp.pieces import check_json
 from noria.bridges.otlp.raw import (
     Attributes,
     LogBatches,
@@ -160,6 +161,7 @@ def logs(body: bytes) -> LogBatches:
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    check_json(body)
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

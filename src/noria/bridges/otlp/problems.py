@@ -6,7 +6,7 @@ Contents never get here: a problem names the sender, the span and one attribute'
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from noria.core.struct import Noun
@@ -70,11 +70,11 @@ class Problems:
         """Reason -> how often since the start."""
         self._latest: deque[Problem] = deque(maxlen=KEPT)
 
-    def add(self, problems: Iterable[Problem]) -> None:
-        """Count them, and keep them for a while."""
-        for problem in problems:
-            self.counts[problem.reason] += 1
-            self._latest.append(problem)
+    def add(self, notes: Notes) -> None:
+        """Count what was noted, and keep some of it for a while."""
+        for reason, count in notes.counts.items():
+            self.counts[reason] += count
+        self._latest.extend(notes.problems)
 
     def latest(self) -> list[Problem]:
         """Newest first."""
@@ -96,12 +96,17 @@ class Notes:
         self.now_ns = now_ns
         """When the request came."""
         self.problems: list[Problem] = []
-        """In order."""
+        """The first of them, in order: a request of nothing else must not fill the memory."""
+        self.counts: dict[str, int] = {}
+        """Reason -> how often, in all."""
         self.service = ""
         """Whose records are being read."""
 
     def note(self, reason: str, *, trace_id: str = "", span_id: str = "", key: str = "") -> None:
         """Keep a problem."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        if len(self.problems) >= KEPT:
+            return
         severity, message = REASONS[reason]
         self.problems.append(
             Problem(
@@ -119,8 +124,4 @@ class Notes:
     @property
     def refused(self) -> dict[str, int]:
         """Reason -> records refused for it."""
-        found: dict[str, int] = {}
-        for problem in self.problems:
-            if problem.severity == "refused":
-                found[problem.reason] = found.get(problem.reason, 0) + 1
-        return found
+        return {reason: count for reason, count in self.counts.items() if REASONS[reason][0] == "refused"}

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from noria.bridges.otlp.pieces import LOGS, TRACES, Fields, check_protobuf
 from noria.bridges.otlp.raw import (
     Attributes,
     LogBatches,
@@ -33,7 +34,7 @@ def traces(body: bytes) -> SpanBatches:
     Raises:
         InvalidInput: the bytes are none.
     """
-    request = _parsed(ExportTraceServiceRequest(), body)
+    request = _parsed(ExportTraceServiceRequest(), body, TRACES)
     for resource in request.resource_spans:
         attributes = _attributes(resource.resource.attributes)
         for scope in resource.scope_spans:
@@ -42,14 +43,15 @@ def traces(body: bytes) -> SpanBatches:
 
 def logs(body: bytes) -> LogBatches:
     """The log records of an ``ExportLogsServiceRequest``. Raises ``InvalidInput``."""
-    request = _parsed(ExportLogsServiceRequest(), body)
+    request = _parsed(ExportLogsServiceRequest(), body, LOGS)
     for resource in request.resource_logs:
         attributes = _attributes(resource.resource.attributes)
         for scope in resource.scope_logs:
             yield RawScope(attributes, scope.scope.name, scope.scope.version), map(_log, scope.log_records)
 
 
-def _parsed(message: Any, body: bytes) -> Any:
+def _parsed(message: Any, body: bytes, fields: Fields) -> Any:
+    check_protobuf(body, fields)
     try:
         message.ParseFromString(body)
     except DecodeError as error:

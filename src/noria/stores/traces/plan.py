@@ -21,8 +21,6 @@ _MOST = 10_000
 """Most conditions and columns of one question: databases recurse into them."""
 _MOST_VALUES = 100_000
 """Most values of one list."""
-_MOST_WORDS = 100
-"""Most phrases of a search text."""
 Test = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
 
 
@@ -168,12 +166,7 @@ def _check_bounds(question: Question) -> None:
 
 
 def _phrases(question: Question) -> tuple[Phrase, ...]:
-    if question.text is None:
-        return ()
-    found = phrases(question.text)
-    if len(found) > _MOST_WORDS:
-        raise InvalidInput(f"A search text has at most {_MOST_WORDS} words.")
-    return found
+    return () if question.text is None else phrases(question.text)
 
 
 def _bucket(question: Question) -> int:

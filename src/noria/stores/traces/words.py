@@ -17,6 +17,11 @@ from noria.core.errors import InvalidInput
 from noria.core.messages import BlobPart, Message, TextPart
 from noria.core.spans import Span
 
+MOST = 100
+"""Words of a search text; a regular expression of more is slow to make, and at some length refused."""
+LONGEST = 1_000
+"""Characters of one of them."""
+
 Phrase = tuple[str, ...]
 """Words that must follow one another; a word alone is a phrase of one."""
 
@@ -38,13 +43,17 @@ def phrases(text: str) -> tuple[Phrase, ...]:
     """What a search text asks for: quoted parts, and what white space separates, each once.
 
     Raises:
-        InvalidInput: it has no word.
+        InvalidInput: it has no word, too many, or one that is too long.
     """
     parts = text.split('"')
     chunks = [chunk for index, part in enumerate(parts) for chunk in ([part] if index % 2 else part.split())]
     found = tuple(dict.fromkeys(phrase for chunk in chunks if (phrase := tuple(words(chunk)))))
     if not found:
         raise InvalidInput("The search text has no word.", hint="A word has letters or digits.")
+    if sum(map(len, found)) > MOST:
+        raise InvalidInput(f"A search text has at most {MOST} words.")
+    if any(len(word) > LONGEST for phrase in found for word in phrase):
+        raise InvalidInput(f"A word of a search text has at most {LONGEST:,} characters.")
     return found
 
 
