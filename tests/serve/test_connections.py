@@ -40,6 +40,47 @@ async def sent_before_the_end(reader: asyncio.StreamReader, writer: asyncio.Stre
 HOST = b"Host: 127.0.0.1\r\n"
 
 
+@pytest.mark.parametrize("key", ["", f"Authorization: Bearer {KEY}\r\n"], ids=["a stranger", "a sender with a key"])
+async def test_nobody_holds_a_connection_with_a_body_that_has_no_end(
+    server: Noria, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LINGER_S", 0.5)
+    monkeypatch.setattr(connections, "BODY_S", 0.5)
+    reader, writer = await connect(server)
+    kind = b"Content-Type: application/x-protobuf\r\nContent-Length: 1000000\r\n"
+    writer.write(b"POST /v1/traces HTTP/1.1\r\n" + HOST + key.encode() + kind + b"\r\n")
+
+    async def drip() -> None:
+        while not key:  # a stranger was answered already, so not even drops help
+            writer.write(b"a")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+    except ConnectionError:
+        answer = b"HTTP/1.1 401"
+    dripping.cancel()
+    await asyncio.gather(dripping, return_exceptions=True)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 401") or (key and not answer)
+
+
+async def test_a_slow_body_that_goes_on_is_taken(server: Noria, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BODY_S", 0.5)
+    reader, writer = await connect(server)
+    head = f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+    writer.write(b"POST /v1/traces HTTP/1.1\r\n" + HOST + head.encode())
+    for piece in (b"{", b"  ", b"      ", b" ", b" ", b"}"):
+        await asyncio.sleep(0.2)
+        writer.write(piece)
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
 @pytest.mark.parametrize(
     "start",
     [

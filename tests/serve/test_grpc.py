@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator
@@ -127,3 +128,28 @@ async def test_without_grpcio_the_extra_is_named(tmp_path: Path, monkeypatch: py
         with pytest.raises(InvalidInput, match=r"noria\[grpc\]"):
             async with serving_grpc(workspace, access):
                 pass
+
+
+async def test_a_stranger_is_refused_before_a_message_is_read(channel: grpc.aio.Channel) -> None:
+    gate = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        await gate.wait()
+        yield b""
+
+    export = channel.stream_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await asyncio.wait_for(export(endless()), 20)
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    gate.set()
+
+
+async def test_a_request_without_a_message_is_told_so(channel: grpc.aio.Channel) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        for body in ():
+            yield body
+
+    export = channel.stream_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await export(nothing(), metadata=HEADERS)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

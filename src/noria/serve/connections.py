@@ -12,6 +12,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 64 * 1024
 """Most bytes of a request's line and headers, or of the trailers of its body. What one read brings may exceed it."""
+BODY_S = 60.0
+"""Seconds that a body may pause between two pieces, while somebody waits for the next."""
+LINGER_S = 5.0
+"""Seconds that the rest of a body may take after its answer, which is mostly that a key is missing."""
 HEAD_S = 20.0
 """Seconds from the connection, or from a request's first byte, to the end of its headers."""
 
@@ -22,6 +26,9 @@ class BoundedHTTP(HttpToolsProtocol):
     _unheard = 0
     """Bytes since the parser last passed something on."""
     _head_timer: asyncio.TimerHandle | None = None
+    _body_timer: asyncio.TimerHandle | None = None
+    _last_piece = 0.0
+    """When the last piece of a body came, on the loop's clock."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn's own
         """Wait for the first request, for some time."""
@@ -31,6 +38,7 @@ class BoundedHTTP(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._stop_head_timer()
+        self._stop_body_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -48,17 +56,41 @@ class BoundedHTTP(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is whole."""
         self._stop_head_timer()
+        self._last_piece = self.loop.time()
+        self._body_timer = self.loop.call_later(BODY_S, self._end_idle_body)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body, which whoever answers bounds."""
         self._unheard = 0
+        self._last_piece = self.loop.time()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """It ends."""
         self._unheard = 0
+        self._stop_body_timer()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Its answer is sent; what is still missing of its body is waited for, but not for ever."""
+        if self._body_timer is not None and self.cycle.response_complete:  # not of a pipelined one before it
+            self._stop_body_timer()
+            self._body_timer = self.loop.call_later(LINGER_S, self.transport.close)
+        super().on_response_complete()
+
+    def _end_idle_body(self) -> None:
+        """Hang up on a body of which nothing came, unless nobody asked for more of it."""
+        idle_s = 0.0 if self.flow.read_paused else self.loop.time() - self._last_piece
+        if idle_s >= BODY_S:
+            self.transport.close()
+        else:
+            self._body_timer = self.loop.call_later(BODY_S - idle_s, self._end_idle_body)
+
+    def _stop_body_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
 
     def _expect_head(self) -> None:
         self._stop_head_timer()

@@ -22,6 +22,13 @@ from noria.serve.failures import own_error
 GRACE_S = 5.0
 """Seconds that requests in flight get to end after a stop was asked for."""
 
+_STREAMS = 100
+"""Requests under way on one connection; a client lets further ones wait."""
+_HELLO_S = 20
+"""Seconds that a new connection has to say that it speaks HTTP/2."""
+_IDLE_S = 600
+"""Seconds without a request after which a connection is closed; exporters open another by themselves."""
+
 _SERVICES: dict[str, Signal] = {
     "opentelemetry.proto.collector.trace.v1.TraceService": "traces",
     "opentelemetry.proto.collector.logs.v1.LogsService": "logs",
@@ -50,10 +57,13 @@ async def serving_grpc(workspace: Workspace, access: Access) -> AsyncIterator[in
         options=[
             ("grpc.max_receive_message_length", settings.otlp_max_body_bytes),
             ("grpc.so_reuseport", 0),  # of two servers on one port, one must be told
+            ("grpc.max_concurrent_streams", _STREAMS),
+            ("grpc.server_handshake_timeout_ms", _HELLO_S * 1000),
+            ("grpc.max_connection_idle_ms", _IDLE_S * 1000),
         ],
     )
     for service, signal in _SERVICES.items():
-        handler = grpc.unary_unary_rpc_method_handler(_export(workspace, access, signal))
+        handler = grpc.stream_unary_rpc_method_handler(_export(workspace, access, signal))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
@@ -70,12 +80,21 @@ async def serving_grpc(workspace: Workspace, access: Access) -> AsyncIterator[in
         await server.stop(GRACE_S)
 
 
-def _export(workspace: Workspace, access: Access, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
-    """The handler of one service's ``Export``."""
+def _export(
+    workspace: Workspace, access: Access, signal: Signal
+) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
+    """The handler of one service's ``Export``.
 
-    async def export(body: bytes, context: Any) -> bytes:
+    On the wire a stream of one message is a message. Here it makes the difference that the key is checked before any of
+    it is read: a stranger's request takes no memory.
+    """
+
+    async def export(bodies: AsyncIterator[bytes], context: Any) -> bytes:
         try:
             access.check_key({str(name): str(value) for name, value in context.invocation_metadata() or ()})
+            body = await anext(bodies, None)
+            if body is None:
+                raise InvalidInput("The request has no message.")
             with workspace.intake.hold(len(body)):
                 return await workspace.intake.take(signal, body, "protobuf")
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
