@@ -9,6 +9,7 @@ from trace_records import NOON, SECOND, span
 
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.stores.traces.duckdb import DuckDBTraces
+from noria.stores.traces.embedded.settle import Settler
 
 HOUR = 3600 * SECOND
 MEASURES = (
@@ -67,8 +68,7 @@ async def test_rollups_answer_as_the_spans_do_within_their_error(tmp_path_factor
     store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool", drain_after_s=3600)
     for step in steps:
         if step == "settle":
-            await store._catch_up()
-            store._keeper.settle(everything=True)
+            await settle(store)
         elif step == "delete":
             await store.delete(Question(where=(Filter(column="status", value="cancelled"),)))
         else:
@@ -99,6 +99,31 @@ async def test_rollups_answer_as_the_spans_do_within_their_error(tmp_path_factor
         tuple(map(approximately, row[:width])) for row in near.rows
     ]
     await again.close()
+
+
+async def test_an_end_between_settling_and_counting_leaves_no_replaced_span_counted(tmp_path, monkeypatch):
+    store = await DuckDBTraces.open(tmp_path / "traces.duckdb", tmp_path / "spool", drain_after_s=3600)
+    await store.append([made(number, number, "a", "ok", 0.1, 1.0, 3) for number in range(4)])
+    await settle(store)
+    await store.append([made(1, 1, "a", "error", 0.2, 1.0, 30)])
+    monkeypatch.setattr(Settler, "_roll", lambda *_: None)
+    await settle(store)
+    await store.close()
+    monkeypatch.undo()
+    again = await DuckDBTraces.open(tmp_path / "traces.duckdb", tmp_path / "spool", drain_after_s=3600)
+    question = Question(group_by=("status",), measures=MEASURES, order=(Order(column="count"),), tolerance=0.01)
+    for _ in range(2):  # before and after the rollups are made again
+        near = await again.query(question)
+        assert near.error == 0.01
+        assert [(row[0], row[1], row[4]) for row in near.rows] == [("error", 1, 30), ("ok", 3, 9)]
+        while again._keeper.index():
+            pass
+    await again.close()
+
+
+async def settle(store):
+    await store._catch_up()
+    store._keeper.settle(everything=True)
 
 
 async def test_what_rollups_do_not_hold_is_answered_exactly(tmp_path):

@@ -72,6 +72,20 @@ def clear(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute("UPDATE settled.rolled SET next_seq = 1")
 
 
+def doubt(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Note, in the transaction that removes spans from the file, that they are still counted here.
+
+    The next number that is written to ``rolled`` lifts it; where none comes, because the process ends first, everything
+    is counted again.
+    """
+    cursor.execute("UPDATE settled.rolled SET next_seq = 0")
+
+
+def doubtful(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether spans are counted that are gone."""
+    return cursor.execute("SELECT next_seq FROM settled.rolled").fetchall() == [(0,)]
+
+
 def merge(cursor: duckdb.DuckDBPyConnection) -> None:
     """Put together the parts of hours that have many; of hours that are over, those that have any."""
     parts = f"count(*) / count(DISTINCT ({', '.join(_DIMENSIONS)}, measure))"

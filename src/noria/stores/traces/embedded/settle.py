@@ -61,6 +61,7 @@ class Settler:
                 cursor.execute(f"INSERT INTO settled.scores SELECT * FROM {recent.scores}")  # noqa: S608
                 if recent.hidden:
                     cursor.execute(f"DELETE FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})")  # noqa: S608
+                    rollups.doubt(cursor)  # until they are taken out
                 cursor.execute(
                     "UPDATE settled.meta SET spool_segment = $1, spool_offset = $2, spool_skip = $3, next_seq = $4,"
                     " next_score = $5",
@@ -82,6 +83,10 @@ class Settler:
     def roll(self) -> bool:
         """Count some spans into the rollups that are not in them yet; whether there may be more."""
         first = self._holdings.rolled
+        with self._holdings.connection.cursor() as cursor:
+            if rollups.doubtful(cursor):
+                self._forget(cursor)
+                first = 1
         end = min(self._holdings.settled, first + _ROLLED)
         if first < end:
             rows = f"(SELECT * FROM settled.spans WHERE seq >= {first} AND seq < {end})"  # noqa: S608 - numbers
@@ -92,12 +97,16 @@ class Settler:
     def _roll(self, cursor: duckdb.DuckDBPyConnection, recent: Recent) -> None:
         if self._holdings.rolled == recent.first:
             self._count(cursor, recent.spans, recent.end, gone=recent.hidden > 0)
-        elif recent.hidden:  # parts are missing, and now some of what is there is wrong: count everything again
-            with contextlib.ExitStack() as stack:
-                with transaction(cursor):
-                    rollups.clear(cursor)
-                    stack.enter_context(self._holdings.lock)
-                self._holdings.rolled = 1
+        elif recent.hidden:  # parts are missing, and now some of what is there is wrong
+            self._forget(cursor)
+
+    def _forget(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Count everything again, by and by."""
+        with contextlib.ExitStack() as stack:
+            with transaction(cursor):
+                rollups.clear(cursor)
+                stack.enter_context(self._holdings.lock)
+            self._holdings.rolled = 1
 
     def _count(self, cursor: duckdb.DuckDBPyConnection, rows: str, end: int, *, gone: bool) -> None:
         with contextlib.ExitStack() as stack:
@@ -114,6 +123,9 @@ class Settler:
     def mend(self) -> None:
         """Load the index, and make again what is missing of it: keys at once."""
         holdings = self._holdings
+        with holdings.connection.cursor() as cursor:
+            if rollups.doubtful(cursor):  # the process ended between settling and counting
+                self._forget(cursor)
         runs, gaps = self._sidecar.runs(holdings.settled)
         for gap in gaps:
             for first, end in _pieces(gap.first, gap.end, keys.LARGEST):
