@@ -15,6 +15,7 @@ from noria.core.errors import InvalidInput, Unavailable
 from noria.core.questions import Question
 from noria.stores.traces.clickhouse import arrivals, inserts, schema
 from noria.stores.traces.clickhouse.address import Address, address, is_address
+from noria.stores.traces.clickhouse.connection import asking
 from noria.stores.traces.clickhouse.literals import text
 from noria.stores.traces.clickhouse.store import ClickHouseTraces
 from noria.stores.traces.clickhouse.tables import DAY_NS, statements
@@ -87,6 +88,15 @@ def test_tables_of_a_cluster_are_replicated_and_distributed() -> None:
     assert "ReplicatedReplacingMergeTree(" in made[2]
     for statement in made:  # ClickHouse's own parser takes each
         assert b"CreateQuery" in chdb.query(f"EXPLAIN AST {statement}", "TabSeparated").bytes()
+
+
+def test_a_replica_that_is_behind_is_not_asked() -> None:
+    cluster = asking(Address(host="h", database="noria", cluster="main", window_s=20.0))
+    assert cluster["max_replica_delay_for_distributed_queries"] == 10
+    assert cluster["fallback_to_stale_replicas_for_distributed_queries"] == 0
+    for name, value in cluster.items():  # ClickHouse knows each of them
+        assert chdb.query(f"SELECT 1 SETTINGS {name} = {value!r}", "TabSeparated").bytes() == b"1\n"
+    assert "max_replica_delay_for_distributed_queries" not in asking(Address(host="h", database="noria"))
 
 
 # -- appends

@@ -87,6 +87,20 @@ class Connections:
         return found
 
 
+def asking(place: Address) -> Mapping[str, int | str]:
+    """Settings of every question: what it takes for all stores to mean the same by it."""
+    if place.folder:
+        return _ASKING | {"max_threads": 1}
+    if not place.cluster:
+        return _ASKING
+    # A replica that is further behind than readers of arrivals wait for is not asked; where there is no other, nobody is.
+    behind = max(1, int(place.window_s / 2))
+    return _ASKING | {
+        "max_replica_delay_for_distributed_queries": behind,
+        "fallback_to_stale_replicas_for_distributed_queries": 0,
+    }
+
+
 def connect(place: Address, password: str, *, database: str | None = None) -> Client:
     """A client. ``database`` is another than the address names.
 
@@ -94,7 +108,7 @@ def connect(place: Address, password: str, *, database: str | None = None) -> Cl
         InvalidInput: the extra is not installed.
     """
     get_client = _driver()
-    settings: Mapping[str, Any] = _ASKING | ({"max_threads": 1} if place.folder else {})
+    settings = asking(place)
     named = database or place.database
     if place.folder:
         return get_client(interface="chdb", path=place.folder, database=named, settings=dict(settings))

@@ -100,7 +100,7 @@ class ClickHouseTraces:
         """Return when ClickHouse has all of them on disk.
 
         Spans and scores are two tables. When the second insert fails for good, the spans are kept and the scores are
-        not; whoever sends both again doubles nothing.
+        not. Sent again, spans double nothing; scores do where their first insert landed unseen.
 
         Raises:
             InvalidInput: one of them can't be kept as it is; none is kept.
