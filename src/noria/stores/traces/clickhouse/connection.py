@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from noria.core.errors import InvalidInput, NoriaError, StorageFull, Unavailable
 from noria.stores.traces.clickhouse.address import Address
