@@ -92,9 +92,7 @@ def _export(
     async def export(bodies: AsyncIterator[bytes], context: Any) -> bytes:
         try:
             access.check_key({str(name): str(value) for name, value in context.invocation_metadata() or ()})
-            body = await anext(bodies, None)
-            if body is None:
-                raise InvalidInput("The request has no message.")
+            body = await _only(bodies)
             with workspace.intake.hold(len(body)):
                 return await workspace.intake.take(signal, body, "protobuf")
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
@@ -106,6 +104,12 @@ def _export(
         return b""  # never: ``abort`` raises
 
     return export
+
+
+async def _only(bodies: AsyncIterator[bytes]) -> bytes:
+    async for body in bodies:
+        return body
+    raise InvalidInput("The request has no message.")
 
 
 def _code(error: NoriaError) -> Any:
