@@ -66,8 +66,8 @@ def _known(provider: str, model: str) -> tuple[Any, Any] | None:
 def _simple_price(prices: Mapping[str, Any], usage: Usage) -> float | None:
     """The price where each kind of token has one; None for tiers and fees, which the price list's own calculator knows.
 
-    It takes a fiftieth of that calculator's 100 microseconds, which is more than all else that a span from elsewhere
-    costs. A test holds the two equal for every model of the list.
+    That calculator costs more than all else about a span from elsewhere (decision 0010 has the numbers). A test holds the
+    two equal for models drawn from the list.
     """
     cached = usage.cached_tokens or 0
     if not prices.keys() <= _PER_TOKEN or not 0 <= cached <= usage.input_tokens:
