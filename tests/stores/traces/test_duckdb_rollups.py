@@ -106,7 +106,7 @@ async def test_an_end_between_settling_and_counting_leaves_no_replaced_span_coun
     await store.append([made(number, number, "a", "ok", 0.1, 1.0, 3) for number in range(4)])
     await settle(store)
     await store.append([made(1, 1, "a", "error", 0.2, 1.0, 30)])
-    monkeypatch.setattr(Settler, "_roll", lambda *_: None)
+    monkeypatch.setattr(Settler, "_count", lambda *_: None)
     await settle(store)
     await store.close()
     monkeypatch.undo()

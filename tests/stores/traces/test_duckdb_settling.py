@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from trace_records import NOON, SECOND, score, span
 
+from noria.core.errors import Unavailable
 from noria.core.messages import Message
-from noria.core.questions import Filter, Order, Question
+from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.core.spans import Document
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.embedded import recent
+from noria.stores.traces.embedded.sidecar import Sidecar
 from noria.stores.traces.memory import MemoryTraces
 
 EVERY = Question(limit=None)
@@ -88,6 +92,50 @@ async def test_settled_spans_are_found_without_the_index_too(tmp_path, monkeypat
         if not again:
             shutil.rmtree(tmp_path / "traces.duckdb.index")
             store = await open_store(tmp_path)
+
+
+async def test_spans_whose_ids_hash_alike_in_32_bits_are_two(tmp_path):
+    seen, pair = {}, None
+    for number in range(1_000_000):
+        span_id = f"{number:016x}"
+        low = hashlib.md5(span_id.encode()).digest()[8:12]
+        if low in seen:
+            pair = [seen[low], span_id]
+            break
+        seen[low] = span_id
+    assert pair is not None
+    store = await open_store(tmp_path)
+    both = [replace(span(1), span_id=span_id) for span_id in pair]
+    await store.append(both)
+    assert [one.span_id for one in (await store.trace(span(1).trace_id))[0]] == pair
+    await settle(store)
+    await store.append(both[:1])
+    assert sorted(one.span_id for one in await store.spans(EVERY)) == pair
+    await store.close()
+
+
+async def test_an_index_that_can_not_be_written_makes_no_span_come_twice(tmp_path, monkeypatch):
+    counting = Question(group_by=("operation",), measures=(Aggregate(measure="count"),), tolerance=0.01)
+    store = await open_store(tmp_path)
+    await store.append([span(number) for number in range(20)], [score(3)])
+    await settle(store)
+    await store.append([span(number, name="again") for number in range(10, 30)], [score(4)])
+    await store.spans(Question(limit=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Sidecar, "keep_run", failing)
+        with pytest.raises(Unavailable, match="safe in the spool"):
+            store._keeper.settle(everything=True)
+    for settled in (False, True):
+        if settled:
+            await settle(store)
+        assert len(await store.spans(EVERY)) == 30
+        assert len(await store.scores(Question(source="scores", limit=None))) == 2
+        assert (await store.query(counting)).rows == (("chat", 30),)
+    await store.close()
+
+
+def failing(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("erased", ["delete", "strip"])

@@ -275,15 +275,17 @@ class DuckDBTraces:
                 log.exception("traces.drain_failed", pending_bytes=self._spool.pending_bytes)
 
     async def _settle_while_open(self) -> None:
-        missing = True
+        wait = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), 0 if missing else _LOOK_S)
+                await asyncio.wait_for(self._full.wait(), wait)
             self._full.clear()
+            wait = _LOOK_S  # also after a failure, whose reason is hardly gone at once
             try:
                 async with self._settling:
                     await self._run(self._settler, self._keeper.settle)
-                    missing = missing and await self._run(self._settler, self._keeper.index)
+                    if self._keeper.unindexed and await self._run(self._settler, self._keeper.index):
+                        wait = 0.0
             except Unavailable as error:
                 log.error("traces.settle_failed", error=str(error))  # noqa: TRY400 - the sentence says it
             except Exception:  # the task's boundary: if it ended here, nothing would be settled any more

@@ -59,7 +59,8 @@ def scope(moment: Moment, holdings: Holdings, plan: Plan) -> list[Range] | None:
     """Where the spans that match must be; None when they may be anywhere."""
     numbers = _of_trace(holdings, plan)
     if numbers is not None:
-        return ranges_of_numbers(numbers, BLOCK) if len(numbers) <= _MOST else ranges_of(numbers // BLOCK, BLOCK)
+        few = len(numbers) <= _MOST
+        return ranges_of_numbers(numbers, BLOCK, few=True) if few else ranges_of(numbers // BLOCK, BLOCK)
     blocks = _blocks_of_text(moment, plan)
     if blocks is None or 2 * len(blocks) * BLOCK > moment.end:
         return None

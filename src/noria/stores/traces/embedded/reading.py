@@ -134,12 +134,15 @@ def ranges_of(blocks: Sequence[int] | Array, size: int) -> list[Range]:
     return [Range(int(first) * size, (int(last) + 1) * size) for first, last in zip(firsts, lasts, strict=True)]
 
 
-def ranges_of_numbers(seqs: Sequence[int] | Array, size: int) -> list[Range]:
-    """Ranges that hold just these numbers, one for each block that has any."""
-    blocks: dict[int, list[int]] = {}
-    for seq in sorted(map(int, seqs)):
-        blocks.setdefault(seq // size, []).append(seq)
-    return [Range(some[0], some[-1] + 1, tuple(some)) for some in blocks.values()]
+def ranges_of_numbers(seqs: Sequence[int] | Array, size: int, *, few: bool = False) -> list[Range]:
+    """Ranges that hold just these numbers, one for each block that has any; as many as that, or a ``few``: at most 64."""
+    ordered = np.unique(np.asarray(seqs, np.int64))
+    blocks = ordered // size
+    if few and len(np.unique(blocks)) > _MOST_RANGES:
+        pieces = [ordered[(ordered >= item.first) & (ordered < item.end)] for item in ranges_of(blocks, size)]
+    else:
+        pieces = np.split(ordered, np.flatnonzero(np.diff(blocks)) + 1) if len(ordered) else []
+    return [Range(int(some[0]), int(some[-1]) + 1, tuple(some.tolist())) for some in pieces]
 
 
 def _within(ranges: Sequence[Range], table: _Table) -> Iterator[Range]:

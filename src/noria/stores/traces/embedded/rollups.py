@@ -34,8 +34,6 @@ _KNOWN = {*_DIMENSIONS, "failed", "model"}
 _LOG_BASE = math.log((1 + ERROR) / (1 - ERROR))
 _ONE = 4000
 """Bucket of the values about 1; 0 is that of zero, and negative values have those of their opposite, negative."""
-_BITS = 16
-"""Room for a bucket's number."""
 _MERGED_AT = 16
 """An hour whose rollups are in so many parts is put together again."""
 _BUCKET = (
@@ -63,27 +61,6 @@ def count(cursor: duckdb.DuckDBPyConnection, rows: str, sign: int, parameters: S
     """Count the spans of a relation in, with ``sign`` 1, or out again, with -1."""
     cursor.execute(f"INSERT INTO settled.sums {_sums(rows, sign)}", parameters)
     cursor.execute(f"INSERT INTO settled.sketches {_sketches(rows, sign, _SKETCHED)}", parameters)
-
-
-def clear(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Forget all; everything is to be counted again."""
-    cursor.execute("DELETE FROM settled.sums")
-    cursor.execute("DELETE FROM settled.sketches")
-    cursor.execute("UPDATE settled.rolled SET next_seq = 1")
-
-
-def doubt(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Note, in the transaction that removes spans from the file, that they are still counted here.
-
-    The next number that is written to ``rolled`` lifts it; where none comes, because the process ends first, everything
-    is counted again.
-    """
-    cursor.execute("UPDATE settled.rolled SET next_seq = 0")
-
-
-def doubtful(cursor: duckdb.DuckDBPyConnection) -> bool:
-    """Whether spans are counted that are gone."""
-    return cursor.execute("SELECT next_seq FROM settled.rolled").fetchall() == [(0,)]
 
 
 def merge(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -251,18 +228,19 @@ def _summed(measure: str, column: Column | None) -> str:
 def _fill(rows: list[list[Any]], asked: Sequence[tuple[int, str, float]], width: int, found: dict[str, Array]) -> None:
     """Put percentiles into rows: (place, measure, part) each, from sketches."""
     keys = zip(*(_plain(found[f"c{index}"]) for index in range(width)), strict=True) if width else None
-    places = {tuple(row[:width]): index for index, row in enumerate(rows)}
-    groups = np.array(
-        [places.get(key, -1) for key in keys] if keys is not None else [0] * len(found["measure"]), np.int64
-    )
-    for name in dict.fromkeys(name for _, name, _ in asked):
-        mine = np.flatnonzero((found["measure"] == name) & (groups >= 0))
-        wanted = [(place, part) for place, of, part in asked if of == name]
-        values = _quantiles(
-            groups[mine], found["buckets"][mine], found["counts"][mine], len(rows), [part for _, part in wanted]
-        )
-        for (place, _), column in zip(wanted, values, strict=True):
-            for row, value in zip(rows, column, strict=True):
+    parts: dict[tuple[Any, ...], list[tuple[Array, Array]]] = {}
+    measures, buckets, counts = found["measure"], found["buckets"], found["counts"]
+    for index, measure in enumerate(measures):
+        key = (measure, *next(keys)) if keys is not None else (measure,)
+        parts.setdefault(key, []).append((buckets[index], counts[index]))
+    by_measure: dict[str, list[tuple[int, float]]] = {}
+    for place, measure, part in asked:
+        by_measure.setdefault(measure, []).append((place, part))
+    for row in rows:
+        for measure, places in by_measure.items():
+            some = parts.get((measure, *row[:width]))
+            values = _quantiles(some, [part for _, part in places]) if some else [None] * len(places)
+            for (place, _), value in zip(places, values, strict=True):
                 row[place] = value
 
 
@@ -270,40 +248,24 @@ def _plain(column: Array) -> list[Any]:
     return [None if value is np.ma.masked or value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN
 
 
-def _quantiles(
-    groups: Array, buckets: Array, counts: Array, size: int, wanted: Sequence[float]
-) -> list[list[float | None]]:
-    """For each part, the percentile of each of ``size`` groups, from sketches of these groups.
-
-    Interpolated between neighbours, as exact ones are. All groups at once: one after another took three times as long.
-    """
-    if not len(groups):
-        return [[None] * size for _ in wanted]
-    lengths = np.fromiter(map(len, buckets), np.int64, len(buckets))
-    # Group and bucket as one number, so that one sort brings together what belongs together.
-    keys = (np.repeat(groups, lengths) << _BITS) + np.concatenate(list(buckets)).astype(np.int64) + (1 << (_BITS - 1))
-    order = np.argsort(keys)
-    keys, weights = keys[order], np.concatenate(list(counts)).astype(np.int64)[order]
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    keys, weights = keys[first], np.add.reduceat(weights, first)
-    keys, weights = keys[weights > 0], weights[weights > 0]
-    of, sums = keys >> _BITS, np.concatenate([[0], np.cumsum(weights)])
-    starts, ends = np.searchsorted(of, np.arange(size), "left"), np.searchsorted(of, np.arange(size), "right")
-    before, last = sums[starts], sums[ends] - sums[starts] - 1
-    known = last >= 0
-    values = _middle((keys & ((1 << _BITS) - 1)) - (1 << (_BITS - 1)))
-    made = []
-    for part in wanted:
-        places = part * last[known]
-        low = np.floor(places).astype(np.int64)
-        below = values[np.searchsorted(sums[1:], before[known] + low, "right")]
-        above = values[np.searchsorted(sums[1:], before[known] + np.minimum(low + 1, last[known]), "right")]
-        column: list[float | None] = [None] * size
-        for index, value in zip(
-            np.flatnonzero(known).tolist(), (below + (above - below) * (places - low)).tolist(), strict=True
-        ):
-            column[index] = value
-        made.append(column)
+def _quantiles(parts: Sequence[tuple[Array, Array]], wanted: Sequence[float]) -> list[Any]:
+    """Interpolated between neighbours, as exact ones are."""
+    buckets, counts = parts[0]
+    if len(parts) > 1:
+        buckets, counts = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        order = np.argsort(buckets, kind="stable")
+        buckets = buckets[order]
+        first = np.flatnonzero(np.concatenate([[True], buckets[1:] != buckets[:-1]]))
+        buckets, counts = buckets[first], np.add.reduceat(counts[order], first)
+    sums = np.cumsum(counts)
+    if not len(sums) or sums[-1] <= 0:
+        return [None] * len(wanted)
+    places = np.array(wanted) * (sums[-1] - 1)
+    low = np.floor(places)
+    near = np.searchsorted(sums, np.concatenate([low, np.minimum(low + 1, sums[-1] - 1)]), "right")
+    values = _middle(buckets[near])
+    half = len(wanted)
+    made: list[Any] = (values[:half] + (values[half:] - values[:half]) * (places - low)).tolist()
     return made
 
 

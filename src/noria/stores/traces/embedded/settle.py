@@ -51,22 +51,8 @@ class Settler:
         """Settle the oldest recent table, which is sealed. Raises ``duckdb.Error``, ``OSError``: it stays as it is."""
         holdings = self._holdings
         with holdings.connection.cursor() as cursor:
-            if recent.hidden:
-                # They are taken out of the rollups when they are gone from the file.
-                gone = f"SELECT * FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})"  # noqa: S608 - our table
-                cursor.execute(f"CREATE OR REPLACE TABLE memory.main.gone AS {gone}")
-            with transaction(cursor):
-                # What is spliced in are names of tables of ours.
-                cursor.execute(f"INSERT INTO settled.spans SELECT * FROM {recent.spans}")  # noqa: S608
-                cursor.execute(f"INSERT INTO settled.scores SELECT * FROM {recent.scores}")  # noqa: S608
-                if recent.hidden:
-                    cursor.execute(f"DELETE FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})")  # noqa: S608
-                    rollups.doubt(cursor)  # until they are taken out
-                cursor.execute(
-                    "UPDATE settled.meta SET spool_segment = $1, spool_offset = $2, spool_skip = $3, next_seq = $4,"
-                    " next_score = $5",
-                    [*recent.position, recent.skip, recent.end, recent.end_score],
-                )
+            if not _in_file(cursor, recent):  # else an earlier try came so far, and failed at the index
+                self._write(cursor, recent)
             checkpoint(cursor)
             run, words = self._index(cursor, recent)
             with holdings.lock:
@@ -75,45 +61,47 @@ class Settler:
                 holdings.settled_position, holdings.settled_skip = recent.position, recent.skip
                 holdings.runs = (*holdings.runs, *run)
                 holdings.words = (*holdings.words, *words)
-            self._roll(cursor, recent)
-            for statement in recent.removal():
-                cursor.execute(statement)
+            try:
+                if holdings.rolled == recent.first:  # else parts are missing before it, which :meth:`roll` counts
+                    self._count(cursor, recent.spans, recent.end)
+            finally:
+                for statement in recent.removal():
+                    cursor.execute(statement)
         self._merge()
+
+    def _write(self, cursor: duckdb.DuckDBPyConnection, recent: Recent) -> None:
+        if recent.hidden:
+            gone = f"SELECT * FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})"  # noqa: S608 - our table
+            cursor.execute(f"CREATE OR REPLACE TABLE memory.main.gone AS {gone}")
+        with transaction(cursor):
+            # What is spliced in are names of tables of ours, and a number.
+            cursor.execute(f"INSERT INTO settled.spans SELECT * FROM {recent.spans}")  # noqa: S608
+            cursor.execute(f"INSERT INTO settled.scores SELECT * FROM {recent.scores}")  # noqa: S608
+            if recent.hidden:
+                # Out of the rollups together with the file: whatever dies when, the two say the same.
+                counted = f"(SELECT * FROM memory.main.gone WHERE seq < {self._holdings.rolled})"  # noqa: S608
+                rollups.count(cursor, counted, -1)
+                cursor.execute(f"DELETE FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})")  # noqa: S608
+            cursor.execute(
+                "UPDATE settled.meta SET spool_segment = $1, spool_offset = $2, spool_skip = $3, next_seq = $4,"
+                " next_score = $5",
+                _marks(recent),
+            )
 
     def roll(self) -> bool:
         """Count some spans into the rollups that are not in them yet; whether there may be more."""
         first = self._holdings.rolled
-        with self._holdings.connection.cursor() as cursor:
-            if rollups.doubtful(cursor):
-                self._forget(cursor)
-                first = 1
         end = min(self._holdings.settled, first + _ROLLED)
         if first < end:
             rows = f"(SELECT * FROM settled.spans WHERE seq >= {first} AND seq < {end})"  # noqa: S608 - numbers
             with self._holdings.connection.cursor() as cursor:
-                self._count(cursor, rows, end, gone=False)
+                self._count(cursor, rows, end)
         return bool(first < end)
 
-    def _roll(self, cursor: duckdb.DuckDBPyConnection, recent: Recent) -> None:
-        if self._holdings.rolled == recent.first:
-            self._count(cursor, recent.spans, recent.end, gone=recent.hidden > 0)
-        elif recent.hidden:  # parts are missing, and now some of what is there is wrong
-            self._forget(cursor)
-
-    def _forget(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Count everything again, by and by."""
-        with contextlib.ExitStack() as stack:
-            with transaction(cursor):
-                rollups.clear(cursor)
-                stack.enter_context(self._holdings.lock)
-            self._holdings.rolled = 1
-
-    def _count(self, cursor: duckdb.DuckDBPyConnection, rows: str, end: int, *, gone: bool) -> None:
+    def _count(self, cursor: duckdb.DuckDBPyConnection, rows: str, end: int) -> None:
         with contextlib.ExitStack() as stack:
             with transaction(cursor):
                 rollups.count(cursor, rows, 1)
-                if gone:
-                    rollups.count(cursor, "memory.main.gone", -1)
                 rollups.merge(cursor)
                 cursor.execute("UPDATE settled.rolled SET next_seq = $1", [end])
                 # Nobody may see the sums before it is known what is in them.
@@ -123,9 +111,6 @@ class Settler:
     def mend(self) -> None:
         """Load the index, and make again what is missing of it: keys at once."""
         holdings = self._holdings
-        with holdings.connection.cursor() as cursor:
-            if rollups.doubtful(cursor):  # the process ended between settling and counting
-                self._forget(cursor)
         runs, gaps = self._sidecar.runs(holdings.settled)
         for gap in gaps:
             for first, end in _pieces(gap.first, gap.end, keys.LARGEST):
@@ -176,6 +161,16 @@ class Settler:
             with holdings.lock:
                 holdings.words = (*holdings.words[:-2], joined)
             self._sidecar.drop(pair)
+
+
+def _marks(recent: Recent) -> list[int]:
+    """What the file says when all of the table is in it."""
+    return [*recent.position, recent.skip, recent.end, recent.end_score]
+
+
+def _in_file(cursor: duckdb.DuckDBPyConnection, recent: Recent) -> bool:
+    marks = "SELECT spool_segment, spool_offset, spool_skip, next_seq, next_score FROM settled.meta"
+    return [list(row) for row in cursor.execute(marks).fetchall()] == [_marks(recent)]
 
 
 def checkpoint(cursor: duckdb.DuckDBPyConnection, *, must: bool = False) -> None:

@@ -1,6 +1,6 @@
 """Files beside the trace file that make questions fast, and that can always be made again from it.
 
-``<trace file>.index/`` holds, named by the first number and the one behind the last: ``.keys`` (see :mod:`keys`) and
+``<trace file>.index/`` holds, named by the first number and the one behind the last: ``.ids`` (see :mod:`keys`) and
 ``.words`` (see :mod:`blocks`). Their folder is named by the store's id, so that they are never taken for another file's.
 No file is changed once it is there.
 """
@@ -21,7 +21,7 @@ from noria.stores.traces.embedded.blocks import Words
 from noria.stores.traces.embedded.keys import Run
 
 Array = np.ndarray[Any, Any]
-_NAME = re.compile(r"(\d+)-(\d+)\.(keys|words)")
+_NAME = re.compile(r"(\d+)-(\d+)\.(ids|words)")
 
 
 class _Ranged(Protocol):
@@ -58,7 +58,7 @@ class Sidecar:
 
     def keep_run(self, run: Run) -> Run:
         """Write a run; the same, mapped."""
-        return keys.save(run, self._path(run, "keys"))
+        return keys.save(run, self._path(run, "ids"))
 
     def keep_words(self, words: Words) -> Words:
         """Write words; the same, mapped."""
@@ -75,11 +75,11 @@ class Sidecar:
     def drop(self, kept: Sequence[Run] | Sequence[Words]) -> None:
         """Remove files that others have replaced. What is mapped stays readable."""
         for item in kept:
-            self._path(item, "keys" if isinstance(item, Run) else "words").unlink(missing_ok=True)
+            self._path(item, "ids" if isinstance(item, Run) else "words").unlink(missing_ok=True)
 
     def runs(self, end: int) -> tuple[list[Run], list[Gap]]:
         """The runs there are of numbers below ``end``, in order, and what they leave out."""
-        return self._read("keys", end, keys.load)
+        return self._read("ids", end, keys.load)
 
     def words(self, end: int) -> tuple[list[Words], list[Gap]]:
         """The words there are of numbers below ``end``, in order, and what they leave out."""

@@ -50,7 +50,7 @@ DERIVED_HERE: dict[Source, dict[str, tuple[str, str]]] = {
     },
 }
 """Computed columns: type, and expression over a line."""
-HASHES = "md5_number_lower(trace_id) AS trace, CAST(md5_number_lower(span_id) & 4294967295 AS UINTEGER) AS span"
+HASHES = "md5_number_lower(trace_id) AS trace, md5_number_lower(span_id) AS span"
 """What :mod:`keys` keeps of a span's ids."""
 _STRUCTS: dict[Source, type[msgspec.Struct]] = {"spans": Span, "scores": Score}
 _META = (
