@@ -116,15 +116,22 @@ async def test_scores_on_a_trace_itself_go_with_the_trace(workspace: Workspace) 
 
 
 async def test_large_contents_go_when_nobody_else_mentions_them(workspace: Workspace) -> None:
-    hers, both = workspace._blobs.put(MARKER.encode()), workspace._blobs.put(b"of both")
+    put = workspace._blobs.put
+    hers, both, judged = put(MARKER.encode()), put(b"of both"), put(f"on {MARKER}".encode())
     await workspace.traces.append(
         [
             span("root", 1, user=ANN, parts=(BlobPart(sha256=hers, bytes=1), BlobPart(sha256=both, bytes=1))),
             span("other", 2, user="bob", parts=(BlobPart(sha256=both, bytes=7),)),
-        ]
-    )
+        ],
+        [
+            Score(
+                scorer="s", version="1", value=1.0, trace_id=f"{1:032x}", span_id="root".ljust(16, "0"),
+                metadata={"why": {"blob": judged, "bytes": 1, "preview": "on"}},
+            ),
+        ],
+    )  # fmt: skip
     erased = (await workspace.erasures.erase(ANN)).found
-    assert (erased.blobs, erased.blob_bytes) == ((hers,), len(MARKER))
+    assert (erased.blobs, erased.blob_bytes) == (tuple(sorted((hers, judged))), len(f"on {MARKER}{MARKER}"))
     assert set(workspace._blobs.sizes()) == {both}
 
 

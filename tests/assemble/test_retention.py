@@ -122,14 +122,19 @@ async def test_large_contents_go_with_the_last_record_that_mentions_them(
     workspace: Workspace, span: Callable[..., Span]
 ) -> None:
     put = workspace._blobs.put
-    shared, lonely, orphan = put(b"shared"), put(b"lonely"), put(b"never mentioned")
+    shared, lonely, orphan, judged = put(b"shared"), put(b"lonely"), put(b"never mentioned"), put(b"why it is good")
     dataset = workspace.put_dataset("cases", [Case(id="1", input={"text": "a"})])
     attribute = {"big": {"blob": shared, "bytes": 6, "preview": "sha"}}
     await workspace.traces.append(
         [
             span(30, content=(BlobPart(sha256=lonely, bytes=6), BlobPart(sha256=shared, bytes=6))),
-            span(1, attributes=attribute),
-        ]
+            young := span(1, attributes=attribute),
+        ],
+        [
+            Score(
+                scorer="s", version="1", value=1.0, trace_id=young.trace_id, reason=f"why … [14 bytes: blob {judged}]"
+            ),
+        ],
     )
     workspace.catalogue.retention.put(RetentionRule(app="*", spans_days=7))
     assert (await workspace.retention.run(by="ada")).blobs == 0, "all of them may belong to records on their way"
@@ -137,7 +142,7 @@ async def test_large_contents_go_with_the_last_record_that_mentions_them(
         os.utime(workspace._blobs.path(digest), (0, 0))
     done = await workspace.retention.run(by="ada")
     assert (done.blobs, done.blob_bytes) == (2, len(b"lonely" + b"never mentioned"))
-    assert set(workspace._blobs.sizes()) == {shared, dataset.blob}
+    assert set(workspace._blobs.sizes()) == {shared, dataset.blob, judged}
     assert not workspace._blobs.has(orphan)
     [entry] = workspace.catalogue.audit.list(action="blobs.collected")
     assert entry.details["blobs"] == 2

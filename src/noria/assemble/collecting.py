@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from noria.assemble.mentions import mentioned
@@ -14,7 +15,7 @@ GRACE_S = 24 * 3600.0
 
 
 class BlobCollector:
-    """Deletes blobs that no span, data set or model mentions."""
+    """Deletes blobs that no span, score, data set or model mentions."""
 
     def __init__(self, catalogue: Catalogue, traces: TraceStore, blobs: BlobStore) -> None:
         self._catalogue = catalogue
@@ -33,10 +34,13 @@ class BlobCollector:
             sizes = {digest: sizes[digest] for digest in among if digest in sizes}
         if not sizes:
             return {}
+        began = time.monotonic()
         needed = await asyncio.to_thread(self._of_catalogue) | await mentioned(self._traces)
         gone: dict[str, int] = {}
         for digest in sizes.keys() - needed:
-            if await asyncio.to_thread(self._blobs.collect, digest, older_than_s=grace_s):
+            # What was stored since the record was looked at is mentioned by now, or about to be.
+            old = max(grace_s, time.monotonic() - began)
+            if await asyncio.to_thread(self._blobs.collect, digest, older_than_s=old):
                 gone[digest] = sizes[digest]
         return gone
 

@@ -13,12 +13,13 @@ import msgspec
 from noria.assemble.belongings import Belongings, Key, batches, belongings
 from noria.assemble.collecting import BlobCollector
 from noria.assemble.identifiers import new_id
-from noria.assemble.mentions import digests, pages
+from noria.assemble.mentions import digests, pages, score_pages
 from noria.core.audit import SYSTEM
 from noria.core.erasures import Erased, Erasure, Receipt, user_digest
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import BlobStore, TraceStore
 from noria.core.questions import Aggregate, Filter, Question
+from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.stores.catalogue import Catalogue
 
@@ -94,11 +95,12 @@ class Erasures:
             counted = Question(where=where, group_by=("trace_id",), measures=(Aggregate(measure="count"),), limit=None)
             left = dict((await self._traces.query(counted)).rows)
             whole = {trace_id for trace_id in some if left.get(trace_id) == len(tally.of_trace[trace_id])}
-            scores = Question(source="scores", where=where, columns=("trace_id", "span_id"), limit=None)
-            for trace_id, span_id in (await self._traces.query(scores)).rows:
-                if trace_id in whole and span_id not in tally.of_trace[trace_id]:
-                    loose.add((trace_id, span_id))
-                    tally.scores += 1
+            async for scores in score_pages(self._traces, Question(source="scores", where=where)):
+                mine = [
+                    one for one in scores if one.trace_id in whole and one.span_id not in tally.of_trace[one.trace_id]
+                ]
+                loose.update((one.trace_id, one.span_id) for one in mine)
+                tally.take_scores(mine)
         return loose
 
     async def _delete_scores(self, loose: Iterable[Key]) -> None:
@@ -117,7 +119,7 @@ class Erasures:
             await self._traces.delete(Question(where=where, limit=None))
 
     async def _blobs_of(self, tally: _Tally) -> dict[str, int]:
-        """Blobs among what the spans mention, with their sizes; others may mention them too."""
+        """Blobs among what the records mention, with their sizes; others may mention them too."""
         if not tally.digests:
             return {}
         sizes = await asyncio.to_thread(self._blobs.sizes)
@@ -176,13 +178,14 @@ class _Tally:
     async def count_scores(self, store: TraceStore) -> None:
         """Count the scores on spans taken since the last count."""
         for some in batches(sorted({trace_id for trace_id, _ in self._fresh})):
-            question = Question(
-                source="scores", where=(Filter(column="trace_id", op="in", value=some),), columns=("trace_id", "span_id"),
-                limit=None,
-            )  # fmt: skip
-            rows = (await store.query(question)).rows
-            self.scores += sum(tuple(row) in self._fresh for row in rows)
+            on_them = Question(source="scores", where=(Filter(column="trace_id", op="in", value=some),))
+            async for scores in score_pages(store, on_them):
+                self.take_scores([score for score in scores if (score.trace_id, score.span_id) in self._fresh])
         self._fresh.clear()
+
+    def take_scores(self, scores: Sequence[Score]) -> None:
+        self.scores += len(scores)
+        self.digests |= digests(scores)
 
     def erased(self, blobs: Mapping[str, int]) -> Erased:
         return Erased(

@@ -52,6 +52,7 @@ class OtlpIntake:
         price: what a call costs, where its sender did not say so.
         now: the clock.
         large: bytes from which contents are large.
+        watch: is shown the spans that were made durable.
     """
 
     def __init__(
@@ -62,9 +63,11 @@ class OtlpIntake:
         price: Callable[[Span], float | None],
         now: Callable[[], int],
         large: int,
+        watch: Callable[[Sequence[Span]], None],
     ) -> None:
         self._traces = traces
         self._now = now
+        self._watch = watch
         self._reader = Reader(price, blobs.put, large, _log_defect)
         self._problems = Problems()
         self._held = 0
@@ -153,6 +156,8 @@ class OtlpIntake:
             record: Span | Score = spans[0] if spans else scores[0]
             notes.note("not_storable", trace_id=record.trace_id, span_id=record.span_id)
             log.warning("intake.not_storable", error=str(error))
+        else:
+            self._watch(spans)
 
     async def _new(self, scores: Sequence[Score]) -> Sequence[Score]:
         """The scores that are not on record yet: a request that is sent again must not judge twice."""

@@ -112,7 +112,8 @@ class Workspace:
         """Scorers on live traffic."""
         recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
         self._recorded = recorded
-        self.intake = OtlpIntake(traces, blobs, price=price_of, now=now, large=settings.large_content_bytes)
+        large, watch = settings.large_content_bytes, self.monitors.offer
+        self.intake = OtlpIntake(traces, blobs, price=price_of, now=now, large=large, watch=watch)
         """Takes OpenTelemetry traffic."""
         self._cut_calls = CutCalls(lambda span: traces.append([span]))
         self.target: Target = Admitted(recorded, traces.check_room)

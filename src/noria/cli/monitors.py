@@ -18,7 +18,7 @@ from noria.serve.shapes import AttachMonitor
 
 @group()
 def monitors() -> None:
-    """A monitor is a scorer on an app's live calls."""
+    """A monitor is a scorer on an app's live calls, through the gateway or over OTLP."""
 
 
 @monitors.command(

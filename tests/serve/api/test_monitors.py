@@ -1,6 +1,45 @@
 from __future__ import annotations
 
+import time
+from typing import Any
+
+from bridges.otlp.payloads import as_json, request
 from serve.conftest import Noria
+
+
+def call(number: int, *, answer: str | None = "[]", **attributes: str) -> dict[str, Any]:
+    start = time.time_ns()
+    said = {} if answer is None else {"gen_ai.output.messages": f'[{{"role": "assistant", "content": "{answer}"}}]'}
+    known = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **said, **attributes}
+    return {"span_id": f"{number:016x}", "start_ns": start, "end_ns": start + 1, "attributes": known}
+
+
+async def test_calls_that_come_over_otlp_are_judged_once_by_their_apps_monitor(noria: Noria) -> None:
+    await noria.post("/api/apps", {"name": "shop"})
+    spans = [
+        call(1),
+        call(2, answer="no JSON"),
+        call(3, answer=None),
+        call(4, **{"gen_ai.operation.name": "execute_tool"}),
+    ]
+    early, ours = (request(*some, resource={"service.name": "shop"}) for some in ([call(9)], spans))
+    others = request(call(5), resource={"service.name": "elsewhere"})
+    await noria.post("/v1/traces", as_json(early))
+    await noria.post(
+        "/api/monitors", {"name": "json", "app": "shop", "scorer": {"kind": "valid_json", "name": "json"}, "rate": 1}
+    )
+    for made in (ours, others, ours):
+        await noria.post("/v1/traces", as_json(made))
+    await noria.workspace.monitors.live.drain()
+    scores = await noria.get("/api/scores")
+    assert sorted((one["span_id"][-1], one["value"], one["monitor"]) for one in scores) == [
+        ("1", True, "json"),
+        ("2", False, "json"),
+    ]
+    await noria.delete("/api/monitors/json")
+    await noria.post("/v1/traces", as_json(request(call(6), resource={"service.name": "shop"})))
+    await noria.workspace.monitors.live.drain()
+    assert len(await noria.get("/api/scores")) == 2
 
 
 async def test_attach_list_and_detach(noria: Noria) -> None:
