@@ -383,8 +383,10 @@ async def test_stripped_spans_keep_their_numbers(tmp_path):
 
 APPENDER = """
 import asyncio, sys
+import structlog
 from trace_records import score, span
 from noria.stores.traces.duckdb import DuckDBTraces
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 async def main(folder, number):
     store = await DuckDBTraces.open(folder + "/traces.duckdb", folder + "/spool", drain_after_s=0.005)
     while True:
