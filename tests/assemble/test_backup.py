@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import itertools
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 import noria.assemble.backup as room
+import noria.assemble.restore as put_back
 from noria.assemble import Workspace, open_workspace
 from noria.assemble.restore import check_backup, restore
-from noria.core.backups import Manifest, sealed
+from noria.core.backups import BackupFile, Manifest, sealed
 from noria.core.datasets import Case
 from noria.core.errors import Conflict, InvalidInput, StorageFull
 from noria.core.messages import Message
@@ -267,24 +269,37 @@ async def test_a_catalogue_moves_to_postgres_by_a_backup_and_back(
         assert returned.catalogue.audit.verify().whole
 
 
-async def test_a_backup_with_a_forged_audit_log_is_refused(backup: Path, tmp_path: Path) -> None:
-    """Somebody who can make right digests can still not make the chain right by changing one entry."""
+def forged(backup: Path, tmp_path: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
+    """The backup with one file changed, by somebody who can make right digests."""
     unpacked = tmp_path / "unpacked"
     with tarfile.open(backup) as archive:
         archive.extractall(unpacked, filter="data")
-    log = unpacked / "catalogue" / "audit_log.jsonl"
-    overwrite(log, read(log).replace(b"grace", b"nobody"))
+    content = change(read(unpacked / name))
+    overwrite(unpacked / name, content)
     manifest = msgspec.json.decode(read(unpacked / "manifest.json"), type=Manifest)
-    right = msgspec.structs.replace(
-        manifest.files["catalogue/audit_log.jsonl"],
-        bytes=len(read(log)),
-        sha256=hashlib.sha256(read(log)).hexdigest(),
-    )
-    forged = sealed(msgspec.structs.replace(manifest, files={**manifest.files, "catalogue/audit_log.jsonl": right}))
-    overwrite(unpacked / "manifest.json", msgspec.json.encode(forged))
+    right = BackupFile(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    changed = sealed(msgspec.structs.replace(manifest, files={**manifest.files, name: right}))
+    overwrite(unpacked / "manifest.json", msgspec.json.encode(changed))
     with tarfile.open(tmp_path / "forged.tar", "w") as archive:
-        for name in (*manifest.files, "manifest.json"):
-            archive.add(unpacked / name, name)
+        for one in (*manifest.files, "manifest.json"):
+            archive.add(unpacked / one, one)
+    return tmp_path / "forged.tar"
+
+
+async def test_a_backup_with_a_forged_audit_log_is_refused(backup: Path, tmp_path: Path) -> None:
+    """Whoever can make right digests can still not make the chain right by changing one entry."""
+    made = forged(backup, tmp_path, "catalogue/audit_log.jsonl", lambda log: log.replace(b"grace", b"nobody"))
     with pytest.raises(InvalidInput, match="audit log in the backup is not whole"):
-        await restore(tmp_path / "forged.tar", Settings(data=str(tmp_path / "again")), by="ada")
+        await restore(made, Settings(data=str(tmp_path / "again")), by="ada")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("name", ["spans/000001.jsonl.gz", "scores/000001.jsonl.gz"])
+async def test_a_backup_whose_records_unpack_to_more_than_any_memory_is_refused(
+    backup: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(put_back, "_LONGEST", 1 << 20)
+    made = forged(backup, tmp_path, name, lambda _: gzip.compress(bytes(2 << 20)))
+    with pytest.raises(InvalidInput, match="a line that no record has"):
+        await restore(made, Settings(data=str(tmp_path / "again")), by="ada")
     assert not (tmp_path / "again").exists()

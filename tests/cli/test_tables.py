@@ -2,13 +2,14 @@
 
 import io
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console as RichConsole
 
 from noria.cli.tables import coloured, dollars, megabytes, number, seconds, short_id, table, tokens
-from noria.cli.terminal import harmless
+from noria.cli.terminal import harmless, json_text
 
 IDS = ["prompt_1c124c4f", "prompt_7b95f645"]
 
@@ -70,3 +71,10 @@ def test_numbers() -> None:
     assert [short_id(None), short_id("prompt_0123456789"), short_id("0123456789abcdef")] == [
         "", "prompt_01234567", "0123456789ab",
     ]  # fmt: skip
+
+
+def test_json_holds_no_control_character_of_others_and_is_still_theirs() -> None:
+    hostile = {"name": "\x1b[2J \x9b31m \x7f \x85 é\n"}
+    text = json_text(hostile, indent=2)
+    assert [char for char in text if not char.isprintable()] == ["\n", "\n"]
+    assert msgspec.json.decode(text) == hostile

@@ -138,3 +138,9 @@ def test_unsampled_spans_are_not_sent(collector: Collector) -> None:
         assert noria.score("good", True) is False
     assert noria.flush()
     assert collector.requests == []
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidInput, match="can't hold a user or a password") as refused:
+        sdk_settings({}, url="http://ann:s3cret@127.0.0.1:7700")
+    assert "s3cret" not in str(refused.value)

@@ -85,3 +85,11 @@ def test_a_file_that_nobody_promised_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.tar").write_bytes(extra + archive({"spans/1": b"one"}))
     with pytest.raises(InvalidInput, match="blobs/extra, which its manifest does not name"):
         BackupReader.open(tmp_path / "b.tar")
+
+
+def test_a_file_with_holes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("spans/000001.jsonl.gz")
+    info.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(1 << 50)}
+    (tmp_path / "b.tar").write_bytes(info.tobuf(tarfile.PAX_FORMAT) + archive({}))
+    with pytest.raises(InvalidInput, match="has holes"):
+        BackupReader.open(tmp_path / "b.tar")

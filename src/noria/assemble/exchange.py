@@ -80,10 +80,11 @@ class Exchange:
             records, after, more = await self.page(selection, after, with_blobs=with_blobs)
             yield b"".join(encode_line(span, scores) for span, scores in scores_by_span(records))
 
-    def _content(self, sha256: str) -> bytes | None:
+    def _content(self, sha256: str, size: int) -> bytes | None:
         try:
             with self._blobs.open(sha256) as file:
-                return file.read()
+                content = file.read(size + 1)
+                return content if len(content) == size else None
         except InvalidInput:  # no such blob, or a reference that was made up
             return None
 

@@ -13,6 +13,7 @@ from noria.bridges.files.walk import scores_by_span
 from noria.bridges.otlp.send import Collector, Sent, endpoint, headers_from
 from noria.core.errors import InvalidInput, StorageFull
 from noria.core.struct import Noun
+from noria.stores.disk import write_whole
 from noria.targets.remote import open_session
 
 __all__ = ["Progress", "Replay", "Sent", "endpoint", "headers_from", "opened_replay"]
@@ -52,10 +53,8 @@ class Progress(Noun):
 
     def write(self, path: Path) -> None:
         """Keep it. Raises ``StorageFull``."""
-        beside = path.with_name(f".{path.name}.partial")
         try:
-            beside.write_bytes(msgspec.json.encode(self))
-            beside.replace(path)
+            write_whole(path, msgspec.json.encode(self))
         except OSError as error:
             raise StorageFull(f"{path} can't be written: {error.strerror or error}.") from error
 

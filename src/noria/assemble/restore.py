@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,12 @@ from noria.stores.traces.duckdb import DuckDBTraces
 
 _AT_ONCE = 2000
 """Records in one append."""
+_AT_ONCE_BYTES = 32 << 20
+"""Their JSON; a few more for the last of them."""
+_LONGEST = 64 << 20
+"""Bytes of a record's line. Some kilobytes of gzip can hold a line that no memory can."""
+
+_KEPT = "Nothing was restored."
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it, of how much."""
@@ -125,12 +131,12 @@ async def _records(backup: BackupReader, folder: DataFolder, settings: Settings,
     try:
         done, total = 0, backup.manifest.spans + backup.manifest.scores
         for name in backup.names("spans"):
-            for spans in await asyncio.to_thread(_decoded, backup, name, Span):
+            async for spans in _decoded(backup, name, Span):
                 await traces.append(spans)
                 done += len(spans)
                 progress("restoring records", done, total)
         for name in backup.names("scores"):
-            for scores in await asyncio.to_thread(_decoded, backup, name, Score):
+            async for scores in _decoded(backup, name, Score):
                 await traces.append(scores=scores)
                 done += len(scores)
                 progress("restoring records", done, total)
@@ -139,12 +145,29 @@ async def _records(backup: BackupReader, folder: DataFolder, settings: Settings,
         await traces.close()
 
 
-def _decoded(backup: BackupReader, name: str, kind: type[R]) -> list[list[R]]:
+async def _decoded(backup: BackupReader, name: str, kind: type[R]) -> AsyncIterator[list[R]]:
+    batches = _batches(backup, name, kind)
+    while batch := await asyncio.to_thread(next, batches, None):
+        yield batch
+
+
+def _batches(backup: BackupReader, name: str, kind: type[R]) -> Iterator[list[R]]:
+    """The records of one file, some at a time."""
+    decoder, batch, size = msgspec.json.Decoder(kind), list[R](), 0
     try:
-        records = msgspec.json.Decoder(kind).decode_lines(gzip.decompress(backup.file(name).read()))
+        with backup.file(name) as packed, gzip.GzipFile(fileobj=packed) as lines:
+            while line := lines.readline(_LONGEST + 1):
+                if len(line) > _LONGEST:
+                    raise InvalidInput(f"{name} of the backup has a line that no record has.", kept=_KEPT)
+                batch.append(decoder.decode(line))
+                size += len(line)
+                if len(batch) == _AT_ONCE or size >= _AT_ONCE_BYTES:
+                    yield batch
+                    batch, size = [], 0
     except (msgspec.DecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InvalidInput(f"{name} of the backup can't be read: {error}.", kept="Nothing was restored.") from error
-    return [records[start : start + _AT_ONCE] for start in range(0, len(records), _AT_ONCE)]
+        raise InvalidInput(f"{name} of the backup can't be read: {error}.", kept=_KEPT) from error
+    if batch:
+        yield batch
 
 
 def _blobs(backup: BackupReader, blobs: BlobStore, progress: Progress) -> None:

@@ -16,10 +16,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import click
-import msgspec
 
 from noria.cli.api import open_api
-from noria.cli.terminal import Console, harmless, silence_stdout
+from noria.cli.terminal import Console, harmless, json_text, silence_stdout
 from noria.core.errors import Cancelled, NoriaError
 from noria.core.struct import spelt_out
 
@@ -41,7 +40,7 @@ class Show:
         """Show ``value``; ``draw`` is called when a person reads."""
         try:
             if self.as_json:
-                click.echo(msgspec.json.format(msgspec.json.encode(spelt_out(value)), indent=2))
+                click.echo(json_text(spelt_out(value), indent=2))
             else:
                 draw(self.console)
             sys.stdout.flush()
@@ -51,7 +50,7 @@ class Show:
     def note(self, text: str) -> None:
         """A remark for people, on standard error, so that it never mixes with a result."""
         if not self.as_json:
-            click.echo(text, err=True)
+            click.echo(harmless(text), err=True)
 
 
 def with_api(*, reads_only: bool | str = False) -> Callable[[Work], Callable[..., None]]:
@@ -104,7 +103,7 @@ def fail(error: NoriaError, *, as_json: bool) -> None:
     """Say what went wrong."""
     if as_json:
         fields = {"code": error.code, "message": error.message, "kept": error.kept, "hint": error.hint}
-        click.echo(msgspec.json.encode({"error": fields}).decode(), err=True)
+        click.echo(json_text({"error": fields}), err=True)
         return
     stopped = isinstance(error, Cancelled)
     head = click.style("Stopped: ", fg="yellow", bold=True) if stopped else click.style("Error: ", fg="red", bold=True)

@@ -15,7 +15,7 @@ from noria.cli.command import Show, with_api
 from noria.cli.groups import examples
 from noria.cli.narrowing import narrowed, narrowing
 from noria.cli.spans import span_line
-from noria.cli.terminal import silence_stdout
+from noria.cli.terminal import json_text, silence_stdout
 from noria.core.errors import Unavailable
 from noria.core.spans import Span
 from noria.core.struct import spelt_out
@@ -89,7 +89,7 @@ async def tail(api: Api, show: Show, text: str | None, **given: Any) -> None:
 
 def _show_span(show: Show, span: Span) -> None:
     if show.as_json:
-        click.echo(msgspec.json.encode(spelt_out(span)).decode())
+        click.echo(json_text(spelt_out(span)))
     else:
         show.console.print(span_line(span))
     sys.stdout.flush()

@@ -6,10 +6,13 @@ import codecs
 import functools
 import io
 import os
+import re
 import sys
 from typing import Any
 
 import click
+
+_CONTROLS = re.compile(r"[\x7f-\x9f]")
 
 PIPE_WIDTH = 120
 """Columns where standard output is no terminal and ``COLUMNS`` does not say."""
@@ -59,6 +62,15 @@ def harmless(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in "\n\t" else "·" for char in text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON, with those control characters escaped that JSON itself lets stand: DEL and C1 (ECMA-48)."""
+    import msgspec  # noqa: PLC0415  # `noria --help` need not pay
+
+    made = msgspec.json.encode(value)
+    text = (made if indent is None else msgspec.json.format(made, indent=indent)).decode()
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def prepare_streams() -> None:

@@ -67,6 +67,8 @@ def sdk_settings(environ: Mapping[str, str], **given: Any) -> SDKSettings:
         right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         right = False
+    if right and parts.netloc.rpartition("@")[1]:
+        raise InvalidInput("The server's URL can't hold a user or a password.", hint="Give the key as NORIA_API_KEY.")
     if not right:
         raise InvalidInput(
             f"{settings.url!r} is no server's URL.", hint="Give one such as http://127.0.0.1:7700 (url or NORIA_URL)."

@@ -94,6 +94,8 @@ class BackupReader:
             archive = tarfile.open(path, "r:")  # noqa: SIM115 - closed by close
             try:
                 places = {info.name: info for info in archive if info.isreg()}
+                if sparse := [name for name, info in places.items() if info.issparse()]:
+                    _refuse(path, f"{min(sparse)} has holes: a small archive would become a huge file")
                 manifest = _manifest(archive, places, path)
                 for name, expected in manifest.files.items():
                     info = places.get(name)

@@ -149,3 +149,9 @@ def test_addresses_and_headers() -> None:
     for wrong in ("a", "=b", "a=%0d%0ab", "é=1"):
         with pytest.raises(InvalidInput):
             headers_from(wrong)
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidInput, match="can't hold a user or a password") as refused:
+        endpoint("http://ann:s3cret@127.0.0.1:4318")
+    assert "s3cret" not in str(refused.value)

@@ -7,7 +7,7 @@ import hashlib
 
 from bridges.records import span
 from noria.bridges.otlp.large import slim
-from noria.bridges.otlp.whole import missing_bytes, whole
+from noria.bridges.otlp.whole import MOST, missing_bytes, whole
 from noria.core.messages import ImagePart, Message, TextPart, ToolCall
 from noria.core.spans import Document, SpanEvent
 
@@ -39,6 +39,27 @@ def test_there_and_back() -> None:
     assert small is not None
     assert missing_bytes(small) > 40_000
     assert missing_bytes(one) == 0
-    assert whole(small, blobs.get) == one
-    assert whole(one, blobs.get) is one
-    assert whole(small, lambda _: None) == small
+
+    def get(name: str, size: int) -> bytes:
+        assert len(blobs[name]) == size
+        return blobs[name]
+
+    assert whole(small, get) == one
+    assert whole(one, get) is one
+    assert whole(small, lambda *_: None) == small
+
+
+def test_references_that_a_sender_made_up_bring_no_more_than_a_bound_into_memory() -> None:
+    asked: list[int] = []
+
+    def get(_name: str, size: int) -> bytes:
+        asked.append(size)
+        return b""
+
+    names = range(1000)
+    made_up = {f"a{n}": {"blob": "ab" * 32, "bytes": MOST // 4, "preview": ""} for n in names}
+    negative = {f"b{n}": {"blob": "ab" * 32, "bytes": -MOST, "preview": ""} for n in names}
+    one = span(1, attributes=made_up | negative)
+    assert missing_bytes(one) == 1000 * (MOST // 4)
+    whole(one, get)
+    assert asked == [MOST // 4] * 4

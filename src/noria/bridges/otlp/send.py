@@ -131,7 +131,7 @@ class Collector:
 
 
 def endpoint(url: str) -> str:
-    """The address that traces go to. Raises ``InvalidInput`` where it is none."""
+    """The address that traces go to. Raises ``InvalidInput`` where it is none, or holds a password: addresses are shown."""
     try:
         parts = urlsplit(url)
         right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -139,6 +139,11 @@ def endpoint(url: str) -> str:
         right = False
     if not right:
         raise InvalidInput(f"{url[:200]!r} is no collector's URL.", hint="Give one such as http://127.0.0.1:4318.")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput(
+            "A collector's URL can't hold a user or a password: it is shown, and kept with the progress.",
+            hint="Give them as --header authorization=Basic%20..., or in OTEL_EXPORTER_OTLP_HEADERS.",
+        )
     return url if parts.path.endswith(_PATH) else url.rstrip("/") + _PATH
 
 

@@ -15,8 +15,10 @@ import msgspec
 from noria.core.messages import BlobPart, ImagePart, Message, Part, TextPart, ToolCall
 from noria.core.spans import Document, Span, SpanEvent
 
-Get = Callable[[str], bytes | None]
-"""The bytes of a blob by its SHA-256; None where it is gone."""
+Get = Callable[[str, int], bytes | None]
+"""The bytes of a blob by its SHA-256 and size; None where it is gone, or of another size."""
+MOST = 256 << 20
+"""Bytes that come back into one span. Senders can make references up: thousands of them, to whatever is the largest."""
 
 _REFERENCE = frozenset({"blob", "bytes", "preview"})
 
@@ -27,7 +29,7 @@ def whole(span: Span, get: Get) -> Span:
 
 
 def missing_bytes(span: Span) -> int:
-    """Bytes of the contents that are in the blob store."""
+    """Bytes of the contents that are in the blob store, as the references say."""
     parts = [
         part.bytes
         for message in (*span.input, *span.output)
@@ -40,12 +42,13 @@ def missing_bytes(span: Span) -> int:
     held += [_called(call) for message in (*span.input, *span.output) for call in message.tool_calls]
     sizes: list[int] = [value["bytes"] for value in held if _is_reference(value)]
     sizes += [document.metadata["bytes"] for document in span.documents if _is_cut(document)]
-    return sum(parts) + sum(sizes)
+    return sum(max(0, size) for size in (*parts, *sizes))
 
 
 class _Fetcher:
     def __init__(self, get: Get) -> None:
-        self._get = get
+        self._from = get
+        self._left = MOST
 
     def span(self, span: Span) -> Span:
         events = tuple(
@@ -73,7 +76,7 @@ class _Fetcher:
         return msgspec.structs.replace(message, content=content, tool_calls=calls)
 
     def part(self, part: Part) -> Part:
-        if not isinstance(part, BlobPart) or (content := self._get(part.sha256)) is None:
+        if not isinstance(part, BlobPart) or (content := self._get(part.sha256, part.bytes)) is None:
             return part
         if not part.media_type.startswith("text/plain"):
             return ImagePart(url=f"data:{part.media_type};base64,{base64.b64encode(content).decode()}")
@@ -82,11 +85,11 @@ class _Fetcher:
 
     def call(self, call: ToolCall) -> ToolCall:
         reference = _called(call)
-        text = self._text(reference["blob"]) if _is_reference(reference) else None
+        text = self._text(reference) if _is_reference(reference) else None
         return call if text is None else msgspec.structs.replace(call, arguments=text)
 
     def document(self, document: Document) -> Document:
-        if not _is_cut(document) or (text := self._text(document.metadata["blob"])) is None:
+        if not _is_cut(document) or (text := self._text(document.metadata)) is None:
             return document
         metadata = {name: value for name, value in document.metadata.items() if name not in _REFERENCE}
         return msgspec.structs.replace(document, text=text, metadata=self.items(metadata))
@@ -95,12 +98,18 @@ class _Fetcher:
         return {name: self.value(value) for name, value in values.items()}
 
     def value(self, value: Any) -> Any:
-        text = self._text(value["blob"]) if _is_reference(value) else None
+        text = self._text(value) if _is_reference(value) else None
         return value if text is None else text
 
-    def _text(self, sha256: str) -> str | None:
-        content = self._get(sha256)
+    def _text(self, reference: Mapping[str, Any]) -> str | None:
+        content = self._get(reference["blob"], reference["bytes"])
         return None if content is None else content.decode("utf-8", "replace")
+
+    def _get(self, sha256: str, size: int) -> bytes | None:
+        if not 0 <= size <= self._left:
+            return None
+        self._left -= size
+        return self._from(sha256, size)
 
 
 def _is_reference(value: Any) -> bool:
