@@ -112,6 +112,8 @@ BAD = [
     (Question(text=""), "no word"),
     (Question(text=' "…" -- '), "no word"),
     (Question(text=" ".join(f"w{i}" for i in range(101))), "at most 100"),
+    (Question(where=(Filter(column="app", op="in", value=["x"] * 50_001),) * 2), "at most 100,000 values in all"),
+    (Question(scored=(ScoreFilter(scorer="a", value=1),) * 101), "at most 100 conditions on scores"),
     (Question(text='"' + "a " * 101 + '"'), "at most 100"),
     (Question(text="a" * 1001), "at most 1,000 characters"),
     (Question(source="scores", text="x"), "Only spans"),

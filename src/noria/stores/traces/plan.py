@@ -20,7 +20,9 @@ QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99
 _MOST = 10_000
 """Most conditions and columns of one question: databases recurse into them."""
 _MOST_VALUES = 100_000
-"""Most values of one list."""
+"""Most values of one list, and of all lists of a question."""
+_MOST_SCORED = 100
+"""Most conditions on scores: each is a question of its own within the question."""
 Test = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "contains", "is null", "is not null"]
 
 
@@ -161,6 +163,10 @@ def _check_bounds(question: Question) -> None:
     parts = (question.where, question.scored, question.columns, question.group_by, question.measures, question.order)
     if sum(map(len, parts)) > _MOST:
         raise InvalidInput(f"A question has at most {_MOST:,} conditions and columns.")
+    if len(question.scored) > _MOST_SCORED:
+        raise InvalidInput(f"A question has at most {_MOST_SCORED} conditions on scores.")
+    if sum(len(item.value) for item in question.where if isinstance(item.value, list | tuple)) > _MOST_VALUES:
+        raise InvalidInput(f"The lists of a question have at most {_MOST_VALUES:,} values in all.")
     if question.source != "spans" and (question.scored or question.text is not None):
         raise InvalidInput("Only spans have texts to search and scores to be chosen by.", hint="Ask for spans.")
 
