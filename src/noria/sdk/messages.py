@@ -6,7 +6,6 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noria.sdk.values import builtins_of, text_of
@@ -19,13 +18,6 @@ def recorded_messages(value: Any, role: str) -> list[dict[str, Any]]:
     plain = builtins_of(value)
     found = plain if isinstance(plain, list) else [plain]
     return [_message(one, role) for one in found]
-
-
-def looks_like_messages(value: Any) -> bool:
-    """Whether a value is a conversation: a list of things with a role."""
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
-        return False
-    return all((isinstance(one, Mapping) and "role" in one) or hasattr(one, "role") for one in value)
 
 
 def _message(one: Any, role: str) -> dict[str, Any]:

@@ -76,11 +76,6 @@ class Convention(NamedTuple):
     """First two segments of attributes that ``read`` understands: ``llm.input_messages`` for ``llm.input_messages.0...``."""
 
 
-def unread(draft: Draft, taken: Attributes) -> None:
-    """The ``read`` of a convention that has plain values alone."""
-    del draft, taken
-
-
 def text(value: Any) -> str | None:
     """A text; numbers as such, because some senders write ids so."""
     if isinstance(value, str):
