@@ -1,10 +1,13 @@
 """``noria retention`` and ``noria users``, as a person uses them."""
 
+import os
+import pty
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
-from noria_cli import Noria
+from noria_cli import PROGRAM, Noria
 
 from noria.bridges.files.columns import encode_line
 from noria.core.messages import Message
@@ -51,7 +54,8 @@ def test_a_user_is_erased_after_a_question(filled: Noria) -> None:
     assert refused.exit_code == 2
     assert "Say --yes" in msgspec.json.decode(refused.stderr)["error"]["hint"]
     asked = filled.here("users", "erase", "ann")
-    assert asked.exit_code != 0, "nobody said yes"
+    assert asked.exit_code == 2, "nobody is there to say yes"
+    assert "Say --yes" in asked.stderr
     done = filled.here("users", "erase", "ann", "--yes")
     assert "Deleted: 2 spans in 2 traces" in done.stdout
     assert "of the audit log" in done.stdout
@@ -62,3 +66,33 @@ def test_a_user_is_erased_after_a_question(filled: Noria) -> None:
     assert "2 spans" in filled.here("users", "receipts").stdout
     assert "No receipt is about bob" in filled.here("users", "receipts", "--user", "bob").stdout
     assert filled.json("audit", "list", "--action", "user.")[0]["seq"] == receipt["audit_seq"]
+
+
+@pytest.mark.parametrize(("typed", "code"), [(b"\x03", 130), (b"n\n", 130), (b"y\n", 0)])
+def test_the_question_before_an_erasure_can_be_left_by_ctrl_c(filled: Noria, typed: bytes, code: int) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(PROGRAM, [PROGRAM, "users", "erase", "ann"], {**os.environ, "NORIA_DATA": str(filled.folder)})
+    said = b""
+    while b"for good?" not in said:
+        said += os.read(terminal, 1000)
+    time.sleep(0.2)  # until it reads
+    os.write(terminal, typed)
+    ended = time.monotonic() + 60
+    while (status := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < ended:
+        time.sleep(0.05)
+    os.close(terminal)
+    assert status[0] == pid, "it still waits"
+    assert os.waitstatus_to_exitcode(status[1]) == code
+    assert len(filled.json("traces", "list", "--user", "ann")) == (0 if code == 0 else 2)
+
+
+@pytest.mark.parametrize("command", ["audit verify", "backup all.tar", "traces export all.jsonl"])
+def test_a_folder_that_is_not_there_is_not_taken_for_an_empty_one(
+    noria: Noria, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = noria.here(*command.split())
+    assert refused.exit_code == 2
+    assert "There is no data folder" in refused.stderr
+    assert list(tmp_path.iterdir()) == []

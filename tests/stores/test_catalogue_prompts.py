@@ -73,7 +73,7 @@ def test_an_unknown_version_names_what_there_is(catalogue: Catalogue) -> None:
 def test_an_id_of_another_name_is_not_found(catalogue: Catalogue) -> None:
     catalogue.prompts.push("greet", prompt("a"), by="ada")
     catalogue.prompts.push("other", prompt("b"), by="ada")
-    with pytest.raises(UnknownName, match="version of prompt 'greet'"):
+    with pytest.raises(UnknownName, match="Prompt 'greet' has no version 'prompt_"):
         catalogue.prompts.get("greet", prompt("b").id)
 
 

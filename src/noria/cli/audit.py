@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from noria.cli.api import Api
-from noria.cli.command import Console, Show, with_api
+from noria.cli.command import Console, Show, need_folder, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import short_id, table, when
 from noria.core.audit import AuditEntry, AuditReport
@@ -57,6 +57,7 @@ async def verify(api: Api, show: Show, head: str | None) -> int:
     A log that lost its newest entries is a whole chain, only shorter. To see that too, keep the hash that this
     prints somewhere else, and give it with --head the next time.
     """
+    need_folder(api)
     report = await api.get("/api/audit/verify", AuditReport, head=head)
 
     def draw(console: Console) -> None:

@@ -13,7 +13,7 @@ from typing import IO, Any
 import click
 
 from noria.cli.api import Api, actor
-from noria.cli.command import Console, Show, run, with_api
+from noria.cli.command import Console, Show, need_folder, run, with_api
 from noria.cli.download import download
 from noria.cli.groups import examples
 from noria.cli.tables import megabytes, when
@@ -31,7 +31,7 @@ from noria.settings import load_settings
 @click.option("--weights/--no-weights", default=True, help="Put the weights of local models in it (the default).")
 @click.option("--with-key", is_flag=True, help="Put the admin key in it, so that a restored server takes the same one.")
 @click.option("--verify", is_flag=True, help="Make none; check every byte of this one.")
-@with_api(reads_only="verify")
+@with_api(reads_only=True)
 async def backup(api: Api, show: Show, file: Path, weights: bool, with_key: bool, verify: bool) -> None:
     """Write everything into one file, while a server runs: record, catalogue, audit log, large contents, weights.
 
@@ -43,6 +43,7 @@ async def backup(api: Api, show: Show, file: Path, weights: bool, with_key: bool
         manifest = await asyncio.to_thread(check_backup, file)
         show(manifest, lambda console: _draw(console, f"{file} is whole", manifest))
         return
+    need_folder(api)
     _refuse_existing(file)
     query = {"name": file.name, "weights": str(weights).lower(), "key": str(with_key).lower()}
     partial = file.with_name(f".{file.name}.{secrets.token_hex(6)}")

@@ -17,12 +17,12 @@ from typing import Any
 
 import click
 
-from noria.cli.api import open_api
+from noria.cli.api import Api, open_api
 from noria.cli.terminal import Console, harmless, json_text, silence_stdout
-from noria.core.errors import Cancelled, NoriaError
+from noria.core.errors import Cancelled, InvalidInput, NoriaError
 from noria.core.struct import spelt_out
 
-__all__ = ["Console", "Show", "fail", "run", "with_api"]
+__all__ = ["Console", "Show", "confirm", "fail", "need_folder", "run", "with_api"]
 
 Work = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -111,6 +111,36 @@ def fail(error: NoriaError, *, as_json: bool) -> None:
     for text in (error.kept, error.hint):
         if text:
             click.echo(" " * len(click.unstyle(head)) + harmless(text), err=True)
+
+
+def need_folder(api: Api) -> None:
+    """Refuse to take a folder that is not there for an empty one, where a script might take the answer for a yes.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    if api.missing:
+        raise InvalidInput(f"There is no data folder at {api.missing}.", hint="Name the one you mean with --data.")
+
+
+def confirm(question: str) -> None:
+    """Ask for a yes at the terminal. Ctrl-C and SIGTERM end the program, as they do where nothing is asked.
+
+    Raises:
+        InvalidInput: nobody is there to answer.
+        Cancelled: the answer is no.
+    """
+    if not sys.stdin.isatty():
+        raise InvalidInput(f"{question} Nobody is at the terminal to say so.", hint="Say --yes.")
+    # The event loop takes these signals and hands them to a task that waits here: nobody would hear them.
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if not click.confirm(question, err=True):
+            raise Cancelled("Nothing was done.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _interruptible(work: Callable[[], Awaitable[int | None]]) -> int | None:

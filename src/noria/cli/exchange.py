@@ -14,7 +14,7 @@ import click
 from noria.assemble.exchange import Taken, lines_of
 from noria.assemble.trace_files import FORMATS, OutFormat, Records, Survey, opened_import, out_format, whole_file
 from noria.cli.api import Api
-from noria.cli.command import Console, Show, with_api
+from noria.cli.command import Console, Show, need_folder, with_api
 from noria.cli.groups import examples
 from noria.cli.times import moment
 from noria.core.errors import Cancelled, InvalidInput
@@ -81,6 +81,7 @@ async def export_traces(
 
     The file is there whole or not at all. OUT is - for JSON lines on standard output. docs/export.md tells the columns.
     """
+    need_folder(api)
     selection = {"since_ns": moment("--since", since), "until_ns": moment("--until", until), "app": app}
     selection["with_blobs"] = with_blobs
     if str(out) == "-":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from noria.cli.api import Api
-from noria.cli.command import Console, Show, with_api
+from noria.cli.command import Console, Show, confirm, with_api
 from noria.cli.groups import examples, group
 from noria.cli.sessions import list_users
 from noria.cli.tables import megabytes, short_id, table, when
@@ -71,7 +71,7 @@ async def receipts(api: Api, show: Show, user: str | None) -> None:
 def _confirm(user: str, found: Erased, show: Show) -> None:
     if show.as_json:
         raise InvalidInput(f"{user} would lose {_counts(found)}.", kept="Nothing was deleted.", hint="Say --yes.")
-    click.confirm(f"{user}: {_counts(found)}. Delete all of it, for good?", abort=True, err=True)
+    confirm(f"{user}: {_counts(found)}. Delete all of it, for good?")
 
 
 def _draw_rest(console: Console, receipt: Receipt) -> None:

@@ -132,13 +132,16 @@ def _find(connection: Connection, name: str, ref: str | None) -> PromptVersion:
             return found[0]
     if ref is not None and is_prefix(ref):
         of_prefix = select(prompt_versions.c.prompt_id).where(of_name, starts_with(prompt_versions.c.prompt_id, ref))
-        prompt_id = only_one(connection, of_prefix, f"version of prompt {name!r}", ref)
-        return _versions(connection, of_name, prompt_versions.c.prompt_id == prompt_id)[0]
+        if connection.execute(of_prefix.limit(1)).first() is not None:  # else it may have been meant as a label
+            prompt_id = only_one(connection, of_prefix, f"version of prompt {name!r}", ref)
+            return _versions(connection, of_name, prompt_versions.c.prompt_id == prompt_id)[0]
     moves = connection.execute(select(label_moves.c.label).where(label_moves.c.name == name).distinct())
     count = connection.execute(select(func.count()).select_from(prompt_versions).where(of_name)).scalar_one()
     labels = ", ".join(sorted(moves.scalars())) or "none"
+    is_label = ref is not None and not ref.isdigit() and not ref.startswith("prompt_")
+    label = f" To label one: noria prompts label {name}@{count} {ref}" if is_label else ""
     raise UnknownName(
-        f"Prompt {name!r} has no version {ref!r}.", hint=f"It has versions 1 to {count}; its labels: {labels}."
+        f"Prompt {name!r} has no version {ref!r}.", hint=f"It has versions 1 to {count}; its labels: {labels}.{label}"
     )
 
 
