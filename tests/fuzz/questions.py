@@ -18,8 +18,8 @@ with atheris.instrument_imports(include=["noria.core", "noria.stores.traces", "n
     from noria.core.questions import Question
     from noria.core.scores import Score
     from noria.core.spans import Span
-    from noria.core.times import moment
     from noria.serve.api.conditions import column_condition, score_condition
+    from noria.serve.times import moment
     from noria.stores.traces.memory import MemoryTraces
     from noria.stores.traces.words import phrases
 

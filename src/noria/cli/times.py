@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from noria.core import times
 from noria.core.errors import InvalidInput
+from noria.serve import times
 
 
 def moment(option: str, written: str | None) -> int | None:
-    """Nanoseconds since 1970 UTC, see :func:`noria.core.times.moment`; None for None.
+    """Nanoseconds since 1970 UTC, see :func:`noria.serve.times.moment`; None for None.
 
     Raises:
         InvalidInput: it is no time; the message names ``option``.

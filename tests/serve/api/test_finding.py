@@ -16,8 +16,8 @@ from noria.core.questions import Filter, ScoreFilter
 from noria.core.requests import Lineage
 from noria.core.scores import Score
 from noria.core.spans import Span
-from noria.core.times import moment
 from noria.serve.api.conditions import column_condition, score_condition
+from noria.serve.times import moment
 from serve.conftest import Noria
 
 NOW = 1_795_435_200 * 10**9  # 2026-11-23T12:00:00Z

@@ -9,8 +9,8 @@ from litestar.params import QueryParameter
 
 from noria.assemble import Workspace
 from noria.core.questions import Filter, Question
-from noria.core.times import moment
 from noria.serve.api.conditions import column_condition, score_condition
+from noria.serve.times import moment
 
 App = Annotated[str | None, QueryParameter(description="Only of this app.")]
 Model = Annotated[str | None, QueryParameter(description="Only of this model, as it was asked for.")]
