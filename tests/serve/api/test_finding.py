@@ -132,7 +132,7 @@ async def test_the_link_header_leads_through_all_pages(filled: Noria) -> None:
 async def test_sessions_and_users_are_added_up(filled: Noria) -> None:
     second, first = await filled.get("/api/sessions")
     assert first == {
-        "id": "s1", "spans": 3, "traces": 1, "sessions": 1, "failed": 1, "input_tokens": 30, "output_tokens": 0,
+        "id": "s1", "spans": 3, "traces": 1, "sessions": 1, "failed": 1, "input_tokens": 30, "output_tokens": None,
         "cost_usd": pytest.approx(0.3), "first_ns": NOW + HOUR, "last_ns": NOW + 3 * HOUR,
     }  # fmt: skip
     assert (second["id"], second["cost_usd"]) == ("s2", None)
@@ -141,6 +141,36 @@ async def test_sessions_and_users_are_added_up(filled: Noria) -> None:
     users = await filled.get("/api/users")
     assert [(item["id"], item["sessions"], item["traces"]) for item in users] == [("bob/2", 0, 1), ("ada", 2, 2)]
     assert await filled.get("/api/users", app="none") == []
+
+
+async def test_steps_that_name_nobody_belong_to_whom_their_trace_names(noria: Noria) -> None:
+    def root(number: int, session: str | None, user: str | None, **changes: Any) -> Span:
+        named = Lineage(app="a", session_id=session, user_id=user)
+        return span(number, lineage=named, input_tokens=None, cost_usd=None, **changes)
+
+    call = {"trace": 1, "lineage": Lineage(app="a"), "parent_id": f"{1:016x}"}
+    await noria.workspace.traces.append(
+        [
+            root(1, "s1", "ann", operation="invoke_agent"),
+            span(2, **call, input_tokens=100, output_tokens=20, cost_usd=0.25),
+            span(3, **call, input_tokens=50, output_tokens=None, cost_usd=None, status="error"),
+            root(4, "s2", "bob"),
+            root(5, "s3", "bob", trace=4),
+            span(6, trace=4, lineage=Lineage(app="a"), input_tokens=7),  # of a trace of two sessions: of neither
+        ]
+    )
+    found = {one["id"]: one for one in await noria.get("/api/sessions")}
+    first = found["s1"]
+    assert (first["spans"], first["failed"], first["traces"]) == (3, 1, 1)
+    assert (first["input_tokens"], first["output_tokens"], first["cost_usd"]) == (150, 20, pytest.approx(0.25))
+    assert (found["s2"]["spans"], found["s2"]["input_tokens"]) == (1, None)
+    [ann] = [one for one in await noria.get("/api/users") if one["id"] == "ann"]
+    assert (ann["spans"], ann["input_tokens"]) == (3, 150)
+    [bob] = [one for one in await noria.get("/api/users") if one["id"] == "bob"]
+    assert (bob["spans"], bob["input_tokens"]) == (3, 7)
+    [trace] = await noria.get("/api/sessions/s1")
+    assert (trace["spans"], trace["input_tokens"], trace["output_tokens"]) == (3, 150, 20)
+    assert [one["spans"] for one in await noria.get("/api/sessions", status="error")] == []
 
 
 async def test_the_traces_of_a_session(filled: Noria) -> None:

@@ -50,7 +50,19 @@ class SessionsController(Controller):
         found = await workspace.activities("trace_id", asked, limit=limit, offset=offset)
         if not found and not offset:
             raise UnknownName(f"There is no session {wanted!r} with such steps.")
-        return found
+        return await self._whole(workspace, question, wanted, [trace.id for trace in found])
+
+    @staticmethod
+    async def _whole(workspace: Workspace, question: Question, session: str, ids: list[str]) -> list[Activity]:
+        """The same traces with their steps that name no session."""
+        mine = (
+            Filter(column="trace_id", op="in", value=ids),
+            Filter(column="session_id", op="in", value=[session, None]),
+        )
+        found = await workspace.activities(
+            "trace_id", replace(question, where=(*question.where, *mine)), limit=len(ids)
+        )
+        return sorted(found, key=lambda trace: ids.index(trace.id))
 
 
 class UsersController(Controller):

@@ -2,6 +2,8 @@
 
 import { count, dollars, element, get, when } from "/static/dom.js";
 
+const tokens = (x) => (x === null ? "?" : count(x));
+
 function table(name, found) {
   const heads = ["Last seen", "Traces", "Steps", "Failed", "Tokens", "Cost"];
   const head = element("tr", {}, element("th", {}, name), element("th", {}, heads[0]), ...heads.slice(1).map((text) => element("th", { class: "number" }, text)));
@@ -15,7 +17,7 @@ function table(name, found) {
       element("td", { class: "number" }, count(one.traces)),
       element("td", { class: "number" }, count(one.spans)),
       element("td", { class: one.failed ? "number bad" : "number" }, count(one.failed)),
-      element("td", { class: "number" }, `${count(one.input_tokens)} → ${count(one.output_tokens)}`),
+      element("td", { class: "number" }, `${tokens(one.input_tokens)} → ${tokens(one.output_tokens)}`),
       element("td", { class: "number" }, dollars(one.cost_usd)),
     ),
   );
