@@ -89,11 +89,14 @@ async def export_traces(
         return
     format = format_ or out_format(out)
     spans = scores = 0
-    with whole_file(out, format, overwrite=overwrite) as write, counter(show, "exporting") as count:
-        async for records, _ in pages(api, selection):
-            await asyncio.to_thread(write, records)
-            spans, scores = spans + len(records.spans), scores + len(records.scores)
-            count(spans)
+    try:
+        with whole_file(out, format, overwrite=overwrite) as write, counter(show, "exporting") as count:
+            async for records, _ in pages(api, selection):
+                await asyncio.to_thread(write, records)
+                spans, scores = spans + len(records.spans), scores + len(records.scores)
+                count(spans)
+    except asyncio.CancelledError:
+        raise Cancelled(f"Stopped after {spans:,} spans.", kept=f"{out} was not written.") from None
     size = await asyncio.to_thread(lambda: out.stat().st_size)
     done = Exported(path=str(out), format=format, spans=spans, scores=scores, bytes=size)
     show(done, lambda console: console.print(f"{out}: {spans:,} spans with {scores:,} scores, {size:,} bytes."))
