@@ -87,4 +87,4 @@ def test_spelt_out_goes_into_lists_mappings_and_tags() -> None:
     spelt = spelt_out({"spans": [span], "parts": (TextPart(text="x"),)})
     assert spelt["spans"][0]["status"] == "ok"
     assert spelt["spans"][0]["lineage"]["app"] is None
-    assert spelt["parts"] == [{"type": "text", "text": "x"}]
+    assert spelt["parts"] == [{"type": "text", "text": "x", "citations": [], "cache": None}]

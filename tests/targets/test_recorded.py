@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.errors import CallFailed, StorageFull
-from noria.core.events import Delta, Event, Started, Stopped, Used, collect
+from noria.core.events import Delta, Event, OnRecord, Raw, Sent, Started, Stopped, Used, collect
 from noria.core.spans import Span
 from noria.targets.recorded import Recorded
 from noria.targets.scripted import Scripted, Step, answer
@@ -54,14 +54,29 @@ async def test_no_complete_reply_is_seen_before_it_is_recorded() -> None:
     store = Store()
     events = recorded(store, *answer("Hel", "lo")).call(ASK)
     seen = [(type(event), len(store.spans)) async for event in events]
-    assert seen == [(Started, 0), (Delta, 0), (Delta, 0), (Stopped, 1), (Used, 1)]
+    assert seen == [(Sent, 0), (Started, 0), (Delta, 0), (Delta, 0), (Stopped, 1), (Used, 1), (OnRecord, 1)]
+
+
+async def test_bytes_stay_in_their_order_and_those_that_end_a_reply_wait_for_its_record() -> None:
+    store = Store()
+    steps = [
+        Raw(wire="w", data=b"a", events=(Started(), Delta(text="a"))),
+        Raw(wire="w", data=b"b", events=(Delta(text="b"), Stopped())),
+        Raw(wire="w", data=b"[DONE]"),
+    ]
+    seen = [
+        (event.data, len(store.spans)) async for event in recorded(store, *steps).call(ASK) if isinstance(event, Raw)
+    ]
+    assert seen == [(b"a", 0), (b"b", 1), (b"[DONE]", 1)]
+    [span] = store.spans
+    assert span.output_text == "ab"
 
 
 async def test_content_of_other_choices_still_flows_while_one_is_complete() -> None:
     store = Store()
     steps = [Delta(index=0, text="a"), Stopped(index=0), Delta(index=1, text="b"), Stopped(index=1)]
     seen, _ = await events_until_error(recorded(store, *steps).call(ASK))
-    assert seen == [steps[0], steps[2], steps[1], steps[3]]
+    assert seen[1:-1] == [steps[0], steps[2], steps[1], steps[3]]
 
 
 async def test_a_reply_that_cannot_be_recorded_does_not_end_well() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from noria.core.messages import Message, ToolCall
+from noria.core.messages import Citation, Message, Part, TextPart, Thought, ToolCall
 from noria.core.requests import Request
 from noria.core.struct import Noun
 
@@ -19,6 +19,8 @@ class Usage(Noun):
     """Generated tokens, reasoning included."""
     cached_tokens: int | None = None
     """Prompt tokens that were read from the provider's cache."""
+    cache_write_tokens: int | None = None
+    """Prompt tokens that were written into the provider's cache, which some charge more for."""
     reasoning_tokens: int | None = None
     """Generated tokens that were thinking."""
 
@@ -46,6 +48,10 @@ class Sent(Noun, tag="sent", tag_field="event"):
     """For a replay: time per output token of the earlier call, seconds."""
     duration_s: float | None = None
     """For a replay: wall time of the earlier call, seconds."""
+    dropped: tuple[str, ...] = ()
+    """What the caller asked for, and allowed to be left out, and the provider's wire can't carry."""
+    emulated: tuple[str, ...] = ()
+    """What the provider lacks and Noria does in its place, such as ``response_schema``."""
 
 
 class Started(Noun, tag="started", tag_field="event"):
@@ -68,6 +74,21 @@ class ToolCallDelta(Noun):
     """The function's name, in its first piece."""
     arguments: str = ""
     """More JSON text."""
+    signature: str = ""
+    """See :class:`ToolCall`."""
+
+
+class ThoughtDelta(Noun):
+    """Which block of thinking a delta's ``reasoning`` belongs to, and what seals it."""
+
+    index: int = 0
+    """Which block of the choice, from 0."""
+    signature: str = ""
+    """More of its signature."""
+    redacted: bool = False
+    """Its text is hidden."""
+    id: str = ""
+    """The provider's id of the block, in its first piece."""
 
 
 class Delta(Noun, tag="delta", tag_field="event"):
@@ -83,6 +104,12 @@ class Delta(Noun, tag="delta", tag_field="event"):
     """More of a refusal."""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     """More of its tool calls."""
+    thought: ThoughtDelta | None = None
+    """The block of thinking that goes on, where the provider seals its blocks."""
+    citations: tuple[Citation, ...] = ()
+    """What the text so far rests on."""
+    parts: tuple[Part, ...] = ()
+    """What is neither text nor thinking: a generated image, say, whole."""
     logprobs: dict[str, Any] | None = None
     """Token log-probabilities in the OpenAI wire's shape (natural logarithm)."""
 
@@ -93,7 +120,9 @@ class Stopped(Noun, tag="stopped", tag_field="event"):
     index: int = 0
     """Which choice."""
     reason: str = "stop"
-    """``stop``, ``length``, ``tool_calls``, ``content_filter``, or the provider's own word."""
+    """``stop``, ``length``, ``tool_calls``, ``content_filter``, ``refusal``, or the provider's own word."""
+    sequence: str | None = None
+    """The stop sequence that ended it, where the provider says which."""
 
 
 class Used(Noun, tag="used", tag_field="event"):
@@ -103,8 +132,68 @@ class Used(Noun, tag="used", tag_field="event"):
     """The count for the whole call."""
 
 
-Event = Sent | Started | Delta | Stopped | Used
+class Embedded(Noun, tag="embedded", tag_field="event"):
+    """The vector of one input."""
+
+    index: int
+    """Which input, from 0."""
+    vector: tuple[float, ...]
+    """Its embedding."""
+
+
+class Ranked(Noun, tag="ranked", tag_field="event"):
+    """The relevance of one document; the best comes first."""
+
+    index: int
+    """Which document, from 0, in the caller's order."""
+    score: float
+    """Relevance as the model counts it."""
+
+
+Content = Started | Delta | Stopped | Used | Embedded | Ranked
+"""What a provider says, as its wire decodes it."""
+
+
+class Raw(Noun, tag="raw", tag_field="event"):
+    """A piece of the reply in the provider's own bytes, with the events they mean.
+
+    It comes only where the caller's wire is the provider's. Whoever writes that wire sends the bytes; everybody else
+    reads the events. Who changes a reply on its way passes the changed events on, and not the bytes.
+    """
+
+    wire: str
+    """The wire that the bytes are of."""
+    data: bytes
+    """Whole server-sent events, or the body of a reply that is not streamed."""
+    events: tuple[Content, ...] = ()
+    """What they mean, in order."""
+
+
+class OnRecord(Noun, tag="on_record", tag_field="event"):
+    """The last event of a recorded call: its span is durable. For callers that tell what a call was."""
+
+    trace_id: str
+    """Where the record is."""
+    span_id: str
+    """The span in the trace."""
+    cost_usd: float | None = None
+    """What the call cost, US dollars; None where the price is unknown."""
+
+
+Event = Content | Sent | Raw | OnRecord
 """A reply is a stream of these. A call that fails raises from the iterator; it never ends as if it were complete."""
+
+
+def plain(event: Event) -> tuple[Event, ...]:
+    """The event, or, for raw bytes, the events that they mean."""
+    return event.events if isinstance(event, Raw) else (event,)
+
+
+def ends_reply(event: Event) -> bool:
+    """Whether the event is part of what makes a reply complete, so that its record has to be durable first."""
+    if isinstance(event, Raw):
+        return any(ends_reply(inner) for inner in event.events)
+    return isinstance(event, Stopped | Used | Embedded | Ranked)
 
 
 class Choice(Noun):
@@ -114,6 +203,8 @@ class Choice(Noun):
     """What the model said."""
     finish_reason: str | None = None
     """Why it stopped; None when it was cut off."""
+    sequence: str | None = None
+    """The stop sequence that ended it, where the provider says which."""
     logprobs: dict[str, Any] | None = None
     """Token log-probabilities in the OpenAI wire's shape."""
 
@@ -129,6 +220,10 @@ class Reply(Noun):
     """The answers, usually one."""
     usage: Usage | None = None
     """Tokens, where the provider counted."""
+    vectors: tuple[tuple[float, ...], ...] = ()
+    """Embeddings, in the order of the inputs."""
+    ranking: tuple[Ranked, ...] = ()
+    """Documents by relevance, the best first."""
 
     @property
     def text(self) -> str:
@@ -137,8 +232,10 @@ class Reply(Noun):
 
     @property
     def complete(self) -> bool:
-        """True when every choice has a finish reason."""
-        return bool(self.choices) and all(choice.finish_reason is not None for choice in self.choices)
+        """True when every choice has a finish reason, or vectors or a ranking have come."""
+        if self.choices:
+            return all(choice.finish_reason is not None for choice in self.choices)
+        return bool(self.vectors or self.ranking)
 
 
 class _Draft:
@@ -149,31 +246,67 @@ class _Draft:
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.calls: dict[int, list[str]] = {}
+        self.thoughts: dict[int, Thought] = {}
+        self.citations: list[Citation] = []
+        self.parts: list[Part] = []
         self.logprobs: dict[str, list[Any]] = {}
-        self.reason: str | None = None
+        self.stopped: Stopped | None = None
 
     def take(self, delta: Delta) -> None:
-        self.text.append(delta.text)
-        self.reasoning.append(delta.reasoning)
-        self.refusal.append(delta.refusal)
+        if delta.text:
+            self.text.append(delta.text)
+        if delta.reasoning:
+            self.reasoning.append(delta.reasoning)
+        if delta.refusal:
+            self.refusal.append(delta.refusal)
         for piece in delta.tool_calls:
-            call = self.calls.setdefault(piece.index, ["", "", ""])
+            call = self.calls.setdefault(piece.index, ["", "", "", ""])
             call[0] = call[0] or piece.id
             call[1] = call[1] or piece.name
             call[2] += piece.arguments
+            call[3] += piece.signature
+        if delta.thought is not None:
+            self._think(delta.thought, delta.reasoning)
+        self.citations += delta.citations
+        self.parts += delta.parts
         for key, tokens in (delta.logprobs or {}).items():
             self.logprobs.setdefault(key, []).extend(tokens or ())
 
+    def _think(self, piece: ThoughtDelta, text: str) -> None:
+        place = len(self.calls) + len(self.parts) + bool(self.text)
+        thought = self.thoughts.get(piece.index) or Thought(at=place)
+        self.thoughts[piece.index] = Thought(
+            text=thought.text + text,
+            signature=thought.signature + piece.signature,
+            redacted=thought.redacted or piece.redacted,
+            id=thought.id or piece.id,
+            at=thought.at,
+        )
+
     def choice(self) -> Choice:
-        calls = tuple(ToolCall(id=c[0], name=c[1], arguments=c[2]) for _, c in sorted(self.calls.items()))
+        calls = tuple(
+            ToolCall(id=c[0], name=c[1], arguments=c[2], signature=c[3]) for _, c in sorted(self.calls.items())
+        )
+        text = "".join(self.text)
+        content: str | tuple[Part, ...] = text
+        if self.citations or self.parts:
+            said = (TextPart(text=text, citations=tuple(self.citations)),) if text else ()
+            content = (*said, *self.parts)
         message = Message(
             role="assistant",
-            content="".join(self.text),
+            content=content,
             tool_calls=calls,
             reasoning="".join(self.reasoning),
+            thoughts=tuple(thought for _, thought in sorted(self.thoughts.items())),
             refusal="".join(self.refusal),
         )
-        return Choice(message=message, finish_reason=self.reason, logprobs=self.logprobs or None)
+        stopped = self.stopped
+        return Choice(
+            message=message,
+            finish_reason=stopped.reason if stopped else None,
+            sequence=stopped.sequence if stopped else None,
+            logprobs=self.logprobs or None,
+        )
 
 
 class Fold:
@@ -184,25 +317,40 @@ class Fold:
         self._model = ""
         self._usage: Usage | None = None
         self._drafts: dict[int, _Draft] = {}
+        self._vectors: dict[int, tuple[float, ...]] = {}
+        self._ranking: list[Ranked] = []
 
     def take(self, event: Event) -> None:
         """Add one event."""
         match event:
-            case Started():
-                self._id, self._model = event.id or self._id, event.model or self._model
             case Delta():
                 self._drafts.setdefault(event.index, _Draft()).take(event)
+            case Raw():
+                for inner in event.events:
+                    self.take(inner)
+            case Started():
+                self._id, self._model = event.id or self._id, event.model or self._model
             case Stopped():
-                self._drafts.setdefault(event.index, _Draft()).reason = event.reason
+                self._drafts.setdefault(event.index, _Draft()).stopped = event
             case Used():
                 self._usage = event.usage
-            case Sent():
+            case Embedded():
+                self._vectors[event.index] = event.vector
+            case Ranked():
+                self._ranking.append(event)
+            case Sent() | OnRecord():
                 pass
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
-        choices = tuple(draft.choice() for _, draft in sorted(self._drafts.items()))
-        return Reply(id=self._id, model=self._model, choices=choices, usage=self._usage)
+        return Reply(
+            id=self._id,
+            model=self._model,
+            choices=tuple(draft.choice() for _, draft in sorted(self._drafts.items())),
+            usage=self._usage,
+            vectors=tuple(vector for _, vector in sorted(self._vectors.items())),
+            ranking=tuple(self._ranking),
+        )
 
 
 def fold(events: Iterable[Event]) -> Reply:
@@ -221,24 +369,42 @@ async def collect(events: AsyncIterator[Event]) -> Reply:
     return state.reply()
 
 
-def events_of(reply: Reply) -> Iterable[Event]:
+def events_of(reply: Reply) -> Iterable[Content]:
     """The shortest stream that folds back into ``reply``: how a stored answer is replayed."""
     yield Started(id=reply.id, model=reply.model)
     for index, choice in enumerate(reply.choices):
-        message = choice.message
-        calls = tuple(
-            ToolCallDelta(index=i, id=call.id, name=call.name, arguments=call.arguments)
-            for i, call in enumerate(message.tool_calls)
-        )
-        yield Delta(
-            index=index,
-            text=message.text,
-            reasoning=message.reasoning,
-            refusal=message.refusal,
-            tool_calls=calls,
-            logprobs=choice.logprobs,
-        )
+        yield from _said(index, choice)
         if choice.finish_reason is not None:
-            yield Stopped(index=index, reason=choice.finish_reason)
+            yield Stopped(index=index, reason=choice.finish_reason, sequence=choice.sequence)
+    for index, vector in enumerate(reply.vectors):
+        yield Embedded(index=index, vector=vector)
+    yield from reply.ranking
     if reply.usage is not None:
         yield Used(usage=reply.usage)
+
+
+def _said(index: int, choice: Choice) -> Iterable[Delta]:
+    """A choice's content, each block of sealed thinking at its place among text, parts and tool calls."""
+    message = choice.message
+    content: tuple[Part, ...] = () if isinstance(message.content, str) else message.content
+    parts = [part for part in content if not isinstance(part, TextPart)]
+    cited = tuple(citation for part in content if isinstance(part, TextPart) for citation in part.citations)
+    pieces = [Delta(index=index, text=message.text, citations=cited)] if message.text else []
+    pieces += [Delta(index=index, parts=(part,)) for part in parts]
+    pieces += [
+        Delta(
+            index=index,
+            tool_calls=(
+                ToolCallDelta(index=i, id=call.id, name=call.name, arguments=call.arguments, signature=call.signature),
+            ),
+        )
+        for i, call in enumerate(message.tool_calls)
+    ]
+    for i, thought in reversed(list(enumerate(message.thoughts))):
+        block = ThoughtDelta(index=i, signature=thought.signature, redacted=thought.redacted, id=thought.id)
+        pieces.insert(thought.at, Delta(index=index, reasoning=thought.text, thought=block))
+    if message.reasoning and not message.thoughts:
+        pieces.insert(0, Delta(index=index, reasoning=message.reasoning))
+    if message.refusal or choice.logprobs or not pieces:
+        pieces.append(Delta(index=index, refusal=message.refusal, logprobs=choice.logprobs))
+    yield from pieces

@@ -9,11 +9,38 @@ from noria.core.struct import Noun
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
+CacheLife = Literal["5m", "1h"]
+"""How long a provider keeps what was marked for its prompt cache, in Anthropic's words."""
+
+
+class Citation(Noun):
+    """Where a piece of an answer is from, as the provider says."""
+
+    url: str = ""
+    """Address of the source, where it has one."""
+    title: str = ""
+    """Title of the source."""
+    cited: str = ""
+    """The source's own words."""
+    document: int | None = None
+    """Which document of the request, from 0."""
+    start: int | None = None
+    """Where in the answer's text the claim begins, characters from 0; None where the provider does not say."""
+    end: int | None = None
+    """Where it ends, exclusive."""
+    data: dict[str, Any] = {}
+    """The citation exactly as it came, for the wire that knows it."""
+
+
 class TextPart(Noun, tag="text", tag_field="type"):
     """A piece of text in a message of several parts."""
 
     text: str
     """The text itself."""
+    citations: tuple[Citation, ...] = ()
+    """What the text rests on, in a model's answer."""
+    cache: CacheLife | None = None
+    """The provider is asked to cache the prompt up to here."""
 
 
 class ImagePart(Noun, tag="image", tag_field="type"):
@@ -23,6 +50,32 @@ class ImagePart(Noun, tag="image", tag_field="type"):
     """An ``https:`` or ``data:`` URL."""
     detail: str | None = None
     """Resolution hint, as the OpenAI wire names it: ``low``, ``high`` or ``auto``."""
+    cache: CacheLife | None = None
+    """The provider is asked to cache the prompt up to here."""
+
+
+class FilePart(Noun, tag="file", tag_field="type"):
+    """A document in a message, mostly a PDF."""
+
+    url: str
+    """An ``https:`` or ``data:`` URL, which names the media type."""
+    name: str | None = None
+    """Name of the file, or title of the document."""
+    media_type: str | None = None
+    """Media type where an ``https:`` URL does not say it, such as ``application/pdf``."""
+    cite: bool = False
+    """The model is asked to cite it."""
+    cache: CacheLife | None = None
+    """The provider is asked to cache the prompt up to here."""
+
+
+class AudioPart(Noun, tag="audio", tag_field="type"):
+    """Recorded sound in a message."""
+
+    data: str
+    """The bytes in base64."""
+    format: str
+    """``wav``, ``mp3``, ``flac`` ...: the subtype of ``audio/``."""
 
 
 class OtherPart(Noun, tag="other", tag_field="type"):
@@ -45,7 +98,22 @@ class BlobPart(Noun, tag="blob", tag_field="type"):
     """How a text begins, so that a list of records stays readable."""
 
 
-Part = TextPart | ImagePart | OtherPart | BlobPart
+Part = TextPart | ImagePart | FilePart | AudioPart | OtherPart | BlobPart
+
+
+class Thought(Noun):
+    """A block of thinking that goes back to its provider as it came: changed or left out, its signature fails."""
+
+    text: str = ""
+    """The thinking, or its summary, where the provider shows it."""
+    signature: str = ""
+    """The provider's seal on it, or its encrypted form."""
+    redacted: bool = False
+    """The provider hides the text; ``signature`` is then all there is."""
+    id: str = ""
+    """The provider's id of the block."""
+    at: int = 0
+    """How many parts and tool calls of its message come before it."""
 
 
 class ToolCall(Noun):
@@ -57,6 +125,10 @@ class ToolCall(Noun):
     """The function's name."""
     arguments: str
     """JSON text as the model wrote it, which may not be valid JSON."""
+    signature: str = ""
+    """The provider's seal on the thinking behind the call, to be sent back with it."""
+    cache: CacheLife | None = None
+    """The provider is asked to cache the prompt up to here."""
 
 
 class Message(Noun):
@@ -72,8 +144,12 @@ class Message(Noun):
     """Calls that an assistant message asks for."""
     tool_call_id: str | None = None
     """For a ``tool`` message: the call it answers."""
+    tool_failed: bool = False
+    """For a ``tool`` message: the tool failed, and the content says how."""
     reasoning: str = ""
-    """Thinking text that a model shows apart from its answer."""
+    """Thinking text that a model shows apart from its answer; of all ``thoughts`` together where there are some."""
+    thoughts: tuple[Thought, ...] = ()
+    """The same thinking in its provider's blocks, where they are sealed."""
     refusal: str = ""
     """The model's own words of refusal, where the wire keeps them apart."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from noria.core.identity import content_id
-from noria.core.messages import Message
+from noria.core.messages import CacheLife, Message
 from noria.core.struct import Noun
 
 
@@ -22,6 +22,22 @@ class Tool(Noun):
     """JSON Schema of its arguments."""
     strict: bool | None = None
     """Ask the provider to hold the arguments to the schema."""
+    cache: CacheLife | None = None
+    """The provider is asked to cache the prompt up to here."""
+    hosted: dict[str, Any] = {}
+    """For a tool that the provider runs by itself (a web search, say): the tool as the wire spells it. Only a provider of
+    the wire that the request came by can be asked for it."""
+
+
+class Reasoning(Noun):
+    """How much to think before the answer. Providers know one of the two; a wire turns one into the other."""
+
+    effort: str | None = None
+    """``none``, ``minimal``, ``low``, ``medium``, ``high``, or the provider's own word."""
+    tokens: int | None = None
+    """Most tokens of thinking: 0 for none, -1 where the provider is to choose."""
+    shown: bool | None = None
+    """Whether the thinking, or a summary of it, is to come with the reply."""
 
 
 class Parameters(Noun, forbid_unknown_fields=True):
@@ -31,6 +47,8 @@ class Parameters(Noun, forbid_unknown_fields=True):
     """Softmax temperature, 0 for greedy decoding."""
     top_p: float | None = None
     """Nucleus sampling mass, 0 to 1."""
+    top_k: int | None = None
+    """Sample from so many of the likeliest tokens."""
     max_tokens: int | None = None
     """Most tokens to generate."""
     stop: tuple[str, ...] = ()
@@ -43,8 +61,38 @@ class Parameters(Noun, forbid_unknown_fields=True):
     """-2 to 2; positive values punish repetition."""
     response_schema: dict[str, Any] | None = None
     """JSON Schema that the reply must satisfy."""
+    response_json: bool = False
+    """The reply must be a JSON object, of any shape."""
+    logprobs: int | None = None
+    """Log-probabilities of the answer's tokens, each with so many alternatives: 0 for the token alone."""
+    parallel_tools: bool | None = None
+    """Whether one reply may call several tools."""
+    reasoning: Reasoning | None = None
+    """How much to think."""
     extra: dict[str, Any] = {}
-    """Provider-specific fields, passed on as they are."""
+    """Fields of the provider's own wire, sent as they are."""
+
+
+class ToEmbed(Noun):
+    """Texts to turn into vectors."""
+
+    inputs: tuple[str | tuple[int, ...], ...]
+    """Texts, or token ids of them where the caller has tokenised already."""
+    dimensions: int | None = None
+    """Length of the vectors, where the model can choose."""
+    use: str | None = None
+    """What the vectors are for, in Cohere's words: ``search_document``, ``search_query``, ``classification`` ..."""
+
+
+class ToRank(Noun):
+    """Documents to put in order of their relevance to a query."""
+
+    query: str
+    """What is looked for."""
+    documents: tuple[str, ...]
+    """Texts, in the caller's order."""
+    most: int | None = None
+    """How many of the best to return; None for all."""
 
 
 class Lineage(Noun):
@@ -98,6 +146,20 @@ class Request(Noun):
     """``auto``, ``none``, ``required``, or the wire's object naming one function."""
     n: int = 1
     """Choices to generate."""
+    embed: ToEmbed | None = None
+    """What to embed, where vectors are wanted and no conversation."""
+    rank: ToRank | None = None
+    """What to put in order, where a ranking is wanted."""
+    stream: bool | None = None
+    """Whether the caller reads the reply as it comes; None leaves it to whoever answers."""
+    wire: str = ""
+    """Name of the wire that the call came by; empty for a call of Noria's own."""
+    unread: dict[str, Any] = {}
+    """Fields of that wire without a noun. They go on to a provider of the same wire, and to no other."""
+    headers: dict[str, str] = {}
+    """Headers of that wire that go on to a provider of the same wire: versions and betas, never a key."""
+    may_drop: tuple[str, ...] = ()
+    """What may be left out where it can't be carried: names as in ``Carrying.cannot``; ``*`` for anything."""
     variables: dict[str, Any] = {}
     """Values for the app's prompt template; not part of any provider's wire."""
     lineage: Lineage = Lineage()
@@ -107,10 +169,27 @@ class Request(Noun):
     attributes: dict[str, Any] = {}
     """Anything else to keep on the span."""
 
+    @property
+    def operation(self) -> str:
+        """``gen_ai.operation.name``: ``chat``, ``embeddings`` or ``rerank``."""
+        return "embeddings" if self.embed is not None else "rerank" if self.rank is not None else "chat"
+
+    @property
+    def forced_tool(self) -> str | None:
+        """Name of the one tool that ``tool_choice`` asks for; None where it asks for none or any."""
+        match self.tool_choice:
+            case {"function": {"name": str(name)}} | {"name": str(name)}:
+                return name
+        return None
+
 
 def replace_lineage(request: Request, **changes: Any) -> Request:
     """``request`` with some lineage fields set."""
     return msgspec.structs.replace(request, lineage=msgspec.structs.replace(request.lineage, **changes))
+
+
+_RARE = ("embed", "rank", "unread", "headers")
+"""What decides the answer too, and is left out of the id where it is not there, so that older ids stay."""
 
 
 def request_id(request: Request, *, server: str = "") -> str:
@@ -132,4 +211,5 @@ def request_id(request: Request, *, server: str = "") -> str:
         "n": request.n,
         "repeat": request.lineage.repeat or 0,
     }
+    parts |= {name: value for name in _RARE if (value := getattr(request, name))}
     return content_id("request", parts)

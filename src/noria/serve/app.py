@@ -79,7 +79,7 @@ class Application:
         self.traffic = Traffic()
         """What is being answered now."""
         self.routes: Routes = {
-            "/v1/chat/completions": {"POST": gateway.chat_completions},
+            "/v1/chat/completions": {"POST": gateway.calls(openai_chat.ChatCompletions())},
             "/v1/models": _readable(gateway.list_models),
             "/v1/traces": {"POST": otlp.traces},
             "/v1/logs": {"POST": otlp.logs},

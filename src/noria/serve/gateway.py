@@ -1,8 +1,8 @@
-"""The gateway's hot path, in raw ASGI: OpenAI Chat Completions in, a target's events out.
+"""The gateway's hot path, in raw ASGI: a caller's wire in, a target's events out.
 
-Every call is recorded by the target it is handed. What stays here: the wire, the trace that a caller may continue
-(W3C Trace Context), and what a caller sees when something fails. Before the first piece of the reply a failure is an
-error response; after it the stream ends with an error chunk and without ``[DONE]``, never as if it were complete.
+Every call is recorded by the target it is handed. What stays here: the trace that a caller may continue (W3C Trace
+Context), Noria's own headers, and what a caller sees when something fails. Before the first piece of the reply a
+failure is an error response; after it the stream ends with the wire's error event, never as if it were complete.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 
 import msgspec
 import structlog
 
 from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError
-from noria.core.events import Event, collect
+from noria.core.events import Event, Fold, OnRecord, Raw, Sent
 from noria.core.protocols import Target
 from noria.core.requests import TraceContext
-from noria.serve.asgi import Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
+from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.failures import own_error
 from noria.wires import openai_chat
+from noria.wires.wire import Answer, WireIn
 
 MAX_BODY = 32 * 1024 * 1024
 """Largest request, bytes."""
@@ -36,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """Serves ``POST /v1/chat/completions`` and ``GET /v1/models``.
+    """Serves the wires that callers speak, and ``GET /v1/models``.
 
     Arguments:
         target: answers requests, and records them.
@@ -56,26 +57,32 @@ class Gateway:
         del scope, receive
         await respond(send, 200, openai_chat.encode_models(await self._models(), _now()), _JSON)
 
-    async def chat_completions(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``POST /v1/chat/completions``."""
-        trace = self._trace(headers_of(scope).get("traceparent", ""))
+    def calls(self, wire: WireIn) -> ASGIApp:
+        """The endpoint that takes a wire's calls."""
+
+        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._call(wire, scope, receive, send)
+
+        return endpoint
+
+    async def _call(self, wire: WireIn, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        trace = self._trace(headers.get("traceparent", ""))
         sent_headers = ((b"noria-trace-id", trace.trace_id.encode()),)
         try:
             body = await read_body(receive, MAX_BODY)
-            request, stream, include_usage = openai_chat.decode_request(body)
-            request = msgspec.structs.replace(request, trace=trace)
-            encoder = openai_chat.StreamEncoder(id=_reply_id(trace), created=_now(), include_usage=include_usage)
+            path: Mapping[str, str] = scope.get("path_params") or {}
+            request, answer = wire.decode(body, path=path, id=trace.trace_id, created=_now())
+            request = msgspec.structs.replace(request, trace=trace, may_drop=_names(headers.get("noria-may-drop", "")))
             async with _while_connected(receive), _closing(self._target.call(request)) as events:
-                if stream:
-                    await _stream(events, encoder, send, sent_headers)
+                if request.stream:
+                    await _stream(events, answer, send, sent_headers)
                 else:
-                    reply = await collect(events)
-                    body = openai_chat.encode_reply(reply, id=_reply_id(trace), created=_now())
-                    await respond(send, 200, body, _JSON, sent_headers)
+                    await _whole(events, wire, answer, send, sent_headers)
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
-            await _refuse(send, own_error(error, scope["path"]), sent_headers)
+            await _refuse(send, wire, own_error(error, scope["path"]), sent_headers)
 
     def _trace(self, traceparent: str) -> TraceContext:
         """The caller's trace, where it sends a valid one (W3C Trace Context, level 1), else a new one."""
@@ -122,42 +129,79 @@ async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[
             await aclose()
 
 
-async def _stream(
-    events: AsyncIterator[Event], encoder: openai_chat.StreamEncoder, send: Send, headers: Headers
+async def _whole(
+    events: AsyncIterator[Event], wire: WireIn, answer: Answer, send: Send, headers: tuple[tuple[bytes, bytes], ...]
 ) -> None:
-    """Send the reply as server-sent events. A failure before the first event is left to the caller."""
+    """Send the reply in one piece; as the provider wrote it, where its wire is the caller's."""
+    fold, body = Fold(), b""
+    facts: tuple[tuple[bytes, bytes], ...] = ()
+    async for event in events:
+        match event:
+            case Raw() if event.wire == wire.name:
+                body = event.data
+            case OnRecord():
+                headers = (*headers, *_cost(event))
+            case Sent():
+                facts = _facts(event)
+            case _:
+                fold.take(event)
+    await respond(send, 200, body or answer.whole(fold.reply()), _JSON, (*headers, *facts))
+
+
+async def _stream(
+    events: AsyncIterator[Event], answer: Answer, send: Send, headers: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    """Send the reply as it comes. A failure before its first piece is left to the caller."""
     event = await anext(events, None)
+    sent: Sent | None = None
+    while isinstance(event, Sent):
+        sent, event = event, await anext(events, None)
     fields = [
-        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"content-type", answer.content_type),
         (b"cache-control", b"no-cache"),
         (b"x-accel-buffering", b"no"),
         *headers,
+        *(_facts(sent) if sent else ()),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     try:
         while event is not None:
-            if chunk := encoder.encode(event):
+            if chunk := answer.encode(event):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             event = await anext(events, None)
     except Exception as error:  # noqa: BLE001  # the response has begun, so the failure must be told in it
-        failure = own_error(error, "/v1/chat/completions")
+        failure = own_error(error, "the gateway")
         _log.warning("gateway.stream_failed", code=failure.code)
-        await send({"type": "http.response.body", "body": encoder.error(failure)})
+        await send({"type": "http.response.body", "body": answer.error(failure)})
         return
-    await send({"type": "http.response.body", "body": encoder.finish()})
+    await send({"type": "http.response.body", "body": answer.finish()})
 
 
-async def _refuse(send: Send, error: NoriaError, headers: Headers) -> None:
+async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers) -> None:
     """Answer with an error. ``x-should-retry`` is read by OpenAI's clients, which else guess from the status."""
     if isinstance(error, CallRefused) and error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         # The provider refused Noria's key; to say 401 would tell the callers that theirs is wrong.
         error = CallFailed(error.message, retry_after_s=error.retry_after_s, hint=error.hint)
     headers = (*headers, (b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
-    await respond(send, error.status, openai_chat.encode_error(error), _JSON, headers)
+    await respond(send, error.status, wire.encode_error(error), _JSON, headers)
 
 
-def _reply_id(trace: TraceContext) -> str:
-    return f"chatcmpl-{trace.trace_id}"
+def _facts(sent: Sent) -> tuple[tuple[bytes, bytes], ...]:
+    """What the record knows about a call before its reply, as headers."""
+    said = {
+        b"noria-variant-id": sent.request.lineage.variant_id or "",
+        b"noria-dropped": ", ".join(sent.dropped),
+        b"noria-emulated": ", ".join(sent.emulated),
+    }
+    return tuple((name, value.encode()) for name, value in said.items() if value)
+
+
+def _cost(kept: OnRecord) -> tuple[tuple[bytes, bytes], ...]:
+    return () if kept.cost_usd is None else ((b"noria-cost-usd", f"{kept.cost_usd:.9f}".encode()),)
+
+
+def _names(header: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in header.split(",") if name.strip())
 
 
 def _now() -> int:

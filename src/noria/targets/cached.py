@@ -37,7 +37,8 @@ class Cached:
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Replay, or call on."""
         id = request_id(request, server=self._server)
-        span = None if request.params.extra.get("logprobs") else await self._lookup(id)
+        wants_logprobs = request.unread.get("logprobs") or request.params.extra.get("logprobs")
+        span = None if wants_logprobs or request.params.logprobs is not None else await self._lookup(id)
         if span is not None and (reply := reply_of(span)).complete:
             kept = {key: value for key, value in span.attributes.items() if key.startswith(ENGINE)}
             yield Sent(
@@ -50,8 +51,8 @@ class Cached:
                 tpot_s=span.tpot_s,
                 duration_s=span.duration_s,
             )
-            for event in events_of(reply):
-                yield event
+            for said in events_of(reply):
+                yield said
             return
         async with called(self._inner, request) as events:
             async for event in events:

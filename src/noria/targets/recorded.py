@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from noria.core.events import Event, Sent, Stopped, Used
+from noria.core.events import Event, OnRecord, Raw, ends_reply
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request
 from noria.core.spans import Span
@@ -14,11 +14,12 @@ from noria.targets.recording import NewIds, Price, Recording
 
 
 class Recorded:
-    """The outermost target. Its callers never see ``Sent``.
+    """The outermost target.
 
-    Content flows as it comes. The events that make a reply complete (``Stopped`` and ``Used``) are held back until
-    the span is durable: a caller that saw the end of a reply can find its record, also after a crash. When the record
-    can't be kept, the call fails with the store's error instead of ending well.
+    Content flows as it comes. The events that make a reply complete (see :func:`noria.core.events.ends_reply`), and all
+    bytes after the first of them, are held back until the span is durable: a caller that saw the end of a reply can find its
+    record, also after a crash. When the record can't be kept, the call fails with the store's error instead of ending
+    well. ``OnRecord`` comes last.
 
     Arguments:
         inner: what is called.
@@ -52,13 +53,10 @@ class Recorded:
             async with called(self._inner, recording.request) as events:
                 async for event in events:
                     recording.take(event)
-                    match event:
-                        case Sent():
-                            pass
-                        case Stopped() | Used():
-                            ending.append(event)
-                        case _:
-                            yield event
+                    if ends_reply(event) or (ending and isinstance(event, Raw)):
+                        ending.append(event)
+                    else:
+                        yield event
             span = recording.finished()
         except (GeneratorExit, asyncio.CancelledError):
             await self._write(recording.cancelled())
@@ -69,6 +67,7 @@ class Recorded:
         await self._write(span)
         for event in ending:
             yield event
+        yield OnRecord(trace_id=span.trace_id, span_id=span.span_id, cost_usd=span.cost_usd)
 
     async def drain(self) -> None:
         """Wait for the records that are still being written, at shutdown. Each one's failure went to its own call."""

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Delta, Event, Fold, Reply, Sent
+from noria.core.events import Delta, Event, Fold, Raw, Reply, Sent, Usage
+from noria.core.messages import Message
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request, TraceContext
 from noria.core.spans import Span, Status
@@ -57,7 +58,7 @@ class Recording:
         """Note one event, at the moment it comes."""
         if isinstance(event, Sent):
             self._sent, self._sent_ns = event, self._now()
-        elif isinstance(event, Delta) and _has_content(event):
+        elif _has_content(event):
             self._last_ns = self._now()
             self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
         self._fold.take(event)
@@ -88,13 +89,14 @@ class Recording:
         request = sent.request if sent else self.request
         provider = (sent.provider if sent else "") or None
         model = request.model.removeprefix(f"{provider}/")
-        usage = reply.usage
+        usage, operation = reply.usage, request.operation
         ttft_s, tpot_s = self._timings(reply)
         span = Span(
             trace_id=self._trace.trace_id,
             span_id=self._span_id,
             parent_id=self._trace.parent_id,
-            name=f"chat {provider}/{model}" if provider else f"chat {model}",
+            name=f"{operation} {provider}/{model}" if provider else f"{operation} {model}",
+            operation=operation,
             start_ns=self._start_ns,
             end_ns=self._now(),
             status=status,
@@ -104,7 +106,7 @@ class Recording:
             request_model=model,
             response_model=reply.model or None,
             params=_params(request),
-            input=request.messages,
+            input=_asked(request),
             output=tuple(choice.message for choice in reply.choices),
             finish_reasons=tuple(c.finish_reason for c in reply.choices if c.finish_reason is not None),
             variables=request.variables,
@@ -117,7 +119,7 @@ class Recording:
             request_id=sent.request_id if sent else None,
             cached=bool(sent and sent.replays),
             lineage=request.lineage,
-            attributes=request.attributes | _replayed(sent),
+            attributes=request.attributes | _replayed(sent) | _carried(sent) | _written(usage),
         )
         return msgspec.structs.replace(span, cost_usd=self._price(span))
 
@@ -164,8 +166,12 @@ async def recorded_call(
     return span, recording.reply()
 
 
-def _has_content(delta: Delta) -> bool:
-    return bool(delta.text or delta.reasoning or delta.tool_calls or delta.refusal)
+def _has_content(event: Event) -> bool:
+    if isinstance(event, Raw):
+        return any(map(_has_content, event.events))
+    if not isinstance(event, Delta):
+        return False
+    return bool(event.text or event.reasoning or event.tool_calls or event.refusal or event.parts)
 
 
 def _params(request: Request) -> dict[str, Any]:
@@ -174,7 +180,7 @@ def _params(request: Request) -> dict[str, Any]:
     Through JSON, so that a span is the same before and after it was stored.
     """
     params: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request.params))
-    params = params.pop("extra", {}) | params
+    params = request.unread | params.pop("extra", {}) | params
     if request.tools:
         params["tools"] = msgspec.json.decode(msgspec.json.encode(request.tools))
     if request.tool_choice is not None:
@@ -182,6 +188,31 @@ def _params(request: Request) -> dict[str, Any]:
     if request.n != 1:
         params["n"] = request.n
     return params
+
+
+def _asked(request: Request) -> tuple[Message, ...]:
+    """The conversation; texts to embed, or a query and its documents, as what a user says."""
+    if request.embed is not None:
+        return tuple(
+            Message(role="user", content=text if isinstance(text, str) else "") for text in request.embed.inputs
+        )
+    if request.rank is not None:
+        return tuple(Message(role="user", content=text) for text in (request.rank.query, *request.rank.documents))
+    return request.messages
+
+
+def _carried(sent: Sent | None) -> dict[str, Any]:
+    """What became of that which the provider's wire can't carry."""
+    if sent is None:
+        return {}
+    said = {"noria.dropped": list(sent.dropped), "noria.emulated": list(sent.emulated)}
+    return {name: names for name, names in said.items() if names}
+
+
+def _written(usage: Usage | None) -> dict[str, Any]:
+    if usage is None or usage.cache_write_tokens is None:
+        return {}
+    return {"gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens}
 
 
 def _replayed(sent: Sent | None) -> dict[str, Any]:

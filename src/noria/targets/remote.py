@@ -9,13 +9,15 @@ from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+import msgspec
 
 from noria.core.errors import CallFailed, CallTimeout, InvalidInput
-from noria.core.events import Event, Sent, events_of
+from noria.core.events import Content, Event, Raw, Sent, events_of
 from noria.core.requests import Request, request_id
 from noria.core.struct import Noun
 from noria.targets.foreign import broken, unanswered
-from noria.wires.wire import Wire
+from noria.wires.sse import Whole
+from noria.wires.wire import Encoded, WireOut
 
 _LARGEST_ERROR_BODY = 64 * 1024
 _LAST_BYTES_S = 0.1
@@ -57,7 +59,7 @@ class Remote:
         api_key: sent with every call and shown in no error; empty for none.
         provider: the name that records and ``provider/model`` carry.
         model: name sent as the model; by default the request's, without ``provider/``.
-        stream: ask for a stream, which is how time to first token can be seen.
+        stream: ask for a stream where the request leaves it open, which is how time to first token can be seen.
         timeouts: how long to wait.
         most_bytes: of one reply's body, after decompression; a longer one fails the call.
 
@@ -67,7 +69,7 @@ class Remote:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        wire: Wire,
+        wire: WireOut,
         *,
         base_url: str,
         api_key: str = "",
@@ -77,7 +79,7 @@ class Remote:
         timeouts: Timeouts = Timeouts(),  # noqa: B008  # immutable
         most_bytes: int = 64 * 1024 * 1024,
     ) -> None:
-        self._url, self._shown = _urls(base_url, wire.path, provider)
+        self._root, self._query, self._shown = _urls(base_url, provider)
         if not (api_key.isascii() and api_key.isprintable()):
             raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
         if api_key and "@" in urlsplit(base_url).netloc:
@@ -99,36 +101,48 @@ class Remote:
             CallFailed: and its kinds, from the iterator. All are retryable that may pass by themselves.
         """
         id = request_id(request, server=self._shown)
-        sent = Sent(request=request, provider=self._provider, request_id=id, streamed=self._stream)
+        stream = self._stream if request.stream is None else request.stream
+        sent = Sent(request=request, provider=self._provider, request_id=id, streamed=stream)
+        encoded = self._encoded(request, stream)
+        if encoded.dropped or encoded.emulated:
+            sent = msgspec.structs.replace(sent, dropped=encoded.dropped, emulated=encoded.emulated)
         yield sent
+        same_wire = request.wire == self._wire.name
         try:
-            async with self._answered(request) as (response, deadline):
-                if self._stream and response.content_type != "application/json":
-                    async for event in self._streamed(response, deadline):
+            async with self._answered(encoded) as (response, deadline):
+                if stream and response.content_type != "application/json":
+                    async for event in self._streamed(request, response, deadline, raw=same_wire):
                         yield event
                     return
-                if self._stream:  # the provider does not stream, so there is no time to first token
-                    yield Sent(request=request, provider=sent.provider, request_id=sent.request_id, streamed=False)
-                for event in events_of(self._wire.decode_reply(await self._whole(response, deadline))):
+                if stream:  # the provider does not stream, so there is no time to first token
+                    yield msgspec.structs.replace(sent, streamed=False)
+                body = await self._whole(response, deadline)
+                events = tuple(events_of(self._wire.decode_reply(body, request)))
+                if same_wire and not stream:
+                    yield Raw(wire=request.wire, data=body, events=events)
+                    return
+                for event in events:
                     yield event
         except CallFailed as error:
             self._redact(error)
             raise
 
-    @asynccontextmanager
-    async def _answered(self, request: Request) -> AsyncIterator[tuple[aiohttp.ClientResponse, float]]:
-        """The response, once its status is known to be good, and the loop's time by which the call must end."""
+    def _encoded(self, request: Request, stream: bool) -> Encoded:
         model = self._model or request.model.removeprefix(f"{self._provider}/")
-        body = self._wire.encode_request(request, stream=self._stream, model=model)
+        return self._wire.encode(request, stream=stream, model=model)
+
+    @asynccontextmanager
+    async def _answered(self, encoded: Encoded) -> AsyncIterator[tuple[aiohttp.ClientResponse, float]]:
+        """The response, once its status is known to be good, and the loop's time by which the call must end."""
         waits = self._timeouts
         loop = asyncio.get_running_loop()
         end = loop.time() + waits.total_s
         try:
             async with asyncio.timeout(min(waits.connect_s + waits.first_byte_s, waits.total_s)):
                 response = await self._session.post(
-                    self._url,
-                    data=body,
-                    headers=self._headers,
+                    _joined(self._root, encoded.path, self._query),
+                    data=encoded.body,
+                    headers=self._headers | encoded.headers,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=waits.connect_s),
                     allow_redirects=False,
                 )
@@ -146,11 +160,25 @@ class Remote:
         finally:
             response.close()  # keeps the connection when the body was read to its end, and ends the call when it was not
 
-    async def _streamed(self, response: aiohttp.ClientResponse, end: float) -> AsyncIterator[Event]:
-        decoder = self._wire.decoder()
+    async def _streamed(
+        self, request: Request, response: aiohttp.ClientResponse, end: float, *, raw: bool
+    ) -> AsyncIterator[Event]:
+        decoder, whole = self._wire.decoder(request), Whole()
         async for chunk in self._pieces(response, end):
-            for event in decoder.feed(chunk):
-                yield event
+            if raw:
+                data = whole.feed(chunk)
+                events: list[Content] = []
+                try:
+                    events.extend(decoder.feed(data))
+                except CallFailed:
+                    for event in events:  # what the stream said before it said that it failed
+                        yield event
+                    raise
+                if data:
+                    yield Raw(wire=request.wire, data=data, events=tuple(events))
+            else:
+                for event in decoder.feed(chunk):
+                    yield event
             if decoder.done:
                 await self._last_bytes(response)
                 return
@@ -205,11 +233,11 @@ def shown_url(base_url: str, provider: str) -> str:
     Raises:
         InvalidInput: it is no http or https URL.
     """
-    return _urls(base_url, "", provider)[1]
+    return _urls(base_url, provider)[2]
 
 
-def _urls(base_url: str, path: str, provider: str) -> tuple[str, str]:
-    """The URL to call, with the base URL's query kept; and the base URL to show, without user, password and query."""
+def _urls(base_url: str, provider: str) -> tuple[str, str, str]:
+    """The base URL, its query, and the base URL to show, without user, password and query."""
     try:
         parts = urlsplit(base_url)
         valid = bool(parts.hostname) and parts.port != 0
@@ -223,6 +251,14 @@ def _urls(base_url: str, path: str, provider: str) -> tuple[str, str]:
     root = parts.path.rstrip("/")
     shown = parts.netloc.rpartition("@")[2]
     return (
-        urlunsplit((parts.scheme, parts.netloc, root + path, parts.query, "")),
+        urlunsplit((parts.scheme, parts.netloc, root, "", "")),
+        parts.query,
         urlunsplit((parts.scheme, shown, root, "", "")),
     )
+
+
+def _joined(root: str, path: str, query: str) -> str:
+    """Where a call goes: the wire's path below the root, with both queries."""
+    if not query:
+        return root + path
+    return f"{root}{path}{'&' if '?' in path else '?'}{query}"

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import msgspec
 
 from noria.core.errors import CallFailed, NoriaError, Unavailable
-from noria.core.events import Event, Sent, Started
+from noria.core.events import Event, Sent, Started, plain
 from noria.core.protocols import Target
 from noria.core.requests import Request
 from noria.targets.closing import called
@@ -62,7 +62,7 @@ class Retrying:
                             case Sent():
                                 yield _numbered(event, attempt)
                                 continue
-                            case Started() if not speaking:
+                            case _ if not speaking and _only_began(event):
                                 started.append(event)  # an attempt that only began is no part of the reply
                                 continue
                         speaking = True
@@ -86,6 +86,10 @@ class Retrying:
             return None
         jittered = self._random() * min(self._longest_wait_s, self._first_wait_s * 2.0 ** (attempt - 1))
         return max(jittered, asked or 0.0)
+
+
+def _only_began(event: Event) -> bool:
+    return all(isinstance(inner, Started) for inner in plain(event))
 
 
 def _numbered(sent: Sent, attempt: int) -> Sent:

@@ -28,8 +28,12 @@ class AsVariant:
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Set model and parameters, then call on. What the caller asked for in vain is listed in the attributes."""
         params, ignored = merged(self._variant.params, request.params)
+        unread, lost = _remaining(request.unread, self._variant.params)
+        ignored = sorted({*ignored, *lost})
         attributes = request.attributes | ({IGNORED: ignored} if ignored else {})
-        request = msgspec.structs.replace(request, model=self._variant.model, params=params, attributes=attributes)
+        request = msgspec.structs.replace(
+            request, model=self._variant.model, params=params, unread=unread, attributes=attributes
+        )
         request = replace_lineage(request, variant_id=self._variant_id, model_id=self._variant.model_id)
         async with called(self._inner, request) as events:
             async for event in events:
@@ -50,3 +54,13 @@ def merged(ours: Parameters, theirs: Parameters) -> tuple[Parameters, list[str]]
         ignored.add("response_format")
     ignored |= {name for name in ours.extra.keys() & wanted.keys() if ours.extra[name] != wanted[name]}
     return msgspec.structs.replace(theirs, **fixed, extra=wanted | ours.extra), sorted(ignored)
+
+
+def _remaining(unread: dict[str, Any], ours: Parameters) -> tuple[dict[str, Any], list[str]]:
+    """The caller's fields without a noun that are not overruled, and the names of those that are.
+
+    A schema of ours overrules their ``response_format`` too.
+    """
+    overruled = ours.extra.keys() | ({"response_format"} if ours.response_schema is not None else set())
+    lost = [name for name, value in unread.items() if name in overruled and ours.extra.get(name) != value]
+    return {name: value for name, value in unread.items() if name not in overruled}, lost

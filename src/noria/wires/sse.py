@@ -74,3 +74,20 @@ class EventParser:
 def encode_event(data: bytes) -> bytes:
     """One event with one line of data, which holds no line end (JSON as msgspec writes it never does)."""
     return b"data: " + data + b"\n\n"
+
+
+class Whole:
+    """Cuts a stream of bytes where events end, so that nobody is ever sent half of one."""
+
+    def __init__(self) -> None:
+        self._partial = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """All whole events that have come and were not returned yet; empty while the first is still under way."""
+        data = self._partial + chunk if self._partial else chunk
+        end = 0
+        for mark in (b"\n\n", b"\r\n\r\n", b"\r\r"):
+            if (found := data.rfind(mark)) >= 0:
+                end = max(end, found + len(mark))
+        self._partial = data[end:]
+        return data[:end]

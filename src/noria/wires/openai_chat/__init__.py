@@ -9,17 +9,21 @@ DeepSeek, OpenRouter, Mistral) add to it.
     errors.py     {"error": ...} object           <->  NoriaError
     shapes.py     the fields both directions know
     client.py     the wire as a client's targets see it
+    server.py     the wire as the gateway sees it
 """
 
 from noria.wires.openai_chat.client import OpenAIChat
 from noria.wires.openai_chat.errors import decode_error, encode_error
 from noria.wires.openai_chat.replies import decode_reply, encode_models, encode_reply
-from noria.wires.openai_chat.requests import Incoming, decode_request, encode_request
+from noria.wires.openai_chat.requests import NAME, Read, decode_request, encode_request
+from noria.wires.openai_chat.server import ChatCompletions
 from noria.wires.openai_chat.stream import StreamDecoder, StreamEncoder
 
 __all__ = [
-    "Incoming",
+    "NAME",
+    "ChatCompletions",
     "OpenAIChat",
+    "Read",
     "StreamDecoder",
     "StreamEncoder",
     "decode_error",

@@ -1,4 +1,4 @@
-"""The wire as targets see it: :class:`noria.wires.wire.Wire` for OpenAI-compatible providers."""
+"""The wire as targets see it: :class:`noria.wires.wire.WireOut` for OpenAI-compatible providers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from noria.core.requests import Request
 from noria.core.struct import Noun
 from noria.wires.openai_chat.errors import decode_error
 from noria.wires.openai_chat.replies import decode_reply
-from noria.wires.openai_chat.requests import encode_request
+from noria.wires.openai_chat.requests import NAME, encode_request
 from noria.wires.openai_chat.stream import StreamDecoder
+from noria.wires.wire import Encoded
 
 
 class OpenAIChat(Noun):
@@ -23,25 +24,27 @@ class OpenAIChat(Noun):
     ``max_completion_tokens``; most compatible servers know only ``max_tokens``."""
 
     @property
-    def path(self) -> str:
-        """Path below the base URL."""
-        return "/chat/completions"
+    def name(self) -> str:
+        """The dialect."""
+        return NAME
 
     def headers(self, api_key: str) -> dict[str, str]:
         """Headers of a request."""
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
         return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
 
-    def encode_request(self, request: Request, *, stream: bool, model: str | None = None) -> bytes:
-        """The request's body."""
+    def encode(self, request: Request, *, stream: bool, model: str) -> Encoded:
+        """The request as it is sent."""
         return encode_request(request, stream=stream, model=model, limit_field=self.limit_field)
 
-    def decoder(self) -> StreamDecoder:
+    def decoder(self, request: Request) -> StreamDecoder:
         """A decoder for one streamed reply."""
+        del request
         return StreamDecoder()
 
-    def decode_reply(self, body: bytes) -> Reply:
+    def decode_reply(self, body: bytes, request: Request) -> Reply:
         """A reply that came in one piece."""
+        del request
         return decode_reply(body)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:

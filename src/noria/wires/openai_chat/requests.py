@@ -1,6 +1,6 @@
 """Requests on the wire: the body of ``POST /chat/completions``.
 
-Nothing that a caller sends is lost in silence: top-level fields without a noun stay in ``Parameters.extra`` and are
+Nothing that a caller sends is lost in silence: top-level fields without a noun stay in ``Request.unread`` and are
 sent on; content parts without a noun stay whole in ``OtherPart``; what can't be carried is refused by name.
 """
 
@@ -12,10 +12,24 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from noria.core.errors import InvalidInput
-from noria.core.messages import BlobPart, ImagePart, Message, OtherPart, Part, TextPart, ToolCall
+from noria.core.messages import (
+    AudioPart,
+    BlobPart,
+    FilePart,
+    ImagePart,
+    Message,
+    OtherPart,
+    Part,
+    TextPart,
+    ToolCall,
+)
 from noria.core.requests import Lineage, Parameters, Request, Tool
+from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.shapes import MessageShape, RequestShape, ToolCallShape
+from noria.wires.wire import Encoded
 
+NAME = "openai_chat"
+"""The dialect's name."""
 _KNOWN = frozenset(RequestShape.__struct_fields__)
 _CARRIED_ALIKE = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 """Parameters with one name and one meaning on the wire and in :class:`Parameters`."""
@@ -24,21 +38,20 @@ _DEEPEST = 100
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 
 
-class Incoming(NamedTuple):
+class Read(NamedTuple):
     """A request as it came to a server, with how its caller wants the reply."""
 
     request: Request
-    stream: bool
     include_usage: bool
 
 
-def decode_request(body: bytes) -> Incoming:
+def decode_request(body: bytes) -> Read:
     """Read a request's body.
 
     ``variables`` is Noria's own field: values for an app's prompt template. ``user`` becomes the lineage's user id and
     ``metadata.session_id`` its session id; ``metadata`` is kept whole in ``attributes["metadata"]``.
     ``max_completion_tokens`` and ``max_tokens`` are one parameter. A ``response_format`` that holds the reply strictly
-    to a JSON schema becomes ``response_schema``; any other stays in ``extra``.
+    to a JSON schema becomes ``response_schema``; any other stays in ``unread``.
 
     Raises:
         InvalidInput: names the field, such as ``messages[2].role``, and says what is wrong with it.
@@ -55,13 +68,13 @@ def decode_request(body: bytes) -> Incoming:
         shape = msgspec.convert(fields, RequestShape)
     except msgspec.ValidationError as error:
         raise InvalidInput(_located(str(error))) from error
-    extra = {name: value for name, value in fields.items() if name not in _KNOWN}
+    unread = {name: value for name, value in fields.items() if name not in _KNOWN}
     metadata = shape.metadata or {}
     session = metadata.get("session_id")
     request = Request(
         model=shape.model,
         messages=tuple(_message(message, f"messages[{i}]") for i, message in enumerate(shape.messages)),
-        params=_params(shape, extra),
+        params=_params(shape, unread),
         tools=tuple(
             Tool(
                 name=tool.function.name,
@@ -73,12 +86,15 @@ def decode_request(body: bytes) -> Incoming:
         ),
         tool_choice=shape.tool_choice,
         n=shape.n or 1,
+        stream=bool(shape.stream),
+        wire=NAME,
+        unread=unread,
         variables=shape.variables or {},
         lineage=Lineage(user_id=shape.user, session_id=session if isinstance(session, str) else None),
         attributes={"metadata": metadata} if metadata else {},
     )
     usage = bool(shape.stream_options and shape.stream_options.include_usage)
-    return Incoming(request, stream=bool(shape.stream), include_usage=usage)
+    return Read(request, include_usage=usage)
 
 
 def encode_request(
@@ -87,14 +103,17 @@ def encode_request(
     stream: bool,
     model: str | None = None,
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
-) -> bytes:
-    """Write a request's body. A streamed reply is asked for with its token count.
+) -> Encoded:
+    """Write a request. A streamed reply is asked for with its token count.
 
     ``metadata`` goes along only where the caller asked the provider to ``store`` the call: without it OpenAI refuses
-    the field. Fields in ``extra`` never replace those that Noria sets itself.
+    the field. Fields in ``extra`` and ``unread`` never replace those that Noria sets itself.
+
+    Raises:
+        InvalidInput: it asks for what the wire can't carry.
     """
-    params = request.params
-    body: dict[str, Any] = dict(params.extra)
+    params, carrying = request.params, Carrying(request, "a Chat Completions server")
+    body: dict[str, Any] = carrying.foreign(NAME, request) | params.extra
     body["model"] = model or request.model
     body["messages"] = [_message_out(message) for message in request.messages]
     body.update((name, value) for name in _CARRIED_ALIKE if (value := getattr(params, name)) is not None)
@@ -113,12 +132,18 @@ def encode_request(
         body["n"] = request.n
     if request.lineage.user_id is not None:
         body["user"] = request.lineage.user_id
-    if params.extra.get("store") and "metadata" in request.attributes:
+    if body.get("store") and "metadata" in request.attributes:
         body["metadata"] = request.attributes["metadata"]
     body["stream"] = stream
     if stream:
         body["stream_options"] = {"include_usage": True}
-    return msgspec.json.encode(body)
+    return Encoded(
+        path="/chat/completions",
+        body=msgspec.json.encode(body),
+        headers=dict(request.headers) if request.wire == NAME else {},
+        dropped=carrying.dropped,
+        emulated=carrying.emulated,
+    )
 
 
 def _is_deep(value: Any) -> bool:
@@ -138,14 +163,14 @@ def _located(message: str) -> str:
     return f"`{field}` is wrong: {reason}."
 
 
-def _params(shape: RequestShape, extra: dict[str, Any]) -> Parameters:
-    """Decoding parameters; takes what it understands out of ``extra``."""
+def _params(shape: RequestShape, unread: dict[str, Any]) -> Parameters:
+    """Decoding parameters; takes what it understands out of ``unread``."""
     limit, newer = shape.max_tokens, shape.max_completion_tokens
     if limit is not None and newer is not None and limit != newer:
         raise InvalidInput(f"`max_tokens` ({limit}) and `max_completion_tokens` ({newer}) differ; send one of them.")
-    schema = _strict_schema(extra.get("response_format"))
+    schema = _strict_schema(unread.get("response_format"))
     if schema is not None:
-        del extra["response_format"]
+        del unread["response_format"]
     return Parameters(
         temperature=shape.temperature,
         top_p=shape.top_p,
@@ -155,7 +180,6 @@ def _params(shape: RequestShape, extra: dict[str, Any]) -> Parameters:
         presence_penalty=shape.presence_penalty,
         frequency_penalty=shape.frequency_penalty,
         response_schema=schema,
-        extra=extra,
     )
 
 
@@ -245,6 +269,10 @@ def _part_out(part: Part) -> dict[str, Any]:
             return {"type": "image_url", "image_url": {"url": part.url, **detail}}
         case OtherPart():
             return part.data
+        case FilePart():
+            return {"type": "file", "file": {"file_data": part.url, **({"filename": part.name} if part.name else {})}}
+        case AudioPart():
+            return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
         case BlobPart():
             raise InvalidInput(
                 f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",

@@ -8,7 +8,21 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.core.events import (
+    Content,
+    Delta,
+    Embedded,
+    Event,
+    OnRecord,
+    Ranked,
+    Raw,
+    Sent,
+    Started,
+    Stopped,
+    ToolCallDelta,
+    Usage,
+    Used,
+)
 from noria.wires.openai_chat.errors import encode_error
 from noria.wires.openai_chat.replies import (
     decode_shape,
@@ -19,6 +33,7 @@ from noria.wires.openai_chat.replies import (
     usage_of,
     usage_out,
 )
+from noria.wires.openai_chat.requests import NAME
 from noria.wires.openai_chat.shapes import ChoiceShape, ReplyShape, ToolCallShape
 from noria.wires.sse import EventParser, encode_event
 
@@ -43,7 +58,7 @@ class StreamDecoder:
         """True once ``[DONE]`` was read."""
         return self._done
 
-    def feed(self, chunk: bytes) -> Iterator[Event]:
+    def feed(self, chunk: bytes) -> Iterator[Content]:
         """Take more bytes; yield the events that they complete.
 
         Raises:
@@ -67,7 +82,7 @@ class StreamDecoder:
         if not all(self._finished.values()):
             raise CallCut("The provider's stream ended before the reply was complete.")
 
-    def _chunk(self, chunk: ReplyShape) -> Iterator[Event]:
+    def _chunk(self, chunk: ReplyShape) -> Iterator[Content]:
         if not self._started and (chunk.id or chunk.model or chunk.choices):
             self._started = True
             yield Started(id=chunk.id or "", model=chunk.model or "")
@@ -121,6 +136,7 @@ class StreamEncoder:
         self._model = ""
         self._usage: Usage | None = None
         self._opened: set[int] = set()
+        self._done = False
 
     def encode(self, event: Event) -> bytes:
         """The bytes of one event; empty where the wire has nothing to say yet."""
@@ -133,12 +149,16 @@ class StreamEncoder:
                 self._model = event.model
             case Used():
                 self._usage = event.usage
-            case Sent():
+            case Raw():
+                return self._raw(event)
+            case Sent() | OnRecord() | Embedded() | Ranked():
                 pass
         return b""
 
     def finish(self) -> bytes:
         """The end of a complete reply: the token count, where asked for and known, and ``[DONE]``."""
+        if self._done:
+            return b""
         counted = self._include_usage and self._usage is not None
         last = self._chunk([], usage=usage_out(self._usage)) if counted and self._usage else b""
         return last + encode_event(_DONE)
@@ -146,6 +166,18 @@ class StreamEncoder:
     def error(self, error: NoriaError) -> bytes:
         """The end of a reply that failed: an error object, and no ``[DONE]``, so that no client takes it for whole."""
         return encode_event(encode_error(error))
+
+    def _raw(self, event: Raw) -> bytes:
+        """The provider's own chunks, save a token count that nobody asked for: clients read the first choice of each."""
+        for inner in event.events:
+            if isinstance(inner, Started):
+                self._id, self._model = inner.id or self._id, inner.model or self._model
+        counted = any(isinstance(inner, Used) for inner in event.events)
+        if event.wire != NAME or (counted and not self._include_usage):
+            return b"".join(self.encode(inner) for inner in event.events)
+        self._done = event.data.rstrip().endswith(_DONE)
+        self._opened.update(inner.index for inner in event.events if isinstance(inner, Delta))
+        return event.data
 
     def _choice(
         self,

@@ -1,0 +1,63 @@
+"""What a dialect can't carry: refused with a sentence, or left out where the caller allows it, and then reported."""
+
+from __future__ import annotations
+
+from noria.core.errors import InvalidInput
+from noria.core.requests import Request
+
+
+class Carrying:
+    """Notes, while one request is written, what becomes of each thing it asks for.
+
+    Arguments:
+        request: whose ``may_drop`` decides.
+        to: the dialect's name, for people: ``Anthropic``.
+    """
+
+    def __init__(self, request: Request, to: str) -> None:
+        self._may_drop = request.may_drop
+        self._to = to
+        self._dropped: list[str] = []
+        self._emulated: list[str] = []
+
+    def cannot(self, name: str, why: str = "") -> None:
+        """Something can't be carried: return where it may be left out, else raise.
+
+        Arguments:
+            name: what, as the nouns name it: ``seed``, ``logprobs``, ``n``, ``audio``, ``image``, ``file``, ``tools``.
+            why: a clause for people, such as ``Anthropic has no seed``.
+
+        Raises:
+            InvalidInput: 400, with the name and what to do.
+        """
+        if "*" not in self._may_drop and name not in self._may_drop:
+            raise InvalidInput(
+                f"`{name}` can't be carried to {self._to}{': ' + why if why else ''}.",
+                kept="Nothing was sent.",
+                hint=f"Leave it out, call another model, or allow it to be left out: noria-may-drop: {name}.",
+            )
+        if name not in self._dropped:
+            self._dropped.append(name)
+
+    def foreign(self, wire: str, request: Request) -> dict[str, object]:
+        """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another."""
+        if request.wire == wire or not request.wire:
+            return dict(request.unread)
+        for name in request.unread:
+            self.cannot(name)
+        return {}
+
+    def emulates(self, name: str) -> None:
+        """Something that the dialect lacks is done in another way."""
+        if name not in self._emulated:
+            self._emulated.append(name)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What was left out."""
+        return tuple(self._dropped)
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        """What is done in another way."""
+        return tuple(self._emulated)

@@ -1,0 +1,66 @@
+"""The wire as the gateway sees it: :class:`noria.wires.wire.WireIn` for ``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from noria.core.errors import NoriaError
+from noria.core.events import Event, Reply
+from noria.core.struct import Noun
+from noria.wires.openai_chat.errors import encode_error
+from noria.wires.openai_chat.replies import encode_reply
+from noria.wires.openai_chat.requests import NAME, decode_request
+from noria.wires.openai_chat.stream import StreamEncoder
+from noria.wires.wire import Incoming
+
+
+class ChatCompletions(Noun):
+    """The Chat Completions dialect of a caller."""
+
+    @property
+    def name(self) -> str:
+        """The dialect."""
+        return NAME
+
+    def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
+        """Read a call."""
+        del path
+        request, include_usage = decode_request(body)
+        return Incoming(request, ChatAnswer(f"chatcmpl-{id}", created, include_usage=include_usage))
+
+    def encode_error(self, error: NoriaError) -> bytes:
+        """The body of an error response."""
+        return encode_error(error)
+
+
+class ChatAnswer:
+    """Writes the reply to one call.
+
+    Arguments:
+        id: id of the reply.
+        created: seconds since 1970 UTC.
+        include_usage: the caller of a stream asked for the token count.
+    """
+
+    content_type = b"text/event-stream; charset=utf-8"
+
+    def __init__(self, id: str, created: int, *, include_usage: bool) -> None:
+        self._id = id
+        self._created = created
+        self._stream = StreamEncoder(id=id, created=created, include_usage=include_usage)
+
+    def whole(self, reply: Reply) -> bytes:
+        """A ``chat.completion`` object."""
+        return encode_reply(reply, id=self._id, created=self._created)
+
+    def encode(self, event: Event) -> bytes:
+        """A ``chat.completion.chunk``, or nothing."""
+        return self._stream.encode(event)
+
+    def finish(self) -> bytes:
+        """The token count, where it was asked for, and ``[DONE]``."""
+        return self._stream.finish()
+
+    def error(self, error: NoriaError) -> bytes:
+        """An error object, and no ``[DONE]``."""
+        return self._stream.error(error)
