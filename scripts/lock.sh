@@ -10,8 +10,10 @@ lock() {
 }
 lock base --group build pyproject.toml
 lock demo --group build --extra demo pyproject.toml
-lock dev --group build --extra demo --extra postgres --extra clickhouse --extra s3 --extra grpc --group dev pyproject.toml
+lock dev --group build --extra demo --extra postgres --extra clickhouse --extra s3 --extra grpc \
+    --extra bedrock --extra secrets --group dev pyproject.toml
 lock instruments --group instruments
+lock proxies --group proxies
 if grep -nE '://' requirements/*.txt; then
     echo "A lock names an address; that must not be committed." >&2
     exit 1

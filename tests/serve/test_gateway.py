@@ -61,7 +61,7 @@ async def test_a_whole_reply(server: Noria, client: openai.AsyncOpenAI) -> None:
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (7, 2)
     span = await only_span(server)
     assert span["trace_id"] == raw.headers["noria-trace-id"]
-    assert reply.id.endswith(span["trace_id"])
+    assert reply.id == "reply-1"  # the provider's own bytes
     assert span["output"][0]["content"] == "Hello"
     assert (span["provider"], span["request_model"]) == ("up", "m")
     assert server.upstream.headers[0]["Authorization"] == "Bearer sk-upstream"
@@ -317,12 +317,14 @@ async def test_a_reply_that_cannot_be_recorded_does_not_end_well(
         raise StorageFull("The disk is full.")
 
     monkeypatch.setattr(server.workspace._store, "append", full)
-    if stream:
-        chunks: list[Any] = []
-        assert "The disk is full" in (await broken_off(client, chunks)).message
-        assert {chunk.choices[0].finish_reason for chunk in chunks} == {None}
-    else:
-        error = await failure(client)
+    try:
+        if stream:
+            chunks: list[Any] = []
+            assert "The disk is full" in (await broken_off(client, chunks)).message
+            assert {chunk.choices[0].finish_reason for chunk in chunks} == {None}
+        else:
+            raise await failure(client)
+    except openai.InternalServerError as error:  # nothing had been sent: where it all comes at once, all of it waits
         assert error.status_code == 503
         assert error.response.headers["retry-after"] == "1"
 
