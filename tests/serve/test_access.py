@@ -132,7 +132,14 @@ async def test_the_key_opens_routes(noria: Noria) -> None:
     for authorization in (f"Bearer {KEY}", f"bearer  {KEY} "):
         assert (await ask(noria, "GET", "/api/server", {"authorization": authorization})).status_code == 200
     assert (await ask(noria, "GET", "/api/server", {"x-api-key": KEY})).status_code == 200
-    for wrong in ({"x-api-key": KEY + "x"}, {"x-api-key": KEY, "authorization": "Bearer x"}, {"x-api-key": ""}):
+    assert (await ask(noria, "GET", "/api/server", {"x-goog-api-key": KEY})).status_code == 200
+    assert (await ask(noria, "GET", f"/api/server?key={KEY}", {})).status_code == 401
+    for wrong in (
+        {"x-goog-api-key": KEY + "x"},
+        {"x-api-key": KEY + "x"},
+        {"x-api-key": KEY, "authorization": "Bearer x"},
+        {"x-api-key": ""},
+    ):
         assert (await ask(noria, "GET", "/api/server", wrong)).status_code == 401
 
 

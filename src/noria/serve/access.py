@@ -5,8 +5,9 @@ Three checks, in this order, on every request:
 1. ``Host`` must be a name of this server, and ``Origin``, when there is one, this very server: a page of another origin
    (loopback is no boundary) and a rebound DNS name are refused before anything else is looked at.
 2. The route's rule: ``public`` or ``key``.
-3. For ``key``: ``Authorization: Bearer <key>`` or ``x-api-key: <key>``, or a session cookie; a cookie alone may change nothing unless the
-   request also carries this server's own ``Origin``.
+3. For ``key``: ``Authorization: Bearer <key>``, ``x-api-key: <key>`` or ``x-goog-api-key: <key>``, or a session cookie;
+   a cookie alone may change nothing unless the request also carries this server's own ``Origin``. A key in the query
+   (``?key=``, as Google allows) is not read: queries end up in the logs of every proxy on the way.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ class Access:
     def _has_key(self, headers: Mapping[str, str]) -> bool:
         """Whether the right key is there; False where there is none. Raises ``NotAllowed`` for a wrong one."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if not given and (own := headers.get("x-api-key")):  # some exporters can't send the other one
-            scheme, given = "bearer", own
+        if not given and (own := headers.get("x-api-key") or headers.get("x-goog-api-key")):
+            scheme, given = "bearer", own  # some exporters, and Anthropic's and Google's clients, send no other
         if given and (scheme.lower() != "bearer" or not self._is_key(given.strip())):
             raise NotAllowed("The key is wrong.", hint="Send the admin key as `Authorization: Bearer <key>`.")
         return bool(given)

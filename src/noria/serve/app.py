@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -49,6 +49,7 @@ from noria.serve.gateway import Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
 from noria.serve.openapi import NounSchemas, openapi_config
 from noria.serve.otlp import Otlp
+from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
 from noria.wires import openai_chat
@@ -56,9 +57,8 @@ from noria.wires import openai_chat
 _JSON = "application/json"
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What watches the server: it is answered to the end, and does not hold up a stop."""
-
-Routes = Mapping[str, Mapping[str, ASGIApp]]
-"""Path -> method -> handler."""
+_ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (("/v1/", openai_chat.encode_error),)
+"""Where a path begins -> how its callers read errors; the first that fits. All others read those of the REST API."""
 
 
 class Application:
@@ -92,6 +92,7 @@ class Application:
             **{STATIC + name: methods for name, methods in files.items()},
         }
         """The routes outside of the REST API."""
+        self._router = Router(self.routes)
         self._tails = Tails()
         self.api = rest_api(workspace, access, self._tails)
         """The REST API."""
@@ -129,15 +130,17 @@ class Application:
         path, method = scope["path"], scope["method"]
         if path.startswith("/api/"):
             await self.api(scope, receive, send)  # type: ignore[arg-type]  # Litestar spells ASGI's types its own way
-        elif path not in self.routes:
+        elif (found := self._router.find(path)) is None:
             await _refuse(send, path, UnknownName(f"There is nothing at {path[:80]!r}."))
-        elif handler := self.routes[path].get(method):
+        elif handler := found.methods.get(method):
+            if found.params:
+                scope["path_params"] = found.params
             try:
                 await handler(scope, receive, send)
             except Exception as error:  # noqa: BLE001  # the one broad catch of these routes
                 await _refuse(send, path, own_error(error, path))
         else:
-            allowed = ", ".join(self.routes[path])
+            allowed = ", ".join(found.methods)
             refusal = InvalidInput(f"{path} takes {allowed}, not {method[:20]}.")
             refusal.status = HTTPStatus.METHOD_NOT_ALLOWED.value
             await _refuse(send, path, refusal, ((b"allow", allowed.encode()),))
@@ -227,8 +230,9 @@ def _file(file: StaticFile) -> ASGIApp:
 
 
 async def _refuse(send: Send, path: str, error: NoriaError, headers: Headers = ()) -> None:
-    if path.startswith("/v1/"):
-        body = openai_chat.encode_error(error)
+    encode = next((encode for start, encode in _ERRORS if path.startswith(start)), None)
+    if encode is not None:
+        body = encode(error)
     else:
         body = msgspec.json.encode(error_body(error.code, error.message, kept=error.kept, hint=error.hint))
     if error.status == HTTPStatus.UNAUTHORIZED:
