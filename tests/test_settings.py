@@ -49,6 +49,9 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         ({}, '[providers.local]\nbase_url = "http://x"', "can't be called 'local'"),
         ({}, '[providers.x]\nbase_url = "ftp://x"', "no http"),
         ({}, '[providers.x]\nbase_url = "http://me:pw@x"', "must not carry a user"),
+        ({}, '[providers.x]\nbase_url = "http://x"\nheaders = { X-Api-Key = "sk-1" }', "carries a key, which must not"),
+        ({}, '[providers.x]\nbase_url = "http://x"\nheaders = { "a b" = "c" }', "'a b' with its value is no HTTP"),
+        ({}, '[providers.x]\nbase_url = "http://x"\nheaders = { a = "b\\nc" }', "'a' with its value is no HTTP"),
         ({}, '[providers.x]\napi_key = "sk-123"\nbase_url = "http://x"', "unknown field `api_key`"),
     ],
 )

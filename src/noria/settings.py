@@ -7,6 +7,7 @@ Sources, later ones win: the defaults here, ``noria.toml`` (in the working direc
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,12 +40,16 @@ class Secret:
 
 
 class Provider(Noun, forbid_unknown_fields=True):
-    """An OpenAI-compatible server that models are called on, as ``<its name>/<model>``."""
+    """A server that models are called on, as ``<its name>/<model>``."""
 
     base_url: str
     """Base URL, such as ``https://api.example.com/v1``."""
+    kind: str = "openai"
+    """What it speaks: a key of :data:`noria.assemble.providers.KINDS`."""
     api_key_env: str = ""
     """Environment variable that holds the key; empty sends none. The key itself never stands in a file."""
+    headers: dict[str, str] = {}
+    """Further headers of every request, such as ``HTTP-Referer``; never a key."""
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """How the server names the limit on generated tokens; OpenAI's newer models take ``max_completion_tokens``."""
     stream: bool = True
@@ -62,9 +67,21 @@ class Provider(Noun, forbid_unknown_fields=True):
 
 
 BUILT_IN_PROVIDERS: dict[str, Provider] = {
+    "cerebras": Provider(base_url="https://api.cerebras.ai/v1", api_key_env="CEREBRAS_API_KEY"),
+    "deepinfra": Provider(base_url="https://api.deepinfra.com/v1/openai", api_key_env="DEEPINFRA_API_KEY"),
+    "deepseek": Provider(base_url="https://api.deepseek.com/v1", api_key_env="DEEPSEEK_API_KEY"),
+    "fireworks": Provider(base_url="https://api.fireworks.ai/inference/v1", api_key_env="FIREWORKS_API_KEY"),
+    "groq": Provider(base_url="https://api.groq.com/openai/v1", api_key_env="GROQ_API_KEY"),
+    "huggingface": Provider(base_url="https://router.huggingface.co/v1", api_key_env="HF_TOKEN"),
+    "mistral": Provider(base_url="https://api.mistral.ai/v1", api_key_env="MISTRAL_API_KEY"),
+    "nvidia": Provider(base_url="https://integrate.api.nvidia.com/v1", api_key_env="NVIDIA_API_KEY"),
     "openai": Provider(
         base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY", limit_field="max_completion_tokens"
     ),
+    "openrouter": Provider(base_url="https://openrouter.ai/api/v1", api_key_env="OPENROUTER_API_KEY"),
+    "perplexity": Provider(base_url="https://api.perplexity.ai", api_key_env="PERPLEXITY_API_KEY"),
+    "together": Provider(base_url="https://api.together.xyz/v1", api_key_env="TOGETHER_API_KEY"),
+    "xai": Provider(base_url="https://api.x.ai/v1", api_key_env="XAI_API_KEY"),
 }
 """Providers that need no entry in the file, only their key in the environment."""
 
@@ -113,6 +130,9 @@ class Settings(Noun, forbid_unknown_fields=True):
         return self.providers.get(name) or BUILT_IN_PROVIDERS.get(name)
 
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_KEY_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"})
+"""Headers that carry keys: those come from the environment alone."""
 VARIABLES: dict[str, str] = {field: f"NORIA_{field.upper()}" for field in Settings.__struct_fields__}
 """Environment variable of each setting."""
 OTHER_VARIABLES: dict[str, str] = {
@@ -213,3 +233,11 @@ def _check_provider(name: str, provider: Provider) -> None:
         raise InvalidInput(
             f"Provider {name!r}: a base URL must not carry a user or password.", hint="Name a variable in api_key_env."
         )
+    for header, value in provider.headers.items():
+        if header.lower() in _KEY_HEADERS:
+            raise InvalidInput(
+                f"Provider {name!r}: the header {header!r} carries a key, which must not stand in a file.",
+                hint="Name a variable in api_key_env.",
+            )
+        if not (_HEADER_NAME.fullmatch(header) and value.isascii() and value.isprintable()):
+            raise InvalidInput(f"Provider {name!r}: {header!r} with its value is no HTTP header.")

@@ -73,7 +73,8 @@ def test_every_key_of_a_provider_is_documented_with_its_default() -> None:
     documented = rows("key")
     assert list(documented) == list(Provider.__struct_fields__)
     for field in msgspec.structs.fields(Provider):
-        expected = "required" if field.required else str(field.default).lower() or "empty"
+        default = "none" if field.default_factory is not msgspec.NODEFAULT else str(field.default).lower()
+        expected = "required" if field.required else default or "empty"
         assert documented[field.name][1] == expected
 
 

@@ -19,6 +19,7 @@ import aiohttp
 
 from noria.adapt.prompts import render
 from noria.assemble.engines import EnginePool
+from noria.assemble.providers import check_kinds, configured
 from noria.core.apps import Variant
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import LocalModel
@@ -61,6 +62,7 @@ class Answers:
         providers: aiohttp.ClientSession,
         local: aiohttp.ClientSession,
     ) -> None:
+        check_kinds(settings)
         self._settings = settings
         self._environ = environ
         self._catalogue = catalogue
@@ -114,24 +116,14 @@ class Answers:
             )
         if provider_name == "local":
             return self._local(self._catalogue.models.get(model))
-        provider = self._settings.provider(provider_name)
-        if provider is None:
-            known = ", ".join(["local", *self._settings.providers])
-            raise UnknownName(
-                f"There is no provider {provider_name!r} (known: {known}).",
-                hint=f"Add [providers.{provider_name}] with a base_url to noria.toml.",
-            )
-        key = self._environ.get(provider.api_key_env, "") if provider.api_key_env else ""
-        if provider.api_key_env and not key:
-            raise InvalidInput(
-                f"Provider {provider_name!r} needs its key in {provider.api_key_env}, which is not set.",
-                hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again.",
-            )
+        there = configured(provider_name, self._settings, self._environ)
+        provider = there.provider
         remote = Remote(
             self._providers,
-            OpenAIChat(limit_field=provider.limit_field),
+            there.wire,
             base_url=provider.base_url,
-            api_key=key,
+            api_key=there.key,
+            headers=provider.headers,
             provider=provider_name,
             model=model,
             stream=provider.stream,

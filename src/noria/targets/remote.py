@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
@@ -57,6 +57,7 @@ class Remote:
         wire: the dialect.
         base_url: such as ``https://api.openai.com/v1``.
         api_key: sent with every call and shown in no error; empty for none.
+        headers: sent with every call, beside the wire's own.
         provider: the name that records and ``provider/model`` carry.
         model: name sent as the model; by default the request's, without ``provider/``.
         stream: ask for a stream where the request leaves it open, which is how time to first token can be seen.
@@ -73,6 +74,7 @@ class Remote:
         *,
         base_url: str,
         api_key: str = "",
+        headers: Mapping[str, str] | None = None,
         provider: str,
         model: str | None = None,
         stream: bool = True,
@@ -86,7 +88,7 @@ class Remote:
             raise InvalidInput(f"Provider `{provider}` has both an API key and a user in its base URL; keep one.")
         self._session = session
         self._wire = wire
-        self._headers = wire.headers(api_key)
+        self._headers = {**(headers or {}), **wire.headers(api_key)}
         self._api_key = api_key
         self._provider = provider
         self._model = model

@@ -1,0 +1,77 @@
+"""Which dialect a provider speaks, and where its key is.
+
+    kind     wire
+    openai   Chat Completions: OpenAI, and everything that is compatible with it
+
+A kind is looked up here once; from there on a provider is its wire. A new dialect is one line in :data:`KINDS`, and one
+in ``BUILT_IN_PROVIDERS`` for each provider of it that only needs a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from noria.core.errors import InvalidInput, UnknownName
+from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
+from noria.wires.openai_chat import OpenAIChat
+from noria.wires.wire import WireOut
+
+KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
+    "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field),
+}
+"""What ``kind`` of a provider may be, and the wire that it makes."""
+
+
+class Configured(NamedTuple):
+    """A provider that can be called."""
+
+    provider: Provider
+    """Its settings."""
+    wire: WireOut
+    """What it speaks."""
+    key: str
+    """Its key, which no log, error or record shows; empty where none is needed."""
+
+
+def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Configured:
+    """The provider of a name.
+
+    Raises:
+        UnknownName: there is none.
+        InvalidInput: its key is not in the environment, or nobody knows its kind.
+    """
+    provider = settings.provider(name)
+    if provider is None:
+        raise UnknownName(
+            f"There is no provider {name!r} (known: {', '.join(_names(settings, environ))}).",
+            hint=f"Add [providers.{name}] with a base_url to noria.toml.",
+        )
+    wire = wire_of(name, provider)
+    key = environ.get(provider.api_key_env, "") if provider.api_key_env else ""
+    if provider.api_key_env and not key:
+        raise InvalidInput(
+            f"Provider {name!r} needs its key in {provider.api_key_env}, which is not set.",
+            hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again.",
+        )
+    return Configured(provider, wire, key)
+
+
+def wire_of(name: str, provider: Provider) -> WireOut:
+    """What the provider speaks. Raises ``InvalidInput`` for a kind that nobody knows."""
+    wiring = KINDS.get(provider.kind)
+    if wiring is None:
+        raise InvalidInput(f"Provider {name!r} is of kind {provider.kind!r}; the kinds are {', '.join(KINDS)}.")
+    return wiring(provider)
+
+
+def check_kinds(settings: Settings) -> None:
+    """Refuse a configuration with a provider that could never be called. Raises ``InvalidInput``."""
+    for name, provider in settings.providers.items():
+        wire_of(name, provider)
+
+
+def _names(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """The providers that can be called: the configured ones, and those whose key is there."""
+    built_in = [name for name, there in BUILT_IN_PROVIDERS.items() if environ.get(there.api_key_env)]
+    return list(dict.fromkeys(["local", *settings.providers, *built_in]))

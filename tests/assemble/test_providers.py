@@ -1,0 +1,49 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from noria.assemble.providers import KINDS, check_kinds, configured
+from noria.core.errors import InvalidInput, UnknownName
+from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
+
+GATEWAY = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN_PROVIDERS))
+def test_a_built_in_provider_needs_only_its_key(name: str) -> None:
+    variable = BUILT_IN_PROVIDERS[name].api_key_env
+    there = configured(name, Settings(), {variable: "k"})
+    assert there.key == "k"
+    assert there.wire.headers("k")
+    with pytest.raises(InvalidInput, match=f"needs its key in {variable}"):
+        configured(name, Settings(), {})
+
+
+def test_an_entry_of_the_file_replaces_a_built_in_provider_whole() -> None:
+    mine = Provider(base_url="http://127.0.0.1:1/v1")
+    there = configured("openai", Settings(providers={"openai": mine}), {"OPENAI_API_KEY": "k"})
+    assert (there.provider, there.key) == (mine, "")
+
+
+def test_an_unknown_provider_is_told_which_can_be_called() -> None:
+    settings = Settings(providers={"mine": Provider(base_url="http://x")})
+    with pytest.raises(UnknownName, match=r"no provider 'acme' .known: local, mine, groq"):
+        configured("acme", settings, {"GROQ_API_KEY": "k"})
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    settings = Settings(providers={"mine": Provider(base_url="http://x", kind="opnai")})
+    with pytest.raises(InvalidInput, match="'mine' is of kind 'opnai'; the kinds are openai"):
+        check_kinds(settings)
+
+
+def test_every_kind_and_every_built_in_provider_is_documented() -> None:
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in GATEWAY.splitlines()]
+    built_in = {row[0]: row[1:] for row in rows if len(row) == 4 and row[3].startswith("http")}
+    assert built_in == {
+        name: [there.kind, there.api_key_env, there.base_url] for name, there in BUILT_IN_PROVIDERS.items()
+    }
+    kinds = re.search(r"^\| kind \|(?:.*\n)+?\n", GATEWAY, re.MULTILINE)
+    assert kinds is not None
+    assert [line.split("|")[1].strip(" `") for line in kinds[0].splitlines()[2:-1]] == list(KINDS)
