@@ -76,6 +76,8 @@ class ToolCallDelta(Noun):
     """More JSON text."""
     signature: str = ""
     """See :class:`ToolCall`."""
+    custom: bool = False
+    """See :class:`ToolCall`."""
 
 
 class ThoughtDelta(Noun):
@@ -246,6 +248,7 @@ class _Draft:
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.calls: dict[int, list[str]] = {}
+        self.custom: set[int] = set()
         self.thoughts: dict[int, Thought] = {}
         self.citations: list[Citation] = []
         self.parts: list[Part] = []
@@ -265,6 +268,8 @@ class _Draft:
             call[1] = call[1] or piece.name
             call[2] += piece.arguments
             call[3] += piece.signature
+            if piece.custom:
+                self.custom.add(piece.index)
         if delta.thought is not None:
             self._think(delta.thought, delta.reasoning)
         self.citations += delta.citations
@@ -285,7 +290,8 @@ class _Draft:
 
     def choice(self) -> Choice:
         calls = tuple(
-            ToolCall(id=c[0], name=c[1], arguments=c[2], signature=c[3]) for _, c in sorted(self.calls.items())
+            ToolCall(id=c[0], name=c[1], arguments=c[2], signature=c[3], custom=i in self.custom)
+            for i, c in sorted(self.calls.items())
         )
         text = "".join(self.text)
         content: str | tuple[Part, ...] = text
@@ -395,7 +401,14 @@ def _said(index: int, choice: Choice) -> Iterable[Delta]:
         Delta(
             index=index,
             tool_calls=(
-                ToolCallDelta(index=i, id=call.id, name=call.name, arguments=call.arguments, signature=call.signature),
+                ToolCallDelta(
+                    index=i,
+                    id=call.id,
+                    name=call.name,
+                    arguments=call.arguments,
+                    signature=call.signature,
+                    custom=call.custom,
+                ),
             ),
         )
         for i, call in enumerate(message.tool_calls)

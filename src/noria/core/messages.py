@@ -127,6 +127,8 @@ class ToolCall(Noun):
     """JSON text as the model wrote it, which may not be valid JSON."""
     signature: str = ""
     """The provider's seal on the thinking behind the call, to be sent back with it."""
+    custom: bool = False
+    """``arguments`` is a text in a form of its own and no JSON: the tool takes any text (OpenAI's custom tools)."""
     cache: CacheLife | None = None
     """The provider is asked to cache the prompt up to here."""
 

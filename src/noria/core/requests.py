@@ -61,6 +61,10 @@ class Parameters(Noun, forbid_unknown_fields=True):
     """-2 to 2; positive values punish repetition."""
     response_schema: dict[str, Any] | None = None
     """JSON Schema that the reply must satisfy."""
+    response_name: str | None = None
+    """Name of that schema, which some providers show to the model."""
+    response_strict: bool = True
+    """False: the schema guides the reply and need not bind it, where a provider tells the two apart."""
     response_json: bool = False
     """The reply must be a JSON object, of any shape."""
     logprobs: int | None = None

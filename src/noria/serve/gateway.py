@@ -133,19 +133,20 @@ async def _whole(
     events: AsyncIterator[Event], wire: WireIn, answer: Answer, send: Send, headers: tuple[tuple[bytes, bytes], ...]
 ) -> None:
     """Send the reply in one piece; as the provider wrote it, where its wire is the caller's."""
-    fold, body = Fold(), b""
+    fold, raw = Fold(), b""
     facts: tuple[tuple[bytes, bytes], ...] = ()
     async for event in events:
         match event:
             case Raw() if event.wire == wire.name:
-                body = event.data
+                raw = event.data
+                fold.take(event)
             case OnRecord():
                 headers = (*headers, *_cost(event))
             case Sent():
                 facts = _facts(event)
             case _:
                 fold.take(event)
-    await respond(send, 200, body or answer.whole(fold.reply()), _JSON, (*headers, *facts))
+    await respond(send, 200, answer.whole(fold.reply(), raw), _JSON, (*headers, *facts))
 
 
 async def _stream(

@@ -92,8 +92,17 @@ class Answer(Protocol):
         """``text/event-stream; charset=utf-8`` or another, for a streamed reply."""
         ...
 
-    def whole(self, reply: Reply) -> bytes:
-        """The reply in one piece. Raises ``CallCut`` where it is not complete: half a reply never leaves as a whole one."""
+    def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
+        """The reply in one piece.
+
+        Arguments:
+            reply: what was said.
+            raw: the same as its provider wrote it, where that was in this dialect, else empty. It is sent as it is, unless
+                it says what this caller did not ask for.
+
+        Raises:
+            CallCut: it is not complete. Half a reply never leaves as a whole one.
+        """
         ...
 
     def encode(self, event: Event) -> bytes:

@@ -49,9 +49,9 @@ class ChatAnswer:
         self._created = created
         self._stream = StreamEncoder(id=id, created=created, include_usage=include_usage)
 
-    def whole(self, reply: Reply) -> bytes:
+    def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
         """A ``chat.completion`` object."""
-        return encode_reply(reply, id=self._id, created=self._created)
+        return raw or encode_reply(reply, id=self._id, created=self._created)
 
     def encode(self, event: Event) -> bytes:
         """A ``chat.completion.chunk``, or nothing."""
