@@ -43,6 +43,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         ({"NORIA_LARGE_CONTENT_BYTES": "1 MB"}, "", "NORIA_LARGE_CONTENT_BYTES is a number of bytes, not '1 MB'"),
         ({}, "large_content_bytes = 1", "must be at least 1024"),
         ({"NORIA_PROVIDERS": "{"}, "", "NORIA_PROVIDERS is not valid JSON"),
+        ({"NORIA_URL": "127.0.0.1:7700"}, "", "'127.0.0.1:7700' is no server's URL"),
         ({}, "prot = 1", "unknown field `prot`"),
         ({}, "port = ", "noria.toml is not valid TOML"),
         ({"NORIA_CONFIG": "/nope.toml"}, "", "does not exist"),

@@ -218,6 +218,11 @@ def _convert(values: Mapping[str, Any], where: str) -> Settings:
     for port in (settings.port, settings.otlp_grpc_port):
         if not 0 <= port < 2**16:
             raise InvalidInput(f"{where}: {port} is no port; choose 0 to 65535.")
+    if settings.url and not settings.url.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{where}: {settings.url!r} is no server's URL.",
+            hint="Write it as http://127.0.0.1:7700 (NORIA_URL or --url).",
+        )
     if settings.large_content_bytes < 1024 or settings.otlp_max_body_bytes < 1024:
         raise InvalidInput(f"{where}: large_content_bytes and otlp_max_body_bytes must be at least 1024.")
     return settings

@@ -59,6 +59,8 @@ _WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What watches the server: it is answered to the end, and does not hold up a stop."""
 _ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (("/v1/", openai_chat.encode_error),)
 """Where a path begins -> how its callers read errors; the first that fits. All others read those of the REST API."""
+_UNPACKED = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
+"""Routes that take compressed bodies; elsewhere one would be read as text that is no JSON."""
 
 
 class Application:
@@ -128,7 +130,11 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if path.startswith("/api/"):
+        if path not in _UNPACKED and _packing(scope) not in {b"", b"identity"}:
+            refusal = InvalidInput("This route takes bodies as they are, without content-encoding.")
+            refusal.status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value
+            await _refuse(send, path, refusal)
+        elif path.startswith("/api/"):
             await self.api(scope, receive, send)  # type: ignore[arg-type]  # Litestar spells ASGI's types its own way
         elif (found := self._router.find(path)) is None:
             await _refuse(send, path, UnknownName(f"There is nothing at {path[:80]!r}."))
@@ -215,6 +221,10 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
         logging_config=None,
         request_max_body_size=32 * 1024 * 1024,
     )
+
+
+def _packing(scope: Scope) -> bytes:
+    return next((value.strip().lower() for name, value in scope["headers"] if name == b"content-encoding"), b"")
 
 
 def _readable(handler: ASGIApp) -> dict[str, ASGIApp]:

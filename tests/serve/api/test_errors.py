@@ -31,6 +31,13 @@ async def test_every_failure_has_one_shape(noria: Noria) -> None:
         assert set(response.json()["error"]) == SHAPE
 
 
+async def test_a_compressed_body_is_refused_as_such(noria: Noria) -> None:
+    for path in ("/api/apps", "/v1/chat/completions"):
+        response = await noria.client.post(path, content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
+        assert response.status_code == 415
+        assert "content-encoding" in response.text
+
+
 async def test_wrong_fields_are_named(noria: Noria) -> None:
     response = await noria.client.post("/api/monitors", json={"name": "x", "app": "y", "scorer": {"kind": 1}})
     assert "scorer.kind" in response.json()["error"]["message"]
