@@ -73,7 +73,12 @@ class Gateway:
             body = await read_body(receive, MAX_BODY)
             path: Mapping[str, str] = scope.get("path_params") or {}
             request, answer = wire.decode(body, path=path, id=trace.trace_id, created=_now())
-            request = msgspec.structs.replace(request, trace=trace, may_drop=_names(headers.get("noria-may-drop", "")))
+            request = msgspec.structs.replace(
+                request,
+                trace=trace,
+                may_drop=_names(headers.get("noria-may-drop", "")),
+                headers={name: headers[name] for name in wire.passed_on if name in headers},
+            )
             async with _while_connected(receive), _closing(self._target.call(request)) as events:
                 if request.stream:
                     await _stream(events, answer, send, sent_headers)

@@ -139,6 +139,11 @@ class WireIn(Protocol):
         """Name of the dialect, as for :class:`WireOut`."""
         ...
 
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """Names, in lower case, of the caller's headers that go on to a provider of the same wire; never a key."""
+        ...
+
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
         """Read a call.
 

@@ -6,7 +6,6 @@ sent on; content parts without a noun stay whole in ``OtherPart``; what can't be
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -24,6 +23,7 @@ from noria.core.messages import (
     ToolCall,
 )
 from noria.core.requests import Lineage, Parameters, Request, Tool
+from noria.wires.bodies import read_object, read_shape
 from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.shapes import MessageShape, RequestShape, ToolCallShape
 from noria.wires.wire import Encoded
@@ -33,9 +33,6 @@ NAME = "openai_chat"
 _KNOWN = frozenset(RequestShape.__struct_fields__)
 _CARRIED_ALIKE = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 """Parameters with one name and one meaning on the wire and in :class:`Parameters`."""
-_DEEPEST = 100
-"""Levels of lists and objects in a body; what comes later (content ids, templates) walks them by recursion."""
-_MISSING = re.compile(r"Object missing required field `(.+)`")
 
 
 class Read(NamedTuple):
@@ -56,18 +53,8 @@ def decode_request(body: bytes) -> Read:
     Raises:
         InvalidInput: names the field, such as ``messages[2].role``, and says what is wrong with it.
     """
-    try:
-        fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"The request's body is not valid JSON: {error}.") from error
-    if not isinstance(fields, dict):
-        raise InvalidInput("The request's body must be a JSON object.")
-    if body.count(b"[") + body.count(b"{") > _DEEPEST and _is_deep(fields):
-        raise InvalidInput(f"The request's body is nested more than {_DEEPEST} levels.")
-    try:
-        shape = msgspec.convert(fields, RequestShape)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(_located(str(error))) from error
+    fields = read_object(body)
+    shape = read_shape(fields, RequestShape)
     unread = {name: value for name, value in fields.items() if name not in _KNOWN}
     metadata = shape.metadata or {}
     session = metadata.get("session_id")
@@ -144,23 +131,6 @@ def encode_request(
         dropped=carrying.dropped,
         emulated=carrying.emulated,
     )
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(_DEEPEST):
-        inner = (outer.values() if isinstance(outer, dict) else outer for outer in level)
-        level = [item for items in inner for item in items if isinstance(item, dict | list)]
-    return bool(level)
-
-
-def _located(message: str) -> str:
-    """What msgspec found (``Expected `int`, got `str` - at `$.n```) as a sentence that begins with the field."""
-    reason, _, path = message.partition(" - at `")
-    field = path.removesuffix("`").removeprefix("$").removeprefix(".")
-    if missing := _MISSING.fullmatch(reason):
-        return f"`{field}{'.' if field else ''}{missing[1]}` is missing."
-    return f"`{field}` is wrong: {reason}."
 
 
 def _params(shape: RequestShape, unread: dict[str, Any]) -> Parameters:

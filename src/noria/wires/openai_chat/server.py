@@ -22,6 +22,11 @@ class ChatCompletions(Noun):
         """The dialect."""
         return NAME
 
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """No header: everything is in the body."""
+        return ()
+
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
         """Read a call."""
         del path

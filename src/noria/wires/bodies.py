@@ -1,0 +1,60 @@
+"""The JSON body of a call: read strictly, and what is wrong with it said by the name of the field."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from noria.core.errors import InvalidInput
+
+_DEEPEST = 100
+"""Levels of lists and objects in a body; what comes later (content ids, templates) walks them by recursion."""
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_T = TypeVar("_T")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The body's fields. Raises ``InvalidInput`` where it is no JSON object, or one that is nested too deeply."""
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"The request's body is not valid JSON: {error}.") from error
+    if not isinstance(fields, dict):
+        raise InvalidInput("The request's body must be a JSON object.")
+    if body.count(b"[") + body.count(b"{") > _DEEPEST and _is_deep(fields):
+        raise InvalidInput(f"The request's body is nested more than {_DEEPEST} levels.")
+    return fields
+
+
+def read_shape(fields: dict[str, Any], shape: type[_T], *, at: str = "") -> _T:
+    """``fields`` as ``shape``.
+
+    Arguments:
+        at: where in the body the fields are, such as ``messages[2]``; empty for the whole body.
+
+    Raises:
+        InvalidInput: names the field, such as ``messages[2].role``, and says what is wrong with it.
+    """
+    try:
+        return msgspec.convert(fields, shape)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(_located(str(error), at)) from error
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (outer.values() if isinstance(outer, dict) else outer for outer in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    return bool(level)
+
+
+def _located(message: str, at: str) -> str:
+    """What msgspec found (``Expected `int`, got `str` - at `$.n```) as a sentence that begins with the field."""
+    reason, _, path = message.partition(" - at `")
+    field = (at + path.removesuffix("`").removeprefix("$")).removeprefix(".")
+    if missing := _MISSING.fullmatch(reason):
+        return f"`{field}{'.' if field else ''}{missing[1]}` is missing."
+    return f"`{field}` is wrong: {reason}."
