@@ -68,6 +68,7 @@ class Provider(Noun, forbid_unknown_fields=True):
 
 BUILT_IN_PROVIDERS: dict[str, Provider] = {
     "cerebras": Provider(base_url="https://api.cerebras.ai/v1", api_key_env="CEREBRAS_API_KEY"),
+    "cohere": Provider(base_url="https://api.cohere.com/v2", kind="cohere", api_key_env="CO_API_KEY"),
     "deepinfra": Provider(base_url="https://api.deepinfra.com/v1/openai", api_key_env="DEEPINFRA_API_KEY"),
     "deepseek": Provider(base_url="https://api.deepseek.com/v1", api_key_env="DEEPSEEK_API_KEY"),
     "fireworks": Provider(base_url="https://api.fireworks.ai/inference/v1", api_key_env="FIREWORKS_API_KEY"),

@@ -34,6 +34,8 @@ RULES = {
     "/metrics": "key",
     "/v1/chat/completions": "key",
     "/v1/models": "key",
+    "/v1/rerank": "key",
+    "/v2/rerank": "key",
     "/v1/traces": "key",
     "/v1/logs": "key",
     "/v1/metrics": "key",

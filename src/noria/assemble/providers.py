@@ -1,6 +1,7 @@
 """Which dialect a provider speaks, and where its key is.
 
     kind     wire
+    cohere   Cohere, version 2
     openai   Chat Completions: OpenAI, and everything that is compatible with it
 
 A kind is looked up here once; from there on a provider is its wire. A new dialect is one line in :data:`KINDS`, and one
@@ -14,10 +15,12 @@ from typing import NamedTuple
 
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
+from noria.wires.cohere import Cohere
 from noria.wires.openai_chat import OpenAIChat
 from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
+    "cohere": lambda _: Cohere(),
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field),
 }
 """What ``kind`` of a provider may be, and the wire that it makes."""

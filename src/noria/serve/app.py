@@ -52,12 +52,16 @@ from noria.serve.otlp import Otlp
 from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
-from noria.wires import openai_chat
+from noria.wires import cohere, openai_chat
 
 _JSON = "application/json"
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What watches the server: it is answered to the end, and does not hold up a stop."""
-_ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (("/v1/", openai_chat.encode_error),)
+_ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (
+    ("/v1/rerank", cohere.encode_error),
+    ("/v2/", cohere.encode_error),
+    ("/v1/", openai_chat.encode_error),
+)
 """Where a path begins -> how its callers read errors; the first that fits. All others read those of the REST API."""
 _UNPACKED = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """Routes that take compressed bodies; elsewhere one would be read as text that is no JSON."""
@@ -83,6 +87,8 @@ class Application:
         self.routes: Routes = {
             "/v1/chat/completions": {"POST": gateway.calls(openai_chat.ChatCompletions())},
             "/v1/models": _readable(gateway.list_models),
+            "/v1/rerank": {"POST": gateway.calls(cohere.RerankV1())},
+            "/v2/rerank": {"POST": gateway.calls(cohere.Rerank())},
             "/v1/traces": {"POST": otlp.traces},
             "/v1/logs": {"POST": otlp.logs},
             "/v1/metrics": {"POST": otlp.metrics},

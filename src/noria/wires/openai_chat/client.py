@@ -9,6 +9,7 @@ from noria.core.errors import CallFailed
 from noria.core.events import Reply
 from noria.core.requests import Request
 from noria.core.struct import Noun
+from noria.wires.cohere.rerank import decode_rank, encode_rank
 from noria.wires.openai_chat.errors import decode_error
 from noria.wires.openai_chat.replies import decode_reply
 from noria.wires.openai_chat.requests import NAME, encode_request
@@ -34,7 +35,9 @@ class OpenAIChat(Noun):
         return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
 
     def encode(self, request: Request, *, stream: bool, model: str) -> Encoded:
-        """The request as it is sent."""
+        """The request as it is sent. A ranking is asked for as vLLM and llama.cpp took it over from Cohere."""
+        if request.rank is not None:
+            return encode_rank(request, request.rank, model=model, wire=NAME, to="an OpenAI-compatible server")
         return encode_request(request, stream=stream, model=model, limit_field=self.limit_field)
 
     def decoder(self, request: Request) -> StreamDecoder:
@@ -44,7 +47,8 @@ class OpenAIChat(Noun):
 
     def decode_reply(self, body: bytes, request: Request) -> Reply:
         """A reply that came in one piece."""
-        del request
+        if request.rank is not None:
+            return decode_rank(body, request.rank)
         return decode_reply(body)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
