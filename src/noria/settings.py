@@ -72,6 +72,9 @@ BUILT_IN_PROVIDERS: dict[str, Provider] = {
     "deepinfra": Provider(base_url="https://api.deepinfra.com/v1/openai", api_key_env="DEEPINFRA_API_KEY"),
     "deepseek": Provider(base_url="https://api.deepseek.com/v1", api_key_env="DEEPSEEK_API_KEY"),
     "fireworks": Provider(base_url="https://api.fireworks.ai/inference/v1", api_key_env="FIREWORKS_API_KEY"),
+    "google": Provider(
+        kind="google", base_url="https://generativelanguage.googleapis.com/v1beta", api_key_env="GEMINI_API_KEY"
+    ),
     "groq": Provider(base_url="https://api.groq.com/openai/v1", api_key_env="GROQ_API_KEY"),
     "huggingface": Provider(base_url="https://router.huggingface.co/v1", api_key_env="HF_TOKEN"),
     "mistral": Provider(base_url="https://api.mistral.ai/v1", api_key_env="MISTRAL_API_KEY"),

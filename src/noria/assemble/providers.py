@@ -3,6 +3,8 @@
     kind     wire
     cohere   Cohere, version 2
     openai   Chat Completions: OpenAI, and everything that is compatible with it
+    google   Gemini's API
+    vertex   the same on Vertex AI, with an access token for a key
 
 A kind is looked up here once; from there on a provider is its wire. A new dialect is one line in :data:`KINDS`, and one
 in ``BUILT_IN_PROVIDERS`` for each provider of it that only needs a key.
@@ -16,12 +18,15 @@ from typing import NamedTuple
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.wires.cohere import Cohere
+from noria.wires.google import Google
 from noria.wires.openai_chat import OpenAIChat
 from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "cohere": lambda _: Cohere(),
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field),
+    "google": lambda _: Google(),
+    "vertex": lambda _: Google(vertex=True),
 }
 """What ``kind`` of a provider may be, and the wire that it makes."""
 

@@ -1,6 +1,7 @@
 """The application: one door that checks every request, then the route that answers it.
 
 /v1/...        the gateway, and OTLP's intake (traces, logs, metrics), raw ASGI
+/v1beta/...    the gateway in Google's dialect
 /api/...       the REST API (Litestar)
 /healthz       the process runs            /readyz   it can take calls
 /metrics       Prometheus                  /login    exchanges a link's token for a session
@@ -52,7 +53,7 @@ from noria.serve.otlp import Otlp
 from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
-from noria.wires import cohere, openai_chat
+from noria.wires import cohere, google, openai_chat
 
 _JSON = "application/json"
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -61,6 +62,7 @@ _ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (
     ("/v1/rerank", cohere.encode_error),
     ("/v2/", cohere.encode_error),
     ("/v1/", openai_chat.encode_error),
+    ("/v1beta/", google.encode_error),
 )
 """Where a path begins -> how its callers read errors; the first that fits. All others read those of the REST API."""
 _UNPACKED = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
@@ -89,6 +91,12 @@ class Application:
             "/v1/models": _readable(gateway.list_models),
             "/v1/rerank": {"POST": gateway.calls(cohere.RerankV1())},
             "/v2/rerank": {"POST": gateway.calls(cohere.Rerank())},
+            "/v1beta/models": _readable(gateway.list_google_models),
+            "/v1beta/models/{model}": _readable(gateway.show_google_model),
+            "/v1beta/models/{model}:generateContent": {"POST": gateway.calls(google.GenerateContent())},
+            "/v1beta/models/{model}:streamGenerateContent": {"POST": gateway.calls(google.GenerateContent(stream=True))},
+            "/v1beta/models/{model}:embedContent": {"POST": gateway.calls(google.EmbedContent())},
+            "/v1beta/models/{model}:batchEmbedContents": {"POST": gateway.calls(google.EmbedContent(batch=True))},
             "/v1/traces": {"POST": otlp.traces},
             "/v1/logs": {"POST": otlp.logs},
             "/v1/metrics": {"POST": otlp.metrics},

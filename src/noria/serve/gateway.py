@@ -11,19 +11,19 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from http import HTTPStatus
 
 import msgspec
 import structlog
 
-from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError
+from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError, UnknownName
 from noria.core.events import Event, Fold, OnRecord, Raw, Sent
 from noria.core.protocols import Target
 from noria.core.requests import TraceContext
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.failures import own_error
-from noria.wires import openai_chat
+from noria.wires import google, openai_chat
 from noria.wires.wire import Answer, WireIn
 
 MAX_BODY = 32 * 1024 * 1024
@@ -57,6 +57,19 @@ class Gateway:
         del scope, receive
         await respond(send, 200, openai_chat.encode_models(await self._models(), _now()), _JSON)
 
+    async def list_google_models(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``GET /v1beta/models``: the same in Google's shape."""
+        del scope, receive
+        await respond(send, 200, google.encode_models(await self._models()), _JSON)
+
+    async def show_google_model(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``GET /v1beta/models/{model}``. Raises ``UnknownName``."""
+        del receive
+        name = scope["path_params"]["model"]
+        if name not in set(await self._models()):
+            raise UnknownName(f"There is no model {name[:80]!r}.", hint="GET /v1beta/models lists those there are.")
+        await respond(send, 200, google.encode_model(name), _JSON)
+
     def calls(self, wire: WireIn) -> ASGIApp:
         """The endpoint that takes a wire's calls."""
 
@@ -71,7 +84,7 @@ class Gateway:
         sent_headers = ((b"noria-trace-id", trace.trace_id.encode()),)
         try:
             body = await read_body(receive, MAX_BODY)
-            path: Mapping[str, str] = scope.get("path_params") or {}
+            path: dict[str, str] = {"query": scope["query_string"].decode("latin-1"), **scope.get("path_params", {})}
             request, answer = wire.decode(body, path=path, id=trace.trace_id, created=_now())
             request = msgspec.structs.replace(
                 request,

@@ -149,7 +149,7 @@ class WireIn(Protocol):
 
         Arguments:
             body: of the POST.
-            path: what the route's path says, such as the model in Google's dialect.
+            path: what the route's path says, such as the ``model`` in Google's dialect, and as ``query`` what follows it.
             id: hex digits that the reply's id is made of.
             created: seconds since 1970 UTC.
 

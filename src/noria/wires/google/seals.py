@@ -1,0 +1,55 @@
+"""Signatures on the wire: base64, for clients keep them as bytes.
+
+Google's own go through as they are. Those of other providers, and what other dialects know beside the signature, are
+wrapped, so that a caller of this dialect gives back exactly what the provider wants to see again.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from typing import NamedTuple
+
+import msgspec
+
+_MARK = b"noria:"
+_MARKED = b64encode(_MARK).decode()
+"""How a wrapped one begins; six bytes are eight characters and no padding."""
+
+
+class Seal(NamedTuple):
+    """What seals a block of thinking."""
+
+    signature: str
+    """The provider's signature."""
+    redacted: bool = False
+    """It stands for hidden text."""
+    id: str = ""
+    """The provider's id of the block."""
+
+
+def seal_out(seal: Seal) -> str:
+    """As ``thoughtSignature``."""
+    plain = not (seal.redacted or seal.id or seal.signature.startswith(_MARKED))
+    if plain and _is_base64(seal.signature):
+        return seal.signature
+    return b64encode(_MARK + msgspec.json.encode(seal)).decode()
+
+
+def seal_in(text: str) -> Seal:
+    """A ``thoughtSignature``. Google's clients write base64 in either alphabet."""
+    text = text.replace("-", "+").replace("_", "/") if "-" in text or "_" in text else text
+    if text.startswith(_MARKED):
+        try:
+            wrapped = b64decode(text)
+            return msgspec.json.decode(wrapped[len(_MARK) :], type=Seal)
+        except ValueError:
+            pass  # it only looks like one of ours
+    return Seal(text)
+
+
+def _is_base64(text: str) -> bool:
+    """Whether clients can read it as bytes and write it again: the last character has no bits to spare."""
+    try:
+        return b64encode(b64decode(text, validate=True)).decode() == text
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""The wire as the gateway sees it: :class:`noria.wires.wire.WireIn` for each method of a model.
+
+A model's name is in the path, and whether a stream is one of server-sent events in the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+from noria.core.errors import CallCut, NoriaError
+from noria.core.events import Event, Reply
+from noria.core.struct import Noun
+from noria.wires.google.answers import Framing, GoogleAnswer
+from noria.wires.google.calls import decode_request
+from noria.wires.google.embeddings import decode_embed, encode_vectors
+from noria.wires.google.errors import encode_error
+from noria.wires.google.requests import NAME
+from noria.wires.wire import Incoming
+
+
+class GenerateContent(Noun):
+    """``:generateContent`` and ``:streamGenerateContent``."""
+
+    stream: bool = False
+    """Whether the reply comes piece by piece."""
+
+    @property
+    def name(self) -> str:
+        """The dialect."""
+        return NAME
+
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """No headers."""
+        return ()
+
+    def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
+        """Read a call."""
+        del created
+        request = decode_request(body, model=path["model"], stream=self.stream)
+        framing: Framing = "sse" if parse_qs(path.get("query", "")).get("alt") == ["sse"] else "array"
+        return Incoming(request, GoogleAnswer(id, framing))
+
+    def encode_error(self, error: NoriaError) -> bytes:
+        """The body of an error response."""
+        return encode_error(error)
+
+
+class EmbedContent(Noun):
+    """``:embedContent`` and ``:batchEmbedContents``."""
+
+    batch: bool = False
+    """Whether a call is a list of texts."""
+
+    @property
+    def name(self) -> str:
+        """Not the dialect of conversations: one text and many are answered in two shapes, so no bytes pass untouched."""
+        return "google_embed"
+
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """No headers."""
+        return ()
+
+    def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
+        """Read a call."""
+        del id, created
+        request = decode_embed(body, model=path["model"], wire=self.name, batch=self.batch)
+        return Incoming(request, VectorsAnswer(batch=self.batch))
+
+    def encode_error(self, error: NoriaError) -> bytes:
+        """The body of an error response."""
+        return encode_error(error)
+
+
+class VectorsAnswer:
+    """Writes vectors, always in one piece.
+
+    Arguments:
+        batch: whether the call was a list.
+    """
+
+    content_type = b"application/json"
+
+    def __init__(self, *, batch: bool) -> None:
+        self._batch = batch
+
+    def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
+        """The vectors."""
+        del raw
+        if not reply.vectors:
+            raise CallCut("The reply holds no vectors.")
+        return encode_vectors(reply, batch=self._batch)
+
+    def encode(self, event: Event) -> bytes:
+        """Nothing: vectors are not streamed."""
+        del event
+        return b""
+
+    def finish(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def error(self, error: NoriaError) -> bytes:
+        """The error object."""
+        return encode_error(error)
