@@ -51,7 +51,7 @@ class Taker(Protocol):
         """Resident memory of all its processes."""
 
 
-class _Process:
+class Process:
     """What all of them have in common: a process tree on a port of its own."""
 
     name = ""
@@ -74,6 +74,7 @@ class _Process:
         return {}
 
     def start(self) -> None:
+        """Start, and return when it answers."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("NORIA_", "PYTHONPATH"))}
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -95,6 +96,7 @@ class _Process:
         sys.exit(f"{self.name} did not start; its log is {self.folder}/{self.name}.log.")
 
     def stop(self) -> None:
+        """Ask it to stop, and wait until it has."""
         assert self._process is not None
         usage, before = self.cpu_s(), _waited_cpu_s()
         tree = self._tree()
@@ -110,6 +112,7 @@ class _Process:
         self._at_end = max(usage, _waited_cpu_s() - before)
 
     def cpu_s(self) -> float:
+        """CPU seconds of all its processes since the start."""
         if self._process is None or self._process.poll() is not None:
             return self._at_end
         total = 0.0
@@ -120,6 +123,7 @@ class _Process:
         return total
 
     def memory_mb(self) -> float:
+        """Resident memory of all its processes."""
         return sum(process.memory_info().rss for process in self._tree()) / 1e6
 
     def _tree(self) -> list[psutil.Process]:
@@ -133,7 +137,7 @@ def _waited_cpu_s() -> float:
     return times.children_user + times.children_system
 
 
-class Noria(_Process):
+class Noria(Process):
     """This one."""
 
     name = "noria"
@@ -165,7 +169,7 @@ class Noria(_Process):
         return int(count)
 
 
-class _Sqlite(_Process):
+class _Sqlite(Process):
     database = ""
 
     def __init__(self, folder: Path, python: str) -> None:

@@ -1,0 +1,215 @@
+"""Gateways in front of one fake provider, each started and asked in its own way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from durable.server import KEY
+from peers import Process
+
+from gateways.load import Plan, Seen
+
+_HERE = Path(__file__).resolve().parent.parent
+_NORIA = "import sys; from noria.cli import main; sys.exit(main())"
+ASKED = "Say in two sentences how a noria lifts water, and what drives it. " * 4
+"""What every call asks: as many characters as an ordinary short question with its system prompt."""
+
+
+def ask(model: str, *, stream: bool = False) -> dict[str, Any]:
+    """The body of a call."""
+    messages = [{"role": "system", "content": "You are brief."}, {"role": "user", "content": ASKED}]
+    return {"model": model, "messages": messages, "temperature": 0.5, "max_tokens": 200, "stream": stream}
+
+
+class Gateway(Process):
+    """A server that passes calls on to a provider."""
+
+    path = "/v1/chat/completions"
+    """Where it takes calls."""
+
+    def __init__(self, folder: Path, upstream: str) -> None:
+        super().__init__(folder)
+        self.upstream = upstream
+        """Base URL of the provider, without a path."""
+
+    @property
+    def calls(self) -> str:
+        """URL that takes calls."""
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+    def model(self, name: str) -> str:
+        """The provider's model as this server names it."""
+        return name
+
+    def environment(self) -> dict[str, str]:
+        """Its variables."""
+        return {"PYTHONPATH": os.pathsep.join([str(_HERE), os.environ.get("PYTHONPATH", "")])}
+
+
+class Direct(Gateway):
+    """No gateway: the provider itself."""
+
+    name = "direct"
+
+    def command(self) -> list[str]:
+        """Its command line."""
+        return [sys.executable, "-m", "gateways.upstream", str(self.port)]
+
+    def start(self) -> None:
+        """Start, and know where."""
+        super().start()
+        self.upstream = f"http://127.0.0.1:{self.port}"
+
+
+class Bare(Gateway):
+    """uvicorn, raw ASGI and aiohttp, and nothing else."""
+
+    name = "uvicorn + aiohttp"
+    ready_path = "/v1/models"
+
+    def command(self) -> list[str]:
+        """Its command line."""
+        return [sys.executable, "-m", "gateways.passing", str(self.port), self.upstream]
+
+
+class Nginx(Gateway):
+    """nginx as a reverse proxy with kept connections: the limit."""
+
+    name = "nginx"
+    ready_path = "/nginx"
+
+    def command(self) -> list[str]:
+        """Its command line, which needs a file."""
+        address = self.upstream.removeprefix("http://")
+        made = self.folder / "nginx.conf"
+        made.write_text(
+            f"""daemon off; worker_processes 1; pid {self.folder}/nginx.pid; error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off; client_body_temp_path {self.folder}; proxy_temp_path {self.folder};
+    upstream provider {{ server {address}; keepalive 2048; keepalive_requests 1000000000; }}
+    server {{
+        listen 127.0.0.1:{self.port} backlog=4096; keepalive_requests 1000000000;
+        location = /nginx {{ return 200; }}
+        location / {{
+            proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+        }}
+    }}
+}}
+"""
+        )
+        return ["/usr/sbin/nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(made)]
+
+
+class Noria(Gateway):
+    """This one, with its key, its record and its prices."""
+
+    name = "noria"
+    ready_path = "/readyz"
+
+    def __init__(self, folder: Path, upstream: str, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder, upstream)
+        self.headers = {"authorization": f"Bearer {KEY}"}
+        self._settings = settings or {}
+
+    def command(self) -> list[str]:
+        """Its command line, beside the file with its providers."""
+        providers = f'[providers.openai]\nbase_url = "{self.upstream}/v1"\n'
+        (self.folder / "noria.toml").write_text(providers)
+        return [sys.executable, "-c", _NORIA, "up", "--port", str(self.port), "--data", str(self.folder / "data")]
+
+    def environment(self) -> dict[str, str]:
+        """Its variables."""
+        return super().environment() | {"NORIA_API_KEY": KEY, **self._settings}
+
+    def model(self, name: str) -> str:
+        """``provider/model``."""
+        return f"openai/{name}"
+
+
+class LiteLLM(Gateway):
+    """LiteLLM's proxy, without a database."""
+
+    name = "litellm"
+    ready_path = "/health/liveliness"
+
+    def __init__(self, folder: Path, upstream: str, python: str) -> None:
+        super().__init__(folder, upstream)
+        self._python = python
+        self.headers = {"authorization": "Bearer sk-measured"}
+
+    def command(self) -> list[str]:
+        """Its command line, beside its file."""
+        models = [
+            {
+                "model_name": name,
+                "litellm_params": {"model": f"openai/{name}", "api_base": f"{self.upstream}/v1", "api_key": "none"},
+            }
+            for name in ("gpt-4o", "gpt-4o-200x10", "gpt-4o-100x100")
+        ]
+        made = self.folder / "litellm.yaml"
+        made.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": "sk-measured"}}))
+        program = str(Path(self._python).parent / "litellm")
+        return [program, "--config", str(made), "--host", "127.0.0.1", "--port", str(self.port), "--telemetry", "False"]
+
+    def environment(self) -> dict[str, str]:
+        """Its variables: nothing is fetched."""
+        return {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": ""}
+
+
+PEERS: Mapping[str, type[LiteLLM]] = {"litellm": LiteLLM}
+"""Those that can be measured beside Noria, by name."""
+
+
+def send(url: str, body: dict[str, Any], headers: Mapping[str, str], *, calls: int, connections: int = 1) -> Seen:
+    """Send calls from a process of their own, and wait until all are answered."""
+    plan = Plan(url=url, body=body, headers=dict(headers), connections=connections, calls=calls)
+    given = msgspec.json.encode(plan).decode()
+    environ = {**os.environ, "PYTHONPATH": str(_HERE)}
+    done = subprocess.run([sys.executable, "-m", "gateways.load", given], env=environ, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr.decode())
+    return msgspec.json.decode(done.stdout, type=Seen)
+
+
+def settled(server: Process, within_s: float = 60.0) -> float:
+    """CPU seconds of the server once it has nothing left to do."""
+    end, before = time.monotonic() + within_s, server.cpu_s()
+    while time.monotonic() < end:
+        time.sleep(2)
+        now = server.cpu_s()
+        if now - before < 0.04:
+            return now
+        before = now
+    return before
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for one server."""
+    return tempfile.TemporaryDirectory(prefix="noria-gateway-")
+
+
+__all__ = [
+    "ASKED",
+    "PEERS",
+    "Bare",
+    "Direct",
+    "Gateway",
+    "LiteLLM",
+    "Nginx",
+    "Noria",
+    "Seen",
+    "ask",
+    "scratch",
+    "send",
+    "settled",
+]
