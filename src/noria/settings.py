@@ -54,6 +54,8 @@ class Provider(Noun, forbid_unknown_fields=True):
     """How the server names the limit on generated tokens; OpenAI's newer models take ``max_completion_tokens``."""
     stream: bool = True
     """Ask for streamed replies, so that time to first token is seen. Turn off for servers that cannot."""
+    private: bool = False
+    """The host of the base URL may be a name for an address that is not public, such as that of another container."""
     connect_timeout_s: float = 10.0
     """Seconds to reach the server."""
     first_token_timeout_s: float = 120.0

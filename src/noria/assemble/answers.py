@@ -15,8 +15,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 
-import aiohttp
-
 from noria.adapt.prompts import render
 from noria.assemble.engines import EnginePool
 from noria.assemble.providers import check_kinds, configured
@@ -28,10 +26,11 @@ from noria.core.spans import Span
 from noria.settings import Settings
 from noria.stores.catalogue import Catalogue
 from noria.targets.cached import Cached
+from noria.targets.egress import Egress, Timeouts
 from noria.targets.local import Local
 from noria.targets.prompted import Prompted
 from noria.targets.released import Released
-from noria.targets.remote import Remote, Timeouts, shown_url
+from noria.targets.remote import Remote, shown_url
 from noria.targets.retrying import Retrying
 from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
@@ -48,8 +47,7 @@ class Answers:
         environ: where their keys are.
         catalogue: apps, variants, prompts and local models.
         engines: the local models' engines.
-        providers: connections to providers, kept open between calls.
-        local: connections to engines, one for each call: llama.cpp closes them after a stream without saying so.
+        egress: sends the calls.
     """
 
     def __init__(
@@ -59,16 +57,14 @@ class Answers:
         *,
         catalogue: Catalogue,
         engines: EnginePool,
-        providers: aiohttp.ClientSession,
-        local: aiohttp.ClientSession,
+        egress: Egress,
     ) -> None:
         check_kinds(settings)
         self._settings = settings
         self._environ = environ
         self._catalogue = catalogue
         self._engines = engines
-        self._providers = providers
-        self._local_session = local
+        self._egress = egress
         self._known: dict[str, Target] = {}
         self._as_of = -1
 
@@ -119,7 +115,7 @@ class Answers:
         there = configured(provider_name, self._settings, self._environ)
         provider = there.provider
         remote = Remote(
-            self._providers,
+            self._egress,
             there.wire,
             base_url=provider.base_url,
             api_key=there.key,
@@ -133,6 +129,7 @@ class Answers:
                 idle_s=provider.idle_timeout_s,
                 total_s=provider.total_timeout_s,
             ),
+            private=provider.private,
         )
         return Retrying(remote, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
 
@@ -176,12 +173,13 @@ class Answers:
     def _local(self, model: LocalModel) -> Target:
         def remote(endpoint: Endpoint) -> Target:
             return Remote(
-                self._local_session,
+                self._egress,
                 OpenAIChat(),
                 base_url=endpoint.base_url,
                 api_key=endpoint.api_key,
                 provider="local",
                 model=endpoint.model,
+                kept=False,
             )
 
         local = Local(self._engines.engine(model), remote, model_id=model.id)

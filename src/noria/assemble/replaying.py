@@ -14,7 +14,6 @@ from noria.bridges.otlp.send import Collector, Sent, endpoint, headers_from
 from noria.core.errors import InvalidInput, StorageFull
 from noria.core.struct import Noun
 from noria.stores.disk import write_whole
-from noria.targets.remote import open_session
 
 __all__ = ["Progress", "Replay", "Sent", "endpoint", "headers_from", "opened_replay"]
 
@@ -73,5 +72,5 @@ class Replay:
 @contextlib.asynccontextmanager
 async def opened_replay(url: str, headers: Mapping[str, str], *, first_pause_s: float = 1.0) -> AsyncIterator[Replay]:
     """A replay to the collector at ``url``. Raises ``InvalidInput``."""
-    async with open_session(keep_alive=True) as session:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Replay(Collector(session, url, headers, first_pause_s=first_pause_s))

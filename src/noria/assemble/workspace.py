@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
-import aiohttp
 import msgspec
 
 import noria
@@ -53,10 +52,10 @@ from noria.evaluate.running.runner import Ask
 from noria.scorers.registry import kinds, make
 from noria.settings import Settings
 from noria.targets.admitted import Admitted
+from noria.targets.egress import Egress
 from noria.targets.pricing import price_of
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
-from noria.targets.remote import open_session
 from noria.targets.routed import Routed
 
 
@@ -69,8 +68,7 @@ class Workspace:
         environ: Mapping[str, str],
         opened: Opened,
         *,
-        providers: aiohttp.ClientSession,
-        local: aiohttp.ClientSession,
+        egress: Egress,
     ) -> None:
         self.settings = settings
         """The configuration."""
@@ -96,7 +94,7 @@ class Workspace:
         self._blobs = blobs
         self._engines = EnginePool(blobs, opened.logs)
         self._answers = Answers(
-            settings, environ, catalogue=catalogue, engines=self._engines, providers=providers, local=local
+            settings, environ, catalogue=catalogue, engines=self._engines, egress=egress
         )
         self._replies = RememberedReplies(traces)
         self.models = LocalModels(catalogue, blobs, self._engines)
@@ -333,9 +331,8 @@ async def _workspace(
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))
         opened = await stack.enter_async_context(opening)
-        providers = await stack.enter_async_context(open_session(keep_alive=True))
-        local = await stack.enter_async_context(open_session(keep_alive=False))
-        workspace = Workspace(settings, environ, opened, providers=providers, local=local)
+        egress = await stack.enter_async_context(contextlib.aclosing(Egress()))
+        workspace = Workspace(settings, environ, opened, egress=egress)
         stack.push_async_callback(workspace.close)
         await workspace.laboratory.recover()
         yield workspace

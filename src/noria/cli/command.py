@@ -84,10 +84,22 @@ def with_api(*, reads_only: bool | str = False) -> Callable[[Work], Callable[...
     return decorate
 
 
-def run(work: Callable[[], Awaitable[int | None]], *, as_json: bool = False) -> None:
-    """Run a command's work, then exit: errors become sentences on standard error and exit code 2."""
+def run(
+    work: Callable[[], Awaitable[int | None]],
+    *,
+    as_json: bool = False,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
+    """Run a command's work, then exit: errors become sentences on standard error and exit code 2.
+
+    Arguments:
+        work: what is done.
+        as_json: how errors are written.
+        new_loop: makes the event loop; by default asyncio's own, which starts in no time.
+    """
     try:
-        code = asyncio.run(_interruptible(work))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            code = runner.run(_interruptible(work))
     except Cancelled as error:
         fail(error, as_json=as_json)
         sys.exit(130)

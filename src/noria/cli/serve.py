@@ -10,7 +10,7 @@ import click
 
 from noria.cli.command import run
 from noria.cli.groups import examples
-from noria.cli.up import serve_until_stopped
+from noria.cli.up import fast_loop, serve_until_stopped
 from noria.settings import load_settings
 
 
@@ -40,4 +40,4 @@ def serve(host: str | None, port: int | None) -> None:
         return 0
 
     with ending:
-        run(work)
+        run(work, new_loop=fast_loop)
