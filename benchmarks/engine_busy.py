@@ -50,7 +50,6 @@ from noria.engines.llamacpp import LlamaCpp
 from noria.engines.weights import pull
 from noria.settings import Settings
 from noria.stores.blobs import Blobs
-from noria.targets.remote import open_session
 from noria.wires.openai_chat import OpenAIChat
 
 MODEL = "smollm2-135m"
@@ -205,7 +204,9 @@ async def sides(weights: Path, ask: Ask) -> AsyncIterator[tuple[Direct, Noria]]:
             Path(blobs.path(model.sha256)), model=MODEL, options=options, log_folder=Path(folder) / "direct"
         )
         stack.push_async_callback(engine.stop)
-        session = await stack.enter_async_context(open_session(keep_alive=False))
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
+        )
         settings = Settings(data=f"{folder}/data", blobs=str(weights))
         workspace = await stack.enter_async_context(open_workspace(settings, {}, holder="benchmark"))
         workspace.catalogue.models.put(model)

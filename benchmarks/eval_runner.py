@@ -23,7 +23,7 @@ import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +43,9 @@ from noria.evaluate.running.runner import Ask, run
 from noria.scorers.registry import make
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.memory import MemoryTraces
+from noria.targets.egress import Egress
 from noria.targets.recording import random_ids, recorded_call
-from noria.targets.remote import Remote, open_session
+from noria.targets.remote import Remote
 from noria.wires.openai_chat import OpenAIChat
 
 TEXT = "The film was long, and every minute of it was worth the seat. " * 8
@@ -119,12 +120,12 @@ def function(latency_s: float) -> Ask:
     return call
 
 
-def remote(session: aiohttp.ClientSession, port: int) -> Remote:
-    return Remote(session, OpenAIChat(), base_url=f"http://127.0.0.1:{port}/v1", provider="fake")
+def remote(egress: Egress, port: int) -> Remote:
+    return Remote(egress, OpenAIChat(), base_url=f"http://127.0.0.1:{port}/v1", provider="fake")
 
 
-def over_http(session: aiohttp.ClientSession, port: int) -> Ask:
-    target = remote(session, port)
+def over_http(egress: Egress, port: int) -> Ask:
+    target = remote(egress, port)
 
     async def call(request: Request) -> Span:
         asked = Request(
@@ -204,8 +205,8 @@ def by_aiohttp(session: aiohttp.ClientSession, port: int) -> Calls:
     return call
 
 
-def by_target(session: aiohttp.ClientSession, port: int) -> Calls:
-    target = remote(session, port)
+def by_target(egress: Egress, port: int) -> Calls:
+    target = remote(egress, port)
 
     async def call(text: str) -> None:
         async for _ in target.call(Request(model="fake/model", messages=(Message(role="user", content=text),))):
@@ -247,15 +248,16 @@ async def compare(setting: Setting, rounds: int, report: Report) -> None:
     ratios: dict[str, list[float]] = {}
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(provider_process(setting))
-        session = await stack.enter_async_context(open_session(keep_alive=True))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        egress = await stack.enter_async_context(aclosing(Egress()))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noria-bench-")))
         store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool")
         stack.push_async_callback(store.close)
         ways: dict[str, Callable[[], Awaitable[tuple[float, float]]]] = {
             "function": lambda: measure(setting, function(setting.latency_s), MemoryTraces()),
             "aiohttp": lambda: measure_calls(setting, by_aiohttp(session, port)),
-            "target": lambda: measure_calls(setting, by_target(session, port)),
-            "noria": lambda: measure(setting, over_http(session, port), store),
+            "target": lambda: measure_calls(setting, by_target(egress, port)),
+            "noria": lambda: measure(setting, over_http(egress, port), store),
         }
         await measure_calls(setting, by_aiohttp(session, port))  # opens the connections
         for number in range(1, rounds + 1):

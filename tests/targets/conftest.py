@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
+
+from noria.targets.egress import Egress
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+async def egress() -> AsyncIterator[Egress]:
+    client = Egress()
+    yield client
+    await client.aclose()

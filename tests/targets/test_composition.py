@@ -6,7 +6,6 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import aiohttp
 import pytest
 
 from noria.core.apps import Variant
@@ -18,6 +17,7 @@ from noria.core.protocols import Target
 from noria.core.requests import Lineage, Parameters, Request
 from noria.core.spans import Span
 from noria.targets.cached import Cached
+from noria.targets.egress import Egress
 from noria.targets.pricing import price_of
 from noria.targets.prompted import Prompted
 from noria.targets.recorded import Recorded
@@ -51,7 +51,7 @@ def render(prompt: Prompt, variables: Mapping[str, Any], _: Sequence[Message]) -
     )
 
 
-async def test_one_call_of_an_app_is_one_record_that_knows_everything(session: aiohttp.ClientSession) -> None:
+async def test_one_call_of_an_app_is_one_record_that_knows_everything(egress: Egress) -> None:
     clock, spans, waits = Ticking(), list[Span](), list[float]()
 
     async def record(span: Span) -> None:
@@ -84,7 +84,7 @@ async def test_one_call_of_an_app_is_one_record_that_knows_everything(session: a
                 raise UnknownName(f"There is no app or model `{name}`.")
             return app
 
-        remote = Slow(session, OpenAIChat(), base_url=upstream.base_url, api_key="k", provider="openai")
+        remote = Slow(egress, OpenAIChat(), base_url=upstream.base_url, api_key="k", provider="openai")
         app = Released(
             "boolq",
             [

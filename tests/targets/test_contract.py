@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 
 from noria.core.apps import Variant
@@ -16,6 +15,7 @@ from noria.core.protocols import Endpoint, EngineStatus, Target
 from noria.core.spans import Span
 from noria.targets.admitted import Admitted
 from noria.targets.cached import Cached
+from noria.targets.egress import Egress
 from noria.targets.local import Local
 from noria.targets.prompted import Prompted
 from noria.targets.recorded import Recorded
@@ -97,11 +97,11 @@ class TestLocal(StreamingContract):
         return opened
 
 
-def remote(session: aiohttp.ClientSession, *, stream: bool) -> Open:
+def remote(egress: Egress, *, stream: bool) -> Open:
     @asynccontextmanager
     async def opened(script: Script) -> AsyncIterator[Opened]:
         async with serving(script) as upstream:
-            target = Remote(session, OpenAIChat(), base_url=upstream.base_url, provider="p", stream=stream)
+            target = Remote(egress, OpenAIChat(), base_url=upstream.base_url, provider="p", stream=stream)
             yield Opened(target, upstream.closed)
 
     return opened
@@ -109,11 +109,11 @@ def remote(session: aiohttp.ClientSession, *, stream: bool) -> Open:
 
 class TestRemote(StreamingContract):
     @pytest.fixture
-    def open(self, session: aiohttp.ClientSession) -> Open:
-        return remote(session, stream=True)
+    def open(self, egress: Egress) -> Open:
+        return remote(egress, stream=True)
 
 
 class TestRemoteUnstreamed(TargetContract):
     @pytest.fixture
-    def open(self, session: aiohttp.ClientSession) -> Open:
-        return remote(session, stream=False)
+    def open(self, egress: Egress) -> Open:
+        return remote(egress, stream=False)

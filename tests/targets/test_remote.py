@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
 from noria.core.events import Delta, Sent, Started, collect
-from noria.targets.foreign import broken, unanswered
-from noria.targets.remote import Remote, Timeouts, open_session
+from noria.targets.egress import Egress, Timeouts
+from noria.targets.remote import Remote
 from noria.targets.scripted import answer
 from noria.wires.openai_chat import OpenAIChat
 
@@ -22,8 +21,8 @@ from .upstream import CUT, RESET, Upstream, serving
 KEY = "sk-secret-1234"
 
 
-def remote(session: aiohttp.ClientSession, upstream: Upstream, **options: Any) -> Remote:
-    return Remote(session, OpenAIChat(), **({"base_url": upstream.base_url, "provider": "p"} | options))
+def remote(egress: Egress, upstream: Upstream, **options: Any) -> Remote:
+    return Remote(egress, OpenAIChat(), **({"base_url": upstream.base_url, "provider": "p"} | options))
 
 
 async def failure(target: Remote) -> CallFailed:
@@ -32,45 +31,45 @@ async def failure(target: Remote) -> CallFailed:
     return raised.value
 
 
-async def test_the_request_goes_out_under_its_name_with_the_key(session: aiohttp.ClientSession) -> None:
+async def test_the_request_goes_out_under_its_name_with_the_key(egress: Egress) -> None:
     async with serving(lambda _: answer("hi")) as upstream:
-        target = remote(session, upstream, api_key=KEY)
+        target = remote(egress, upstream, api_key=KEY)
         await collect(target.call(type(ASK)(model="p/org/model-1", messages=ASK.messages)))
-        await collect(remote(session, upstream, model="other").call(ASK))
+        await collect(remote(egress, upstream, model="other").call(ASK))
     assert [body["model"] for body in upstream.bodies] == ["org/model-1", "other"]
     assert upstream.headers[0]["Authorization"] == f"Bearer {KEY}"
     assert "Authorization" not in upstream.headers[1]
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_sent_tells_whether_time_to_first_token_can_be_seen(session: aiohttp.ClientSession, stream: bool) -> None:
+async def test_sent_tells_whether_time_to_first_token_can_be_seen(egress: Egress, stream: bool) -> None:
     async with serving(lambda _: answer("hi")) as upstream:
-        seen, _ = await events_until_error(remote(session, upstream, stream=stream).call(ASK))
+        seen, _ = await events_until_error(remote(egress, upstream, stream=stream).call(ASK))
     first = seen[0]
     assert isinstance(first, Sent)
     assert (first.streamed, first.provider, first.request) == (stream, "p", ASK)
     assert first.request_id is not None
 
 
-async def test_a_provider_that_does_not_stream_is_read_all_the_same(session: aiohttp.ClientSession) -> None:
+async def test_a_provider_that_does_not_stream_is_read_all_the_same(egress: Egress) -> None:
     whole = b'{"model":"m","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}'
     async with serving(lambda _: [web.Response(body=whole, content_type="application/json")]) as upstream:
-        seen, error = await events_until_error(remote(session, upstream).call(ASK))
+        seen, error = await events_until_error(remote(egress, upstream).call(ASK))
     assert error is None
     assert [event.streamed for event in seen if isinstance(event, Sent)] == [True, False]
     assert [event.text for event in seen if isinstance(event, Delta)] == ["hi"]
 
 
 @pytest.mark.parametrize(("keep_alive", "connections"), [(True, 1), (False, 3)])
-async def test_connections_are_kept_where_asked_for(keep_alive: bool, connections: int) -> None:
-    async with serving(lambda _: answer("hi")) as upstream, open_session(keep_alive=keep_alive) as session:
-        target = remote(session, upstream)
+async def test_connections_are_kept_where_asked_for(egress: Egress, keep_alive: bool, connections: int) -> None:
+    async with serving(lambda _: answer("hi")) as upstream:
+        target = remote(egress, upstream, kept=keep_alive)
         for _ in range(3):
             await collect(target.call(ASK))
     assert len(upstream.connections) == connections
 
 
-async def test_a_server_that_closes_after_each_reply_without_saying_so() -> None:
+async def test_a_server_that_closes_after_each_reply_without_saying_so(egress: Egress) -> None:
     """As llama.cpp does: a kept connection would carry the next request into the void."""
     body = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -89,43 +88,43 @@ async def test_a_server_that_closes_after_each_reply_without_saying_so() -> None
         await writer.wait_closed()
 
     server = await asyncio.start_server(once, "127.0.0.1", 0)
-    async with server, open_session(keep_alive=False) as session:
+    async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        target = Remote(session, OpenAIChat(), base_url=url, provider="p")
+        target = Remote(egress, OpenAIChat(), base_url=url, provider="p", kept=False)
         assert [(await collect(target.call(ASK))).text for _ in range(3)] == ["hi"] * 3
         await asyncio.gather(*filter(None, handlers))
     assert len(handlers) == 3
 
 
 @pytest.mark.parametrize("end", [RESET, CUT])
-async def test_a_broken_connection_is_a_cut(session: aiohttp.ClientSession, end: object) -> None:
+async def test_a_broken_connection_is_a_cut(egress: Egress, end: object) -> None:
     async with serving(lambda _: [*answer("Hel")[:2], end]) as upstream:
-        seen, error = await events_until_error(remote(session, upstream).call(ASK))
+        seen, error = await events_until_error(remote(egress, upstream).call(ASK))
     assert isinstance(error, CallCut)
     assert error.retryable
     assert [type(event) for event in seen[:2]] == [Sent, Started]
 
 
-async def test_a_stream_that_just_ends_is_a_cut(session: aiohttp.ClientSession) -> None:
+async def test_a_stream_that_just_ends_is_a_cut(egress: Egress) -> None:
     async with serving(lambda _: [b'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n']) as upstream:
-        error = await failure(remote(session, upstream))
+        error = await failure(remote(egress, upstream))
     assert isinstance(error, CallCut)
 
 
-async def test_half_a_character_at_the_end_is_a_cut(session: aiohttp.ClientSession) -> None:
+async def test_half_a_character_at_the_end_is_a_cut(egress: Egress) -> None:
     async with serving(lambda _: [b'data: {"choices":[{"index":0,"delta":{"content":"\xe2\x82']) as upstream:
-        error = await failure(remote(session, upstream))
+        error = await failure(remote(egress, upstream))
     assert isinstance(error, CallCut)
 
 
-async def test_garbage_is_a_failed_call(session: aiohttp.ClientSession) -> None:
+async def test_garbage_is_a_failed_call(egress: Egress) -> None:
     async with serving(lambda _: [b"data: <html>\n\n"]) as upstream:
-        error = await failure(remote(session, upstream))
+        error = await failure(remote(egress, upstream))
     assert type(error) is CallFailed
     assert "no chat completion" in str(error)
 
 
-async def test_no_http_at_all_is_a_failed_call(session: aiohttp.ClientSession) -> None:
+async def test_no_http_at_all_is_a_failed_call(egress: Egress) -> None:
     async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"220 smtp ready\r\n\r\n")
@@ -136,12 +135,12 @@ async def test_no_http_at_all_is_a_failed_call(session: aiohttp.ClientSession) -
     server = await asyncio.start_server(garble, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        error = await failure(Remote(session, OpenAIChat(), base_url=f"http://127.0.0.1:{port}", provider="p"))
+        error = await failure(Remote(egress, OpenAIChat(), base_url=f"http://127.0.0.1:{port}", provider="p"))
     assert "does not speak HTTP" in str(error)
     assert not error.retryable
 
 
-async def test_a_connection_closed_without_an_answer(session: aiohttp.ClientSession) -> None:
+async def test_a_connection_closed_without_an_answer(egress: Egress) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.close()
@@ -150,14 +149,14 @@ async def test_a_connection_closed_without_an_answer(session: aiohttp.ClientSess
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        error = await failure(Remote(session, OpenAIChat(), base_url=f"http://127.0.0.1:{port}", provider="p"))
+        error = await failure(Remote(egress, OpenAIChat(), base_url=f"http://127.0.0.1:{port}", provider="p"))
     assert "closed the connection without an answer" in str(error)
     assert error.retryable
 
 
-async def test_nobody_there(session: aiohttp.ClientSession, unused_tcp_port: int) -> None:
+async def test_nobody_there(egress: Egress, unused_tcp_port: int) -> None:
     url = f"http://user:{KEY}@127.0.0.1:{unused_tcp_port}/v1?key={KEY}"
-    error = await failure(Remote(session, OpenAIChat(), base_url=url, provider="p"))
+    error = await failure(Remote(egress, OpenAIChat(), base_url=url, provider="p"))
     assert f"Nothing answers at http://127.0.0.1:{unused_tcp_port}/v1" in str(error)
     assert "provider `p`" in error.hint
     assert error.retryable
@@ -165,18 +164,18 @@ async def test_nobody_there(session: aiohttp.ClientSession, unused_tcp_port: int
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_time_before_the_first_byte_runs_out(session: aiohttp.ClientSession, stream: bool) -> None:
+async def test_time_before_the_first_byte_runs_out(egress: Egress, stream: bool) -> None:
     gate = asyncio.Event()
     async with serving(lambda _: [gate, *answer("hi")]) as upstream:
         waits = Timeouts(connect_s=0.02, first_byte_s=0.03)
-        error = await failure(remote(session, upstream, stream=stream, timeouts=waits))
+        error = await failure(remote(egress, upstream, stream=stream, timeouts=waits))
     assert isinstance(error, CallTimeout)
 
 
-async def test_time_between_two_pieces_runs_out(session: aiohttp.ClientSession) -> None:
+async def test_time_between_two_pieces_runs_out(egress: Egress) -> None:
     gate = asyncio.Event()
     async with serving(lambda _: [*answer("Hel")[:2], gate, *answer("lo")]) as upstream:
-        seen, error = await events_until_error(remote(session, upstream, timeouts=Timeouts(idle_s=0.05)).call(ASK))
+        seen, error = await events_until_error(remote(egress, upstream, timeouts=Timeouts(idle_s=0.05)).call(ASK))
         async with asyncio.timeout(2):
             await upstream.closed.wait()
     assert isinstance(error, CallTimeout)
@@ -184,40 +183,40 @@ async def test_time_between_two_pieces_runs_out(session: aiohttp.ClientSession) 
     assert any(isinstance(event, Delta) for event in seen)
 
 
-async def test_time_for_the_whole_call_runs_out(session: aiohttp.ClientSession) -> None:
+async def test_time_for_the_whole_call_runs_out(egress: Egress) -> None:
     gate = asyncio.Event()
     async with serving(lambda _: [*answer("Hel")[:2], gate]) as upstream:
-        error = await failure(remote(session, upstream, timeouts=Timeouts(total_s=0.1)))
+        error = await failure(remote(egress, upstream, timeouts=Timeouts(total_s=0.1)))
     assert isinstance(error, CallTimeout)
 
 
-async def test_a_body_without_end_is_stopped(session: aiohttp.ClientSession) -> None:
+async def test_a_body_without_end_is_stopped(egress: Egress) -> None:
     async with serving(lambda _: answer(*["many words"] * 100)) as upstream:
-        error = await failure(remote(session, upstream, most_bytes=4_000))
+        error = await failure(remote(egress, upstream, most_bytes=4_000))
     assert "more than 4000 bytes" in str(error)
 
 
-async def test_an_end_mark_without_an_end_of_the_body_ends_the_reply(session: aiohttp.ClientSession) -> None:
+async def test_an_end_mark_without_an_end_of_the_body_ends_the_reply(egress: Egress) -> None:
     chunk = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     async with serving(lambda _: [chunk, asyncio.Event()]) as upstream:
-        reply = await collect(remote(session, upstream).call(ASK))
+        reply = await collect(remote(egress, upstream).call(ASK))
     assert reply.text == "hi"
 
 
-async def test_redirects_are_not_followed(session: aiohttp.ClientSession) -> None:
+async def test_redirects_are_not_followed(egress: Egress) -> None:
     async with serving(lambda _: answer("hi")) as elsewhere:
         moved = web.Response(status=307, headers={"Location": elsewhere.base_url + "/chat/completions"})
         async with serving(lambda _: [moved]) as upstream:
-            error = await failure(remote(session, upstream, api_key=KEY))
+            error = await failure(remote(egress, upstream, api_key=KEY))
     assert "redirects are not followed" in str(error)
     assert elsewhere.bodies == []
 
 
-async def test_the_provider_s_refusal_keeps_status_and_wait_but_not_the_key(session: aiohttp.ClientSession) -> None:
+async def test_the_provider_s_refusal_keeps_status_and_wait_but_not_the_key(egress: Egress) -> None:
     said = f'{{"error":{{"message":"Key {KEY} may not; wait."}}}}'
     refusal = web.Response(status=429, text=said, headers={"Retry-After": "3"})
     async with serving(lambda _: [refusal]) as upstream:
-        error = await failure(remote(session, upstream, api_key=KEY))
+        error = await failure(remote(egress, upstream, api_key=KEY))
     assert isinstance(error, CallRefused)
     assert (error.status, error.retryable, error.retry_after_s) == (429, True, 3.0)
     assert "Key [key] may not; wait." in str(error)
@@ -227,46 +226,18 @@ async def test_the_provider_s_refusal_keeps_status_and_wait_but_not_the_key(sess
 @pytest.mark.parametrize(
     "url", ["", "localhost:8080/v1", "ftp://host/v1", "http://", "http://[::1/v1", "http://h:99999/v1"]
 )
-async def test_a_base_url_that_cannot_be_one(session: aiohttp.ClientSession, url: str) -> None:
+async def test_a_base_url_that_cannot_be_one(egress: Egress, url: str) -> None:
     with pytest.raises(InvalidInput, match="base URL of provider `p`"):
-        Remote(session, OpenAIChat(), base_url=url, provider="p")
+        Remote(egress, OpenAIChat(), base_url=url, provider="p")
 
 
-async def test_a_key_that_no_header_can_carry(session: aiohttp.ClientSession) -> None:
+async def test_a_key_that_no_header_can_carry(egress: Egress) -> None:
     with pytest.raises(InvalidInput) as raised:
-        Remote(session, OpenAIChat(), base_url="http://h/v1", provider="p", api_key="a\r\nX: 1")
+        Remote(egress, OpenAIChat(), base_url="http://h/v1", provider="p", api_key="a\r\nX: 1")
     assert "X: 1" not in str(raised.value)
 
 
-async def test_one_way_to_say_who_calls(session: aiohttp.ClientSession) -> None:
+async def test_one_way_to_say_who_calls(egress: Egress) -> None:
     with pytest.raises(InvalidInput, match="both an API key and a user") as raised:
-        Remote(session, OpenAIChat(), base_url=f"http://user:{KEY}@h/v1", provider="p", api_key=KEY)
+        Remote(egress, OpenAIChat(), base_url=f"http://user:{KEY}@h/v1", provider="p", api_key=KEY)
     assert KEY not in str(raised.value)
-
-
-def every_client_error() -> list[type[aiohttp.ClientError]]:
-    found, waiting = [], [aiohttp.ClientError]
-    while waiting:
-        kind = waiting.pop()
-        found.append(kind)
-        waiting += kind.__subclasses__()
-    return found
-
-
-@pytest.mark.parametrize("kind", every_client_error(), ids=lambda kind: kind.__name__)
-def test_every_error_of_aiohttp_is_mapped(kind: type[aiohttp.ClientError]) -> None:
-    error = kind.__new__(kind)
-    before = unanswered(error, provider="p", base_url="http://h/v1")
-    assert "http://h/v1" in str(before)
-    assert isinstance(broken(error, base_url="http://h/v1"), CallCut | CallTimeout)
-
-
-def test_certificates_and_names_have_their_own_sentences() -> None:
-    def said(kind: type[aiohttp.ClientError]) -> tuple[str, bool]:
-        error = unanswered(kind.__new__(kind), provider="p", base_url="https://h/v1")
-        return error.message, error.retryable
-
-    assert said(aiohttp.ClientConnectorDNSError) == ("The host of https://h/v1 has no address.", True)
-    assert said(aiohttp.ClientConnectorCertificateError)[0].startswith("No trusted TLS connection to https://h/v1")
-    assert said(aiohttp.ConnectionTimeoutError) == ("https://h/v1 could not be connected to in time.", True)
-    assert said(aiohttp.InvalidURL) == ("https://h/v1 is no URL that can be called.", False)

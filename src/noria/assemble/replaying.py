@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import aiohttp
 import msgspec
 
 from noria.bridges.files.records import Records

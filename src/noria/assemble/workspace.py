@@ -93,9 +93,7 @@ class Workspace:
         self._store = traces
         self._blobs = blobs
         self._engines = EnginePool(blobs, opened.logs)
-        self._answers = Answers(
-            settings, environ, catalogue=catalogue, engines=self._engines, egress=egress
-        )
+        self._answers = Answers(settings, environ, catalogue=catalogue, engines=self._engines, egress=egress)
         self._replies = RememberedReplies(traces)
         self.models = LocalModels(catalogue, blobs, self._engines)
         """Weights on this machine and their engines."""

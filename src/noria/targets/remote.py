@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from http import HTTPStatus
@@ -97,35 +98,21 @@ class Remote:
         if encoded.dropped or encoded.emulated:
             sent = msgspec.structs.replace(sent, dropped=encoded.dropped, emulated=encoded.emulated)
         yield sent
-        same_wire = request.wire == self._wire.name
+        raw = request.wire if request.wire == self._wire.name else ""
         response: Response | None = None
         try:
-            response = await self._egress.post(
-                self._origin, self._written(encoded), waits=self._timeouts, shown=self._shown, provider=self._provider
-            )
-            if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-                said = await self._whole(response, most=_LARGEST_ERROR_BODY)
-                raise self._wire.decode_error(response.status, response.headers, said)
+            response = await self._answered(encoded)
             if stream and response.content_type != "application/json":
-                decoder, whole, read = self._wire.decoder(request), Whole() if same_wire else None, 0
-                while not decoder.done and (chunk := await response.read()):
-                    read += len(chunk)
-                    self._check_size(read)
-                    for event in _events(decoder, chunk) if whole is None else _raw(request.wire, decoder, whole, chunk):
+                pieces = _Pieces(self._wire.decoder(request), raw)
+                while not pieces.done and (chunk := await response.read()):
+                    self._check_size(pieces.read + len(chunk))
+                    for event in pieces.take(chunk):
                         yield event
-                if decoder.done:
-                    await self._last_bytes(response)
-                else:
-                    decoder.close()
+                await self._ended(pieces, response)
                 return
             if stream:  # the provider does not stream, so there is no time to first token
                 yield msgspec.structs.replace(sent, streamed=False)
-            body = await self._whole(response)
-            events = tuple(events_of(self._wire.decode_reply(body, request)))
-            if same_wire and not stream:
-                yield Raw(wire=request.wire, data=body, events=events)
-                return
-            for event in events:
+            for event in await self._whole(response, request, raw="" if stream else raw):
                 yield event
         except CallFailed as error:
             self._redact(error)
@@ -151,7 +138,26 @@ class Remote:
             encoded.body,
         )
 
-    async def _whole(self, response: Response, most: int | None = None) -> bytes:
+    async def _answered(self, encoded: Encoded) -> Response:
+        """The response, its status known to be good."""
+        response = await self._egress.post(
+            self._origin, self._written(encoded), waits=self._timeouts, shown=self._shown, provider=self._provider
+        )
+        if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return response
+        try:
+            said = await self._body(response, most=_LARGEST_ERROR_BODY)
+        finally:
+            response.close()
+        raise self._wire.decode_error(response.status, response.headers, said)
+
+    async def _whole(self, response: Response, request: Request, *, raw: str) -> tuple[Event, ...]:
+        """A reply that comes in one piece."""
+        body = await self._body(response)
+        events = tuple(events_of(self._wire.decode_reply(body, request)))
+        return (Raw(wire=raw, data=body, events=events),) if raw else events
+
+    async def _body(self, response: Response, most: int | None = None) -> bytes:
         """The body; with ``most``, no more than about so many bytes of it."""
         body = await response.read()
         while (most is None or len(body) < most) and (more := await response.read()):
@@ -164,11 +170,13 @@ class Remote:
             raise CallFailed(f"{self._shown} sent more than {self._most_bytes} bytes for one reply.")
 
     @staticmethod
-    async def _last_bytes(response: Response) -> None:
-        try:
+    async def _ended(pieces: _Pieces, response: Response) -> None:
+        """The stream has ended, by its own mark or by its bytes. Raises ``CallCut`` where it is not complete."""
+        if not pieces.done:
+            pieces.close()
+            return
+        with contextlib.suppress(CallFailed):  # the reply is complete; only the connection may be lost
             await response.read(_LAST_BYTES_S)
-        except CallFailed:
-            return  # the reply is complete; only the connection is lost
 
     def _redact(self, error: CallFailed) -> None:
         """Some providers repeat the key in their error sentence."""
@@ -177,22 +185,38 @@ class Remote:
             error.args = (error.message,)
 
 
-def _events(decoder: Decoder, chunk: bytes) -> Iterator[Event]:
-    return decoder.feed(chunk)
+class _Pieces:
+    """A streamed reply as it comes: what its bytes mean, and with ``raw``, the name of its wire, the bytes as well."""
 
+    def __init__(self, decoder: Decoder, raw: str) -> None:
+        self._decoder = decoder
+        self._raw = raw
+        self._whole = Whole()
+        self.read = 0
+        """Bytes so far."""
 
-def _raw(wire: str, decoder: Decoder, whole: Whole, chunk: bytes) -> Iterator[Event]:
-    """Whole server-sent events as they came, with what they mean."""
-    data = whole.feed(chunk)
-    if not data:
-        return
-    events: list[Content] = []
-    try:
-        events.extend(decoder.feed(data))
-    except CallFailed:
-        yield from events  # what the stream said before it said that it failed
-        raise
-    yield Raw(wire=wire, data=data, events=tuple(events))
+    @property
+    def done(self) -> bool:
+        return self._decoder.done
+
+    def take(self, chunk: bytes) -> Iterator[Event]:
+        self.read += len(chunk)
+        return self._as_they_came(chunk) if self._raw else self._decoder.feed(chunk)
+
+    def close(self) -> None:
+        self._decoder.close()
+
+    def _as_they_came(self, chunk: bytes) -> Iterator[Event]:
+        data = self._whole.feed(chunk)
+        if not data:
+            return
+        events: list[Content] = []
+        try:
+            events.extend(self._decoder.feed(data))
+        except CallFailed:
+            yield from events  # what the stream said before it said that it failed
+            raise
+        yield Raw(wire=self._raw, data=data, events=tuple(events))
 
 
 def shown_url(base_url: str, provider: str) -> str:
@@ -245,7 +269,9 @@ def _lines(*several: Mapping[str, str]) -> bytes:
     for headers in several:
         for name, value in headers.items():
             if not (_TOKEN.fullmatch(name) and value.isprintable()) or name.lower() in _FRAMING:
-                raise InvalidInput(f"The header {name[:80]!r} can't be sent: it holds a character that no header can carry, or says how long the body is.")
+                raise InvalidInput(
+                    f"The header {name[:80]!r} can't be sent: it holds a character that no header can carry, or says how long the body is."
+                )
             lines[name.lower()] = f"{name}: {value}\r\n"
     return "".join(lines.values()).encode("latin-1", "replace")
 

@@ -67,9 +67,7 @@ def refusal(origin: Origin, address: str) -> str | None:
         return "link-local, where clouds keep their metadata"
     if found.is_multicast or found.is_unspecified:
         return "no address of one machine"
-    if literal(origin.host) is not None:
+    if found.is_global or literal(origin.host) is not None:
         return None
-    if found.is_loopback:
-        named = origin.host == "localhost" or origin.host.endswith(".localhost")
-        return None if named else "this machine itself"
-    return None if found.is_global else "not public"
+    local = origin.host == "localhost" or origin.host.endswith(".localhost")
+    return None if found.is_loopback and local else "not public"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import ssl
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from noria.core.errors import CallFailed, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
@@ -27,12 +28,16 @@ class Response:
     """A response whose head has come. Close it: that keeps the connection, or ends the call upstream at once."""
 
     def __init__(
-        self, egress: Egress, origin: Origin, connection: Connection, reader: ResponseReader, waits: Timeouts, shown: str
+        self,
+        connection: Connection,
+        reader: ResponseReader,
+        waits: Timeouts,
+        shown: str,
+        over: Callable[[Connection], None],
     ) -> None:
-        self._egress = egress
-        self._origin = origin
         self._connection = connection
         self._reader = reader
+        self._over = over
         self._waits = waits
         self._wait_s = waits.first_byte_s
         self._began = False
@@ -102,7 +107,7 @@ class Response:
     def close(self) -> None:
         """The call is over, at its end or before."""
         if self._connection.reader is self._reader:  # else it was closed before, and carries another call
-            self._egress.put_back(self._origin, self._connection)
+            self._over(self._connection)
 
 
 class Egress:
@@ -121,9 +126,7 @@ class Egress:
         self._reaper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
-    async def post(
-        self, origin: Origin, request: bytes, *, waits: Timeouts, shown: str, provider: str
-    ) -> Response:
+    async def post(self, origin: Origin, request: bytes, *, waits: Timeouts, shown: str, provider: str) -> Response:
         """Send a request and return when the head of its response has come.
 
         A kept connection that its server has closed meanwhile is seen only when it is used; then, where nothing was answered,
@@ -155,13 +158,13 @@ class Egress:
                 connection.abort()
                 raise
             if reader.headed:
-                return Response(self, origin, connection, reader, waits, shown)
+                return Response(connection, reader, waits, shown, functools.partial(self._put_back, origin))
             connection.abort()
             if not (kept and not reader.begun and loop.time() - began < STALE_S):
                 raise unanswered(connection.error, provider=provider, shown=shown)
             connection, kept = None, False
 
-    def put_back(self, origin: Origin, connection: Connection) -> None:
+    def _put_back(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection whose call is over, where it can carry another; else end it."""
         reader = connection.reader
         if not connection.finish() or reader is None or not origin.kept:
@@ -181,10 +184,11 @@ class Egress:
         """End all connections, and wait until they have ended."""
         if self._reaper is not None:
             self._reaper.cancel()
+        ended = [connection.ended for connection in self._open]
         for connection in self._open:
             connection.abort()
-        while self._open:  # each leaves in one of the loop's next turns
-            await asyncio.sleep(0)
+        if ended:
+            await asyncio.wait(ended)
 
     def _take(self, origin: Origin) -> Connection | None:
         """The connection that was used last, so that the others grow old and leave."""

@@ -50,8 +50,8 @@ class Connection(asyncio.Protocol):
         self._end = 0.0
         self.reader: ResponseReader | None = None
         """The response that is being read; None between two."""
-        self.lost = False
-        """It has ended."""
+        self.ended: asyncio.Future[None] = loop.create_future()
+        """Done when the connection has ended."""
         self.error: Exception | None = None
         """Why, where it did not just end."""
         self.idle_until = 0.0
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
-        self.lost = True
+        self.ended.set_result(None)
         self.error = self.error or exc
         if self.reader is not None:
             self.reader.end()
@@ -90,6 +90,11 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     # -- called by whoever sends a request
+
+    @property
+    def lost(self) -> bool:
+        """It has ended."""
+        return self.ended.done()
 
     @property
     def usable(self) -> bool:

@@ -56,6 +56,5 @@ def broken(error: BaseException | None, *, shown: str) -> CallFailed:
 
 def _reason(error: BaseException) -> str:
     """The system's word for it, without addresses."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return str(error.verify_message).rstrip(".")
-    return (getattr(error, "strerror", None) or getattr(error, "reason", None) or type(error).__name__).rstrip(".")
+    said = getattr(error, "verify_message", "") or getattr(error, "strerror", None) or type(error).__name__
+    return str(said).rstrip(".")

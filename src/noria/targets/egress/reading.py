@@ -10,7 +10,6 @@ from http import HTTPStatus
 
 import httptools
 
-
 MAX_HEAD = 64 * 1024
 """Most bytes of a head, of what stands between two pieces of a body, or of its trailers. One read may exceed it."""
 
@@ -48,7 +47,7 @@ class ResponseReader:
         self._unheard += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:  # an upgrade, which nobody asked for, is one too
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:  # nobody asked for an upgrade
             self.reusable = False
             if not self.complete:
                 raise BadResponse(str(error)) from error
