@@ -50,7 +50,7 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
 
 
 def fast_loop() -> asyncio.AbstractEventLoop:
-    """The event loop of servers: on libuv, which takes half of the CPU time, where there is one."""
+    """The event loop of servers: on libuv where there is one, which takes less of the CPU."""
     try:
         import uvloop  # noqa: PLC0415  # servers alone need it
     except ImportError:  # Windows has none
@@ -85,7 +85,7 @@ async def serve_until_stopped(
 
 
 def spare_collector() -> None:
-    """Leave what the start made to itself: looking through it for garbage took a tenth of a busy server's time."""
+    """Leave what the start made to itself: looking through it for garbage takes time of every call."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
