@@ -16,6 +16,7 @@ from noria.core.spans import Span
 from noria.targets.admitted import Admitted
 from noria.targets.cached import Cached
 from noria.targets.egress import Egress
+from noria.targets.forced import Forced
 from noria.targets.local import Local
 from noria.targets.prompted import Prompted
 from noria.targets.recorded import Recorded
@@ -25,6 +26,7 @@ from noria.targets.remote import Remote
 from noria.targets.retrying import Retrying
 from noria.targets.routed import Routed
 from noria.targets.scripted import Scripted
+from noria.targets.structured import Structured
 from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
 
@@ -56,6 +58,8 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "released": lambda inner: Released("app", [(inner, 1.0)], "release_1"),
     "cached": lambda inner: Cached(inner, never),
     "retrying": lambda inner: Retrying(inner, sleep=at_once, random=lambda: 0.5),
+    "structured": lambda inner: Structured(inner, lambda _: str),
+    "forced": Forced,
     "recorded": lambda inner: Recorded(inner, forget, now=lambda: 0, new_ids=random_ids, price=lambda _: None),
 }
 

@@ -23,15 +23,18 @@ from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, Target
 from noria.core.spans import Span
+from noria.scorers.schemas import reading
 from noria.settings import Settings
 from noria.stores.catalogue import Catalogue
 from noria.targets.cached import Cached
 from noria.targets.egress import Egress, Timeouts
+from noria.targets.forced import Forced
 from noria.targets.local import Local
 from noria.targets.prompted import Prompted
 from noria.targets.released import Released
 from noria.targets.remote import Remote, shown_url
 from noria.targets.retrying import Retrying
+from noria.targets.structured import Structured
 from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
 
@@ -131,7 +134,8 @@ class Answers:
             ),
             private=provider.private,
         )
-        return Retrying(remote, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
+        held = Structured(remote, reading)
+        return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
 
     def _server(self, model: str) -> str:
         name = model.partition("/")[0]
@@ -183,4 +187,4 @@ class Answers:
             )
 
         local = Local(self._engines.engine(model), remote, model_id=model.id)
-        return Retrying(local, attempts=2, sleep=asyncio.sleep, random=random.random)
+        return Retrying(Forced(local), attempts=2, sleep=asyncio.sleep, random=random.random)

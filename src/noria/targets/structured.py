@@ -1,0 +1,142 @@
+"""JSON that was asked for in words, held to its schema before anybody sees it.
+
+A wire that can't bind a reply to a schema asks for it in words and says so (``Sent.emulated``). Nothing then makes the
+model obey, so the reply's text is held back to its end, read, and passed on as the bare JSON, or the call fails: a
+caller of structured output never gets something else. Thinking, calls of tools and token counts flow as they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from noria.core.errors import CallFailed
+from noria.core.events import Delta, Event, Sent, Stopped, plain
+from noria.core.messages import Citation
+from noria.core.protocols import Target
+from noria.core.requests import Request
+from noria.targets.closing import called
+
+Read = Callable[[str], str]
+"""Takes a reply's text and returns the JSON in it; a ``ValueError`` says what is wrong with it."""
+_EMULATED = frozenset({"response_schema", "response_json"})
+_NO_ANSWER = frozenset({"content_filter", "refusal"})
+"""Finish reasons of a reply that was never going to be the JSON: it goes on as it is."""
+
+
+class Structured:
+    """A target whose replies satisfy the request's schema, also where the provider inside can't hold to one.
+
+    A reply that does not satisfy it is a failure that may pass: whoever retries failed calls asks again. Where the
+    schema is not to bind (``response_strict``), such a reply goes on as it is.
+
+    Arguments:
+        inner: what is called.
+        reading: makes the function that reads replies of a schema; of None, any JSON object. Raises ``InvalidInput``.
+    """
+
+    def __init__(self, inner: Target, reading: Callable[[dict[str, Any] | None], Read]) -> None:
+        self._inner = inner
+        self._reading = reading
+
+    def call(self, request: Request) -> AsyncIterator[Event]:
+        """Call on; where no JSON is wanted, without a step between.
+
+        Raises:
+            CallFailed: the reply is not what was asked for.
+            InvalidInput: the schema can't be checked.
+        """
+        params = request.params
+        if params.response_schema is None and not params.response_json:
+            return self._inner.call(request)
+        return self._held(request)
+
+    async def _held(self, request: Request) -> AsyncGenerator[Event]:
+        hold: _Hold | None = None
+        async with called(self._inner, request) as events:
+            async for event in events:
+                if isinstance(event, Sent):
+                    hold = self._hold(event, request)
+                    yield event
+                elif hold is None:
+                    yield event
+                else:
+                    for inner in plain(event):
+                        for passed in await hold.take(inner):
+                            yield passed
+
+    def _hold(self, sent: Sent, request: Request) -> _Hold | None:
+        if _EMULATED.isdisjoint(sent.emulated):
+            return None
+        params = request.params
+        return _Hold(self._reading(params.response_schema), strict=params.response_strict or params.response_json)
+
+
+class _Hold:
+    """The text of each choice until it is complete."""
+
+    def __init__(self, read: Read, *, strict: bool) -> None:
+        self._read = read
+        self._strict = strict
+        self._texts: dict[int, list[str]] = {}
+        self._citations: dict[int, list[Citation]] = {}
+        self._calls: set[int] = set()
+
+    async def take(self, event: Event) -> Iterable[Event]:
+        """What may go on now."""
+        match event:
+            case Delta():
+                return self._without_text(event)
+            case Stopped():
+                return [*await self._said(event), event]
+        return [event]
+
+    def _without_text(self, delta: Delta) -> list[Event]:
+        if delta.tool_calls:
+            self._calls.add(delta.index)
+        self._texts.setdefault(delta.index, []).append(delta.text)
+        self._citations.setdefault(delta.index, []).extend(delta.citations)
+        rest = msgspec.structs.replace(delta, text="", citations=())
+        return [rest] if rest != Delta(index=delta.index) else []
+
+    async def _said(self, stopped: Stopped) -> list[Event]:
+        text = "".join(self._texts.pop(stopped.index, ()))
+        citations = tuple(self._citations.pop(stopped.index, ()))
+        read = text
+        if stopped.index not in self._calls and stopped.reason not in _NO_ANSWER:
+            read = await self._json(text, stopped)
+        if not (read or citations):
+            return []
+        return [Delta(index=stopped.index, text=read, citations=_moved(citations, text.find(read)))]
+
+    async def _json(self, text: str, stopped: Stopped) -> str:
+        """The JSON in the text. Read in a thread: a large answer must not keep other calls waiting."""
+        try:
+            return await asyncio.to_thread(self._read, text)
+        except ValueError as error:
+            if not self._strict:
+                return text
+            raise CallFailed(
+                f"The model was asked in words for JSON that satisfies a schema, and answered something else: {error}",
+                hint="Raise `max_tokens`: they were used up."
+                if stopped.reason == "length"
+                else "Ask again, or call a model whose provider holds to schemas.",
+                retryable=stopped.reason != "length",
+            ) from None
+
+
+def _moved(citations: tuple[Citation, ...], by: int) -> tuple[Citation, ...]:
+    """Citations of a text whose first ``by`` characters were taken off."""
+    if by <= 0:
+        return citations
+    return tuple(
+        msgspec.structs.replace(
+            citation,
+            start=None if citation.start is None else max(0, citation.start - by),
+            end=None if citation.end is None else max(0, citation.end - by),
+        )
+        for citation in citations
+    )
