@@ -39,6 +39,11 @@ class Secret:
         return self._text
 
 
+Extension = Literal[
+    "top_k", "cache_control", "reasoning_content", "reasoning_details", "thinking_blocks", "extra_content"
+]
+
+
 class Provider(Noun, forbid_unknown_fields=True):
     """A server that models are called on, as ``<its name>/<model>``."""
 
@@ -52,6 +57,11 @@ class Provider(Noun, forbid_unknown_fields=True):
     """Further headers of every request, such as ``HTTP-Referer``; never a key."""
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """How the server names the limit on generated tokens; OpenAI's newer models take ``max_completion_tokens``."""
+    extensions: tuple[Extension, ...] = ("top_k", "reasoning_content")
+    """What the server takes beside OpenAI's own fields: ``top_k``; ``cache_control`` on parts and tools; earlier thinking as
+    ``reasoning_content``, ``reasoning_details`` or ``thinking_blocks``; seals on tool calls in ``extra_content``."""
+    api_version: str = ""
+    """For kind ``azure``: the version of the API, such as ``2024-10-21``; empty calls the versionless ``/openai/v1``."""
     stream: bool = True
     """Ask for streamed replies, so that time to first token is seen. Turn off for servers that cannot."""
     private: bool = False
@@ -77,14 +87,21 @@ BUILT_IN_PROVIDERS: dict[str, Provider] = {
     "google": Provider(
         kind="google", base_url="https://generativelanguage.googleapis.com/v1beta", api_key_env="GEMINI_API_KEY"
     ),
-    "groq": Provider(base_url="https://api.groq.com/openai/v1", api_key_env="GROQ_API_KEY"),
+    "groq": Provider(base_url="https://api.groq.com/openai/v1", api_key_env="GROQ_API_KEY", extensions=()),
     "huggingface": Provider(base_url="https://router.huggingface.co/v1", api_key_env="HF_TOKEN"),
-    "mistral": Provider(base_url="https://api.mistral.ai/v1", api_key_env="MISTRAL_API_KEY"),
+    "mistral": Provider(base_url="https://api.mistral.ai/v1", api_key_env="MISTRAL_API_KEY", extensions=()),
     "nvidia": Provider(base_url="https://integrate.api.nvidia.com/v1", api_key_env="NVIDIA_API_KEY"),
     "openai": Provider(
-        base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY", limit_field="max_completion_tokens"
+        base_url="https://api.openai.com/v1",
+        api_key_env="OPENAI_API_KEY",
+        limit_field="max_completion_tokens",
+        extensions=(),
     ),
-    "openrouter": Provider(base_url="https://openrouter.ai/api/v1", api_key_env="OPENROUTER_API_KEY"),
+    "openrouter": Provider(
+        base_url="https://openrouter.ai/api/v1",
+        api_key_env="OPENROUTER_API_KEY",
+        extensions=("top_k", "cache_control", "reasoning_details"),
+    ),
     "perplexity": Provider(base_url="https://api.perplexity.ai", api_key_env="PERPLEXITY_API_KEY"),
     "together": Provider(base_url="https://api.together.xyz/v1", api_key_env="TOGETHER_API_KEY"),
     "xai": Provider(base_url="https://api.x.ai/v1", api_key_env="XAI_API_KEY"),

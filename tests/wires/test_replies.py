@@ -10,13 +10,19 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from noria.core.errors import CallCut, CallFailed, CallRefused
 from noria.core.events import Choice, Delta, Event, Reply, Started, Stopped, ToolCallDelta, Usage, Used, events_of, fold
-from noria.core.messages import Message, ToolCall
+from noria.core.messages import AudioPart, Citation, ImagePart, Message, OtherPart, TextPart, Thought, ToolCall
 from noria.wires.openai_chat import StreamDecoder, StreamEncoder, decode_reply, encode_models, encode_reply
 
 TOKEN = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
 text = st.text(max_size=12)
-calls = st.builds(ToolCall, id=st.text(min_size=1, max_size=5), name=st.text(min_size=1, max_size=5), arguments=text)
-messages = st.builds(
+calls = st.builds(
+    ToolCall,
+    id=st.text(min_size=1, max_size=5),
+    name=st.text(min_size=1, max_size=5),
+    arguments=text,
+    signature=text,
+)
+plain_messages = st.builds(
     Message,
     role=st.just("assistant"),
     content=text,
@@ -24,15 +30,45 @@ messages = st.builds(
     reasoning=text,
     refusal=text,
 )
+citation = st.builds(
+    Citation, url=st.text(min_size=1), title=text, cited=text, start=st.integers(0, 9), end=st.integers(0, 9)
+) | st.builds(Citation, title=text, cited=text, document=st.integers(0, 3), start=st.just(0), end=st.integers(1, 9))
+by_url = st.lists(citation, min_size=1, max_size=2).map(lambda found: tuple(sorted(found, key=lambda c: not c.url)))
+cited_messages = st.builds(
+    lambda said, cited, image: Message(
+        role="assistant",
+        content=(TextPart(text=said, citations=cited), *((ImagePart(url="data:x"),) if image else ())),
+    ),
+    st.text(min_size=1, max_size=9),
+    by_url,
+    st.booleans(),
+)
+sealed_messages = st.builds(
+    lambda said, thought: Message(
+        role="assistant",
+        content=said,
+        thoughts=(Thought(text=thought, signature="s", id="r"), Thought(signature="e", redacted=True, format="f")),
+        reasoning=thought,
+    ),
+    st.text(min_size=1, max_size=9),
+    st.text(min_size=1, max_size=9),
+)
+messages = plain_messages | cited_messages | sealed_messages
 choices = st.builds(
     Choice,
     message=messages,
     finish_reason=st.sampled_from(["stop", "length", "tool_calls", "content_filter"]),
+    sequence=st.none() | text,
     logprobs=st.none() | st.just({"content": [TOKEN]}),
 )
 count = st.integers(0, 10**6)
 usages = st.builds(
-    Usage, input_tokens=count, output_tokens=count, cached_tokens=st.none() | count, reasoning_tokens=st.none() | count
+    Usage,
+    input_tokens=count,
+    output_tokens=count,
+    cached_tokens=st.none() | count,
+    cache_write_tokens=st.none() | count,
+    reasoning_tokens=st.none() | count,
 )
 replies = st.builds(
     Reply,
@@ -281,3 +317,87 @@ def test_models() -> None:
         ("local/smol", "model", 5),
     ]
     assert listed["object"] == "list"
+
+
+def test_a_call_is_said_as_a_function_to_those_who_speak_of_functions() -> None:
+    call = ToolCall(id="c", name="f", arguments="{}")
+    message = Message(role="assistant", tool_calls=(call,))
+    reply = Reply(model="m", choices=(Choice(message=message, finish_reason="tool_calls"),))
+    [choice] = json.loads(encode_reply(reply, id="x", created=1, functions=True))["choices"]
+    assert choice["message"]["function_call"] == {"name": "f", "arguments": "{}"}
+    assert choice["finish_reason"] == "function_call"
+    encoder = StreamEncoder("x", 1, include_usage=False, functions=True)
+    stream = b"".join(map(encoder.encode, events_of(reply))) + encoder.finish()
+    [opened, stopped] = [chunk["choices"][0] for chunk in chunks_of(stream)]
+    assert opened["delta"] == {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}
+    assert stopped["finish_reason"] == "function_call"
+    [back] = fold(decoded(stream)).choices
+    assert (back.message.tool_calls, back.finish_reason) == (
+        (ToolCall(id="call_0", name="f", arguments="{}"),),
+        "tool_calls",
+    )
+
+
+def test_calls_of_custom_tools_are_carried() -> None:
+    message = Message(role="assistant", tool_calls=(ToolCall(id="c", name="sql", arguments="select", custom=True),))
+    reply = Reply(model="m", choices=(Choice(message=message, finish_reason="tool_calls"),))
+    assert decode_reply(encode_reply(reply, id="", created=1)) == reply
+    assert fold(decoded(streamed(list(events_of(reply)), id=""))) == reply
+
+
+def test_spoken_audio_is_read_whole_and_in_pieces() -> None:
+    spoken = {"id": "a", "data": "AAEC", "transcript": "hi", "expires_at": 1}
+    body = {"choices": [{"index": 0, "message": {"content": None, "audio": spoken}, "finish_reason": "stop"}]}
+    message = decode_reply(json.dumps(body).encode(), audio_format="mp3").choices[0].message
+    assert message.content == (TextPart(text="hi"), AudioPart(data="AAEC", format="mp3"))
+    pieces = [{"id": "a"}, {"transcript": "h"}, {"data": "AA=="}, {"transcript": "i"}, {"data": "AQI="}]
+    chunks = [{"choices": [{"index": 0, "delta": {"audio": piece}}]} for piece in pieces]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    events = decoded(b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks))
+    assert fold(events).choices[0].message.content == (TextPart(text="hi"), AudioPart(data="AAEC", format="pcm16"))
+    [choice] = json.loads(encode_reply(fold(events), id="x", created=5))["choices"]
+    assert choice["message"]["content"] is None
+    assert choice["message"]["audio"] == {"id": "audio_x", "data": "AAEC", "transcript": "hi", "expires_at": 5}
+
+
+def test_what_servers_add_is_read() -> None:
+    body = {
+        "choices": [
+            {
+                "message": {
+                    "content": [
+                        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                        {"type": "text", "text": "yes"},
+                    ],
+                    "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}],
+                },
+                "finish_reason": "stop",
+                "stop_reason": "END",
+            }
+        ],
+        "usage": {"prompt_tokens": 4, "completion_tokens": 1, "prompt_cache_hit_tokens": 3},
+    }
+    reply = decode_reply(json.dumps(body).encode())
+    [choice] = reply.choices
+    assert (choice.message.text, choice.message.reasoning, choice.sequence) == ("yes", "hm", "END")
+    assert choice.message.content == (TextPart(text="yes"), ImagePart(url="data:image/png;base64,AA=="))
+    assert reply.usage == Usage(input_tokens=4, output_tokens=1, cached_tokens=3)
+
+
+def test_thinking_without_a_place_among_sealed_blocks_is_not_lost() -> None:
+    sealed = [{"type": "reasoning.encrypted", "data": "e", "index": 0}]
+    chunk = {
+        "choices": [{"index": 0, "delta": {"reasoning": "hm", "reasoning_details": sealed}, "finish_reason": "stop"}]
+    }
+    [choice] = fold(decoded(b"data: " + json.dumps(chunk).encode() + b"\n\n")).choices
+    assert choice.message.reasoning == "hm"
+    assert choice.message.thoughts == (Thought(signature="e", redacted=True),)
+
+
+def test_what_the_wire_has_no_place_for_is_told_all_the_same() -> None:
+    odd = OtherPart(data={"type": "web_search_call"})
+    message = Message(role="assistant", content=(TextPart(text="a"), odd))
+    reply = Reply(model="m", choices=(Choice(message=message, finish_reason="refusal"),))
+    [choice] = json.loads(encode_reply(reply, id="x", created=1))["choices"]
+    assert choice["message"]["other_parts"] == [{"type": "other", "data": {"type": "web_search_call"}}]
+    assert choice["finish_reason"] == "content_filter"

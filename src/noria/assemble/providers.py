@@ -24,7 +24,7 @@ from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "cohere": lambda _: Cohere(),
-    "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field),
+    "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
     "google": lambda _: Google(),
     "vertex": lambda _: Google(vertex=True),
 }

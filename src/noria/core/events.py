@@ -91,6 +91,8 @@ class ThoughtDelta(Noun):
     """Its text is hidden."""
     id: str = ""
     """The provider's id of the block, in its first piece."""
+    format: str = ""
+    """See :class:`noria.core.messages.Thought`."""
 
 
 class Delta(Noun, tag="delta", tag_field="event"):
@@ -286,6 +288,7 @@ class _Draft:
             redacted=thought.redacted or piece.redacted,
             id=thought.id or piece.id,
             at=thought.at,
+            format=thought.format or piece.format,
         )
 
     def choice(self) -> Choice:
@@ -414,7 +417,9 @@ def _said(index: int, choice: Choice) -> Iterable[Delta]:
         for i, call in enumerate(message.tool_calls)
     ]
     for i, thought in reversed(list(enumerate(message.thoughts))):
-        block = ThoughtDelta(index=i, signature=thought.signature, redacted=thought.redacted, id=thought.id)
+        block = ThoughtDelta(
+            index=i, signature=thought.signature, redacted=thought.redacted, id=thought.id, format=thought.format
+        )
         pieces.insert(thought.at, Delta(index=index, reasoning=thought.text, thought=block))
     if message.reasoning and not message.thoughts:
         pieces.insert(0, Delta(index=index, reasoning=message.reasoning))

@@ -114,6 +114,8 @@ class Thought(Noun):
     """The provider's id of the block."""
     at: int = 0
     """How many parts and tool calls of its message come before it."""
+    format: str = ""
+    """How it is sealed, where the wire has a word for it: ``anthropic-claude-v1`` and others of OpenRouter's."""
 
 
 class ToolCall(Noun):
@@ -154,6 +156,8 @@ class Message(Noun):
     """The same thinking in its provider's blocks, where they are sealed."""
     refusal: str = ""
     """The model's own words of refusal, where the wire keeps them apart."""
+    unread: dict[str, Any] = {}
+    """Fields of the caller's wire without a noun, as in :class:`noria.core.requests.Request`."""
 
     @property
     def text(self) -> str:

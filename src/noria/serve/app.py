@@ -94,7 +94,9 @@ class Application:
             "/v1beta/models": _readable(gateway.list_google_models),
             "/v1beta/models/{model}": _readable(gateway.show_google_model),
             "/v1beta/models/{model}:generateContent": {"POST": gateway.calls(google.GenerateContent())},
-            "/v1beta/models/{model}:streamGenerateContent": {"POST": gateway.calls(google.GenerateContent(stream=True))},
+            "/v1beta/models/{model}:streamGenerateContent": {
+                "POST": gateway.calls(google.GenerateContent(stream=True))
+            },
             "/v1beta/models/{model}:embedContent": {"POST": gateway.calls(google.EmbedContent())},
             "/v1beta/models/{model}:batchEmbedContents": {"POST": gateway.calls(google.EmbedContent(batch=True))},
             "/v1/traces": {"POST": otlp.traces},

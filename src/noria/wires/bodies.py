@@ -28,7 +28,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def read_shape(fields: dict[str, Any], shape: type[_T], *, at: str = "") -> _T:
+def read_shape(fields: Any, shape: type[_T], *, at: str = "") -> _T:
     """``fields`` as ``shape``.
 
     Arguments:

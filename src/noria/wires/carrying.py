@@ -40,11 +40,17 @@ class Carrying:
             self._dropped.append(name)
 
     def foreign(self, wire: str, request: Request) -> dict[str, object]:
-        """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another."""
+        """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another.
+
+        A message's are refused or dropped too, and left on the message for the same wire to write. A field that says no
+        or leaves it to the provider (``store: false``, ``service_tier: auto``) asks for nothing.
+        """
         if request.wire == wire or not request.wire:
             return dict(request.unread)
-        for name in request.unread:
-            self.cannot(name)
+        for unread in (request.unread, *(message.unread for message in request.messages)):
+            for name, value in unread.items():
+                if value and value != "auto":
+                    self.cannot(name)
         return {}
 
     def emulates(self, name: str) -> None:

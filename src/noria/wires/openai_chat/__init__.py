@@ -4,24 +4,35 @@ Source: https://platform.openai.com/docs/api-reference/chat, and what compatible
 DeepSeek, OpenRouter, Mistral) add to it.
 
     requests.py   body of POST /chat/completions  <->  Request
-    replies.py    chat.completion object          <->  Reply;  list of models
+    messages.py   messages and tool calls
+    parameters.py how to decode
+    tools.py      tools on offer
+    parts.py      content parts, cache marks and citations
+    thinking.py   sealed thinking
+    replies.py    chat.completion object          <->  Reply
     stream.py     chat.completion.chunk events    <->  Event
     errors.py     {"error": ...} object           <->  NoriaError
+    models.py     list of models
     shapes.py     the fields both directions know
+    dialect.py    what differs between providers
     client.py     the wire as a client's targets see it
     server.py     the wire as the gateway sees it
 """
 
 from noria.wires.openai_chat.client import OpenAIChat
+from noria.wires.openai_chat.dialect import NAME, Dialect, Extension
 from noria.wires.openai_chat.errors import decode_error, encode_error
-from noria.wires.openai_chat.replies import decode_reply, encode_models, encode_reply
-from noria.wires.openai_chat.requests import NAME, Read, decode_request, encode_request
+from noria.wires.openai_chat.models import encode_model, encode_models
+from noria.wires.openai_chat.replies import decode_reply, encode_reply
+from noria.wires.openai_chat.requests import Read, decode_request, encode_request
 from noria.wires.openai_chat.server import ChatCompletions
 from noria.wires.openai_chat.stream import StreamDecoder, StreamEncoder
 
 __all__ = [
     "NAME",
     "ChatCompletions",
+    "Dialect",
+    "Extension",
     "OpenAIChat",
     "Read",
     "StreamDecoder",
@@ -30,6 +41,7 @@ __all__ = [
     "decode_reply",
     "decode_request",
     "encode_error",
+    "encode_model",
     "encode_models",
     "encode_reply",
     "encode_request",

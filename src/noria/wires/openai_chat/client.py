@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from noria.core.errors import CallFailed
 from noria.core.events import Reply
 from noria.core.requests import Request
-from noria.core.struct import Noun
 from noria.wires.cohere.rerank import decode_rank, encode_rank
+from noria.wires.openai_chat.dialect import NAME, Dialect
 from noria.wires.openai_chat.errors import decode_error
 from noria.wires.openai_chat.replies import decode_reply
-from noria.wires.openai_chat.requests import NAME, encode_request
+from noria.wires.openai_chat.requests import encode_request
 from noria.wires.openai_chat.stream import StreamDecoder
 from noria.wires.wire import Encoded
 
 
-class OpenAIChat(Noun):
+class OpenAIChat(Dialect):
     """The Chat Completions dialect of one provider."""
-
-    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """How the provider names the limit on generated tokens. OpenAI's reasoning models take only
-    ``max_completion_tokens``; most compatible servers know only ``max_tokens``."""
 
     @property
     def name(self) -> str:
@@ -38,19 +33,26 @@ class OpenAIChat(Noun):
         """The request as it is sent. A ranking is asked for as vLLM and llama.cpp took it over from Cohere."""
         if request.rank is not None:
             return encode_rank(request, request.rank, model=model, wire=NAME, to="an OpenAI-compatible server")
-        return encode_request(request, stream=stream, model=model, limit_field=self.limit_field)
+        return encode_request(request, stream=stream, model=model, dialect=self)
 
     def decoder(self, request: Request) -> StreamDecoder:
         """A decoder for one streamed reply."""
-        del request
-        return StreamDecoder()
+        return StreamDecoder(_audio_format(request))
 
     def decode_reply(self, body: bytes, request: Request) -> Reply:
         """A reply that came in one piece."""
         if request.rank is not None:
             return decode_rank(body, request.rank)
-        return decode_reply(body)
+        return decode_reply(body, audio_format=_audio_format(request))
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
         """What a status other than 2xx means."""
         return decode_error(status, headers, body)
+
+
+def _audio_format(request: Request) -> str:
+    """What spoken audio was asked for."""
+    match request.unread.get("audio"):
+        case {"format": str(form)}:
+            return form
+    return "wav"

@@ -1,7 +1,9 @@
-"""Replies on the wire: ``chat.completion`` objects, and the list of models."""
+"""Replies on the wire: ``chat.completion`` objects, and what they have in common with chunks of streams."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,31 +11,44 @@ import msgspec
 
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Choice, Reply, Usage
-from noria.core.messages import Message, ToolCall
+from noria.core.messages import AudioPart, ImagePart, Message, OtherPart, Part, TextPart
 from noria.wires.openai_chat.errors import decode_error_object
-from noria.wires.openai_chat.requests import tool_call_out
+from noria.wires.openai_chat.messages import call_out, called
+from noria.wires.openai_chat.parts import citations_in, citations_out
 from noria.wires.openai_chat.shapes import AnswerShape, ChoiceShape, ReplyShape, ToolCallShape, UsageShape
+from noria.wires.openai_chat.thinking import details_out, thoughts_in
 
 _reply_decoder = msgspec.json.Decoder(ReplyShape)
+_REASONS = {"function_call": "tool_calls"}
+"""Reasons to stop that only this wire knows, in the nouns' words."""
+_REASONS_OUT = {"refusal": "content_filter"}
+"""The other way round: a provider that stops a model from going on calls it a filter here."""
 
 
-def decode_reply(body: bytes) -> Reply:
+def decode_reply(body: bytes, *, audio_format: str = "wav") -> Reply:
     """A reply that came in one piece.
+
+    Arguments:
+        body: of the response.
+        audio_format: what spoken audio was asked for; the reply does not say.
 
     Raises:
         CallCut: no choice, or one without a finish reason.
         CallFailed: the body is no chat completion, or is an error object in spite of its status.
     """
     shape = decode_shape(body)
-    choices = tuple(_choice(choice) for choice in sorted(shape.choices or (), key=lambda choice: choice.index))
+    ordered = sorted(shape.choices or (), key=lambda choice: choice.index)
+    choices = tuple(_choice(choice, audio_format) for choice in ordered)
     reply = Reply(id=shape.id or "", model=shape.model or "", choices=choices, usage=usage_of(shape.usage))
     if not reply.complete:
         raise CallCut("The provider's reply is not complete: it has no choice, or one without a finish reason.")
     return reply
 
 
-def encode_reply(reply: Reply, *, id: str, created: int) -> bytes:
+def encode_reply(reply: Reply, *, id: str, created: int, functions: bool = False) -> bytes:
     """``reply`` as a ``chat.completion`` object; ``created`` is in seconds since 1970 UTC.
+
+    With ``functions``, a tool call is said as the deprecated ``function_call``.
 
     Raises:
         CallCut: a choice has no finish reason. Half a reply never leaves as a whole one.
@@ -45,17 +60,14 @@ def encode_reply(reply: Reply, *, id: str, created: int) -> bytes:
         "object": "chat.completion",
         "created": created,
         "model": reply.model,
-        "choices": [_choice_out(index, choice) for index, choice in enumerate(reply.choices)],
+        "choices": [
+            _choice_out(i, choice, id=id, created=created, functions=functions)
+            for i, choice in enumerate(reply.choices)
+        ],
     }
     if reply.usage is not None:
         body["usage"] = usage_out(reply.usage)
     return msgspec.json.encode(body)
-
-
-def encode_models(names: Iterable[str], created: int) -> bytes:
-    """The reply to ``GET /models``; ``created`` is in seconds since 1970 UTC."""
-    data = [{"id": name, "object": "model", "created": created, "owned_by": "noria"} for name in names]
-    return msgspec.json.encode({"object": "list", "data": data})
 
 
 def decode_shape(data: bytes) -> ReplyShape:
@@ -70,15 +82,55 @@ def decode_shape(data: bytes) -> ReplyShape:
 
 
 def text_of(answer: AnswerShape) -> str:
-    """The answer's text; some servers (Mistral) send it in parts."""
+    """The answer's text; some servers (Mistral) send it in parts. Of spoken audio, what is said."""
     if isinstance(answer.content, list):
         return "".join(part["text"] for part in answer.content if isinstance(part.get("text"), str))
-    return answer.content or ""
+    return answer.content or (answer.audio.transcript if answer.audio else None) or ""
 
 
 def reasoning_of(answer: AnswerShape) -> str:
-    """Thinking text: ``reasoning_content`` (llama.cpp, DeepSeek, SGLang) or ``reasoning`` (OpenRouter, vLLM)."""
-    return answer.reasoning_content or answer.reasoning or ""
+    """Thinking text.
+
+    In ``reasoning_content`` (llama.cpp, DeepSeek, SGLang), ``reasoning`` (OpenRouter, vLLM) or a part of the content
+    (Mistral).
+    """
+    said = answer.reasoning_content or answer.reasoning or ""
+    if not said and isinstance(answer.content, list):
+        blocks = (part.get("thinking") for part in answer.content if part.get("type") == "thinking")
+        pieces = (
+            piece.get("text")
+            for block in blocks
+            if isinstance(block, list)
+            for piece in block
+            if isinstance(piece, dict)
+        )
+        said = "".join(piece for piece in pieces if isinstance(piece, str))
+    return said
+
+
+def calls_of(answer: AnswerShape) -> list[ToolCallShape]:
+    """Tool calls, or the one call of a server that still speaks of functions."""
+    calls = list(answer.tool_calls or ())
+    if answer.function_call is not None:
+        calls.append(ToolCallShape(id="call_0" if answer.function_call.name else None, function=answer.function_call))
+    return calls
+
+
+def reason_in(reason: str) -> str:
+    """A finish reason in the nouns' words."""
+    return _REASONS.get(reason, reason)
+
+
+def reason_out(reason: str | None, *, functions: bool = False) -> str | None:
+    """A finish reason in this wire's words, as far as it has one; a provider's own word passes."""
+    if functions and reason == "tool_calls":
+        return "function_call"
+    return _REASONS_OUT.get(reason or "", reason)
+
+
+def sequence_of(choice: ChoiceShape) -> str | None:
+    """The stop sequence that ended a choice, which vLLM and SGLang tell."""
+    return choice.stop_reason if isinstance(choice.stop_reason, str) else None
 
 
 def logprobs_of(choice: ChoiceShape) -> dict[str, Any] | None:
@@ -89,6 +141,43 @@ def logprobs_of(choice: ChoiceShape) -> dict[str, Any] | None:
 def logprobs_out(logprobs: dict[str, Any] | None) -> dict[str, Any] | None:
     """Log-probabilities with both lists that the wire asks for."""
     return None if logprobs is None else {"content": None, "refusal": None} | logprobs
+
+
+def images_in(images: Iterable[dict[str, Any]]) -> Iterable[Part]:
+    """Generated images, as OpenRouter and Google's compatible endpoint send them."""
+    for image in images:
+        match image:
+            case {"image_url": {"url": str(url)}}:
+                yield ImagePart(url=url)
+            case _:
+                yield OtherPart(data=image)
+
+
+def joined_audio(pieces: Iterable[str]) -> str:
+    """Pieces of base64, each whole by itself, as one. Raises ``CallFailed`` for what is no base64."""
+    try:
+        return base64.b64encode(b"".join(base64.b64decode(piece, validate=True) for piece in pieces)).decode()
+    except binascii.Error as error:
+        raise CallFailed(f"The provider sent audio that is no base64: {error}.") from error
+
+
+def parts_out(parts: Iterable[Part], text: str, *, id: str, created: int) -> dict[str, Any]:
+    """What is neither text nor thinking, as fields of an answer.
+
+    ``audio``; ``images``, as OpenRouter has them; and ``other_parts`` for what no dialect of this wire has a place for.
+    """
+    out: dict[str, Any] = {}
+    for part in parts:
+        match part:
+            case AudioPart():
+                out["audio"] = {"id": f"audio_{id}", "data": part.data, "transcript": text, "expires_at": created}
+            case ImagePart():
+                out.setdefault("images", []).append({"type": "image_url", "image_url": {"url": part.url}})
+            case TextPart():
+                pass
+            case _:
+                out.setdefault("other_parts", []).append(msgspec.to_builtins(part))
+    return out
 
 
 def usage_of(shape: UsageShape | None) -> Usage | None:
@@ -102,10 +191,12 @@ def usage_of(shape: UsageShape | None) -> Usage | None:
     sent, generated = _count(shape.prompt_tokens), _count(shape.completion_tokens or 0)
     if sent is None or generated is None:
         return None
+    cached = _count(prompt.cached_tokens) if prompt else None
     return Usage(
         input_tokens=sent,
         output_tokens=generated,
-        cached_tokens=_count(prompt.cached_tokens) if prompt else None,
+        cached_tokens=_count(shape.prompt_cache_hit_tokens) if cached is None else cached,
+        cache_write_tokens=_count(prompt.cache_write_tokens) if prompt else None,
         reasoning_tokens=_count(completion.reasoning_tokens) if completion else None,
     )
 
@@ -117,8 +208,9 @@ def usage_out(usage: Usage) -> dict[str, Any]:
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
     }
-    if usage.cached_tokens is not None:
-        out["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    prompt = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens}
+    if known := {name: tokens for name, tokens in prompt.items() if tokens is not None}:
+        out["prompt_tokens_details"] = known
     if usage.reasoning_tokens is not None:
         out["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
     return out
@@ -129,38 +221,56 @@ def _count(tokens: int | None) -> int | None:
     return tokens if tokens is not None and 0 <= tokens < 2**63 else None
 
 
-def _choice(choice: ChoiceShape) -> Choice:
+def _choice(choice: ChoiceShape, audio_format: str) -> Choice:
     answer = choice.message or AnswerShape()
+    text = text_of(answer)
+    parts = list(images_in(answer.images or ()))
+    if answer.audio is not None and answer.audio.data:
+        parts.append(AudioPart(data=answer.audio.data, format=audio_format))
+    cited = citations_in(answer.annotations, answer.document_citations)
+    said = (TextPart(text=text, citations=cited),) if text else ()
+    thoughts = tuple(thoughts_in(answer.reasoning_details, answer.thinking_blocks))
     message = Message(
         role="assistant",
-        content=text_of(answer),
-        tool_calls=tuple(_tool_call(call) for call in answer.tool_calls or ()),
-        reasoning=reasoning_of(answer),
+        content=(*said, *parts) if cited or parts else text,
+        tool_calls=tuple(map(called, calls_of(answer))),
+        reasoning=reasoning_of(answer) or "".join(thought.text for thought in thoughts),
+        thoughts=thoughts,
         refusal=answer.refusal or "",
     )
-    return Choice(message=message, finish_reason=choice.finish_reason, logprobs=logprobs_of(choice))
+    return Choice(
+        message=message,
+        finish_reason=None if choice.finish_reason is None else reason_in(choice.finish_reason),
+        sequence=sequence_of(choice),
+        logprobs=logprobs_of(choice),
+    )
 
 
-def _tool_call(call: ToolCallShape) -> ToolCall:
-    function = call.function
-    return ToolCall(id=call.id or "", name=function.name or "", arguments=function.arguments or "")
-
-
-def _choice_out(index: int, choice: Choice) -> dict[str, Any]:
+def _choice_out(index: int, choice: Choice, *, id: str, created: int, functions: bool) -> dict[str, Any]:
     said = choice.message
-    silent = not said.text and (said.tool_calls or said.refusal)
+    parts: tuple[Part, ...] = () if isinstance(said.content, str) else said.content
+    extra = parts_out(parts, said.text, id=id, created=created)
+    silent = "audio" in extra or (not said.text and (said.tool_calls or said.refusal))
     message: dict[str, Any] = {
         "role": "assistant",
         "content": None if silent else said.text,
         "refusal": said.refusal or None,
+        **extra,
     }
     if said.reasoning:
         message["reasoning_content"] = said.reasoning
-    if said.tool_calls:
-        message["tool_calls"] = [tool_call_out(call) for call in said.tool_calls]
-    return {
+    if said.thoughts:
+        message["reasoning_details"] = details_out(said.thoughts)
+    if said.tool_calls and functions:
+        call = said.tool_calls[0]
+        message["function_call"] = {"name": call.name, "arguments": call.arguments}
+    elif said.tool_calls:
+        message["tool_calls"] = [call_out(call) for call in said.tool_calls]
+    message |= citations_out(citation for part in parts if isinstance(part, TextPart) for citation in part.citations)
+    out = {
         "index": index,
         "message": message,
         "logprobs": logprobs_out(choice.logprobs),
-        "finish_reason": choice.finish_reason,
+        "finish_reason": reason_out(choice.finish_reason, functions=functions),
     }
+    return out | ({} if choice.sequence is None else {"stop_reason": choice.sequence})

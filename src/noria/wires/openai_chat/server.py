@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from noria.core.errors import NoriaError
 from noria.core.events import Event, Reply
 from noria.core.struct import Noun
+from noria.wires.openai_chat.dialect import NAME
 from noria.wires.openai_chat.errors import encode_error
 from noria.wires.openai_chat.replies import encode_reply
-from noria.wires.openai_chat.requests import NAME, decode_request
+from noria.wires.openai_chat.requests import decode_request
 from noria.wires.openai_chat.stream import StreamEncoder
 from noria.wires.wire import Incoming
 
@@ -30,8 +31,9 @@ class ChatCompletions(Noun):
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
         """Read a call."""
         del path
-        request, include_usage = decode_request(body)
-        return Incoming(request, ChatAnswer(f"chatcmpl-{id}", created, include_usage=include_usage))
+        request, include_usage, functions = decode_request(body)
+        answer = ChatAnswer(f"chatcmpl-{id}", created, include_usage=include_usage, functions=functions)
+        return Incoming(request, answer)
 
     def encode_error(self, error: NoriaError) -> bytes:
         """The body of an error response."""
@@ -45,18 +47,22 @@ class ChatAnswer:
         id: id of the reply.
         created: seconds since 1970 UTC.
         include_usage: the caller of a stream asked for the token count.
+        functions: the caller speaks of functions, as one did before there were tools.
     """
 
     content_type = b"text/event-stream; charset=utf-8"
 
-    def __init__(self, id: str, created: int, *, include_usage: bool) -> None:
+    def __init__(self, id: str, created: int, *, include_usage: bool, functions: bool = False) -> None:
         self._id = id
         self._created = created
-        self._stream = StreamEncoder(id=id, created=created, include_usage=include_usage)
+        self._functions = functions
+        self._stream = StreamEncoder(id, created, include_usage, functions=functions)
 
     def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
         """A ``chat.completion`` object."""
-        return raw or encode_reply(reply, id=self._id, created=self._created)
+        if raw and not self._functions:
+            return raw
+        return encode_reply(reply, id=self._id, created=self._created, functions=self._functions)
 
     def encode(self, event: Event) -> bytes:
         """A ``chat.completion.chunk``, or nothing."""

@@ -20,27 +20,38 @@ class FunctionCall(msgspec.Struct):
     arguments: str | None = None
 
 
+class CustomCall(msgspec.Struct):
+    """Name and text of a call of a custom tool, or a piece of them."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolCallShape(msgspec.Struct):
     """A tool call in a message; in a stream, a piece of one."""
 
     index: int = 0
     id: str | None = None
     type: str | None = None
-    function: FunctionCall = msgspec.field(default_factory=FunctionCall)
+    function: FunctionCall | None = None
+    custom: CustomCall | None = None
+    extra_content: Any = None
 
 
 class MessageShape(msgspec.Struct):
-    """A message of a request."""
+    """A message of a request. Every field here is taken out of it; all others stay in ``Message.unread``."""
 
-    role: Role
+    role: Role | Literal["function"]
     content: str | list[dict[str, Any]] | None = None
     name: str | None = None
     tool_calls: list[ToolCallShape] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    thinking_blocks: list[dict[str, Any]] | None = None
     refusal: str | None = None
-    audio: dict[str, Any] | None = None
-    function_call: dict[str, Any] | None = None
+    annotations: list[dict[str, Any]] | None = None
+    function_call: FunctionCall | None = None
 
 
 class FunctionShape(msgspec.Struct):
@@ -57,6 +68,7 @@ class ToolShape(msgspec.Struct):
 
     function: FunctionShape
     type: Literal["function"] = "function"
+    cache_control: dict[str, Any] | None = None
 
 
 class StreamOptions(msgspec.Struct):
@@ -65,27 +77,53 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+class ReasoningShape(msgspec.Struct, forbid_unknown_fields=True):
+    """How much to think, in OpenRouter's words."""
+
+    effort: str | None = None
+    max_tokens: int | None = None
+    exclude: bool | None = None
+    enabled: bool | None = None
+
+
 class RequestShape(msgspec.Struct):
-    """The body of a request. Every field here is taken out of the body; all others stay in ``Parameters.extra``."""
+    """The body of a request. Every field here is taken out of the body; all others stay in ``Request.unread``."""
 
     model: Annotated[str, msgspec.Meta(min_length=1)]
-    messages: list[MessageShape]
+    messages: list[dict[str, Any]]
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    tools: list[ToolShape] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+    response_format: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    reasoning: ReasoningShape | None = None
+    tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[FunctionShape] | None = None
+    function_call: str | FunctionCall | None = None
     n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
+    safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
     variables: dict[str, Any] | None = None
+
+
+class AudioShape(msgspec.Struct):
+    """Spoken audio in a reply, or a piece of it."""
+
+    data: str | None = None
+    transcript: str | None = None
 
 
 class AnswerShape(msgspec.Struct):
@@ -94,8 +132,15 @@ class AnswerShape(msgspec.Struct):
     content: str | list[dict[str, Any]] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    thinking_blocks: list[dict[str, Any]] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCallShape] | None = None
+    function_call: FunctionCall | None = None
+    annotations: list[dict[str, Any]] | None = None
+    document_citations: list[dict[str, Any]] | None = None
+    audio: AudioShape | None = None
+    images: list[dict[str, Any]] | None = None
 
 
 class ChoiceShape(msgspec.Struct):
@@ -105,6 +150,7 @@ class ChoiceShape(msgspec.Struct):
     message: AnswerShape | None = None
     delta: AnswerShape | None = None
     finish_reason: str | None = None
+    stop_reason: Any = None
     logprobs: dict[str, Any] | None = None
 
 
@@ -112,6 +158,7 @@ class PromptDetails(msgspec.Struct):
     """Of the prompt tokens."""
 
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class CompletionDetails(msgspec.Struct):
@@ -121,12 +168,13 @@ class CompletionDetails(msgspec.Struct):
 
 
 class UsageShape(msgspec.Struct):
-    """Token counts."""
+    """Token counts. ``prompt_cache_hit_tokens`` is DeepSeek's."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
 
 
 class ReplyShape(msgspec.Struct):

@@ -19,25 +19,38 @@ from noria.core.events import (
     Sent,
     Started,
     Stopped,
+    ThoughtDelta,
     ToolCallDelta,
     Usage,
     Used,
 )
+from noria.core.messages import AudioPart
+from noria.wires.openai_chat.dialect import NAME
 from noria.wires.openai_chat.errors import encode_error
+from noria.wires.openai_chat.messages import called
+from noria.wires.openai_chat.parts import citations_in, citations_out
 from noria.wires.openai_chat.replies import (
+    calls_of,
     decode_shape,
+    images_in,
+    joined_audio,
     logprobs_of,
     logprobs_out,
+    parts_out,
+    reason_in,
+    reason_out,
     reasoning_of,
+    sequence_of,
     text_of,
     usage_of,
     usage_out,
 )
-from noria.wires.openai_chat.requests import NAME
-from noria.wires.openai_chat.shapes import ChoiceShape, ReplyShape, ToolCallShape
+from noria.wires.openai_chat.shapes import AnswerShape, ChoiceShape, ReplyShape, ToolCallShape
+from noria.wires.openai_chat.thinking import detail_out, seal_out, thought_delta, thoughts_in
 from noria.wires.sse import EventParser, encode_event
 
 _DONE = b"[DONE]"
+_NOTHING = AnswerShape()
 
 
 class StreamDecoder:
@@ -45,12 +58,17 @@ class StreamDecoder:
 
     A reply is complete when every choice that began has its finish reason; then a missing ``[DONE]`` is forgiven, as
     some servers never send it. A ``[DONE]`` after half a choice is not: some proxy closed a broken stream politely.
+
+    Arguments:
+        audio_format: what spoken audio was asked for; the reply does not say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, audio_format: str = "pcm16") -> None:
         self._parser = EventParser()
+        self._audio_format = audio_format
         self._started = False
         self._finished: dict[int, bool] = {}
+        self._spoken: dict[int, list[str]] = {}
         self._done = False
 
     @property
@@ -88,35 +106,61 @@ class StreamDecoder:
             yield Started(id=chunk.id or "", model=chunk.model or "")
         for choice in chunk.choices or ():
             self._finished.setdefault(choice.index, False)
-            if delta := _delta(choice):
-                yield delta
+            answer = choice.delta or choice.message or _NOTHING
+            yield from _deltas(choice, answer)
+            if answer.audio is not None and answer.audio.data:
+                self._spoken.setdefault(choice.index, []).append(answer.audio.data)
             if choice.finish_reason is not None:
                 self._finished[choice.index] = True
-                yield Stopped(index=choice.index, reason=choice.finish_reason)
+                if spoken := self._spoken.pop(choice.index, None):
+                    sound = AudioPart(data=joined_audio(spoken), format=self._audio_format)
+                    yield Delta(index=choice.index, parts=(sound,))
+                reason = reason_in(choice.finish_reason)
+                yield Stopped(index=choice.index, reason=reason, sequence=sequence_of(choice))
         if usage := usage_of(chunk.usage):
             yield Used(usage=usage)
 
 
-def _delta(choice: ChoiceShape) -> Delta | None:
-    """What a chunk adds to a choice; None for one that only opens or closes it."""
-    answer, logprobs = choice.delta or choice.message, logprobs_of(choice)
-    if answer is None:
-        return Delta(index=choice.index, logprobs=logprobs) if logprobs else None
+def _deltas(choice: ChoiceShape, answer: AnswerShape) -> Iterator[Delta]:
+    """What a chunk adds to a choice; nothing for one that only opens or closes it."""
+    index, details = choice.index, answer.reasoning_details
+    if details or answer.thinking_blocks:
+        yield from _thoughts(index, answer)
     delta = Delta(
-        index=choice.index,
+        index=index,
         text=text_of(answer),
-        reasoning=reasoning_of(answer),
+        reasoning="" if details or answer.thinking_blocks else reasoning_of(answer),
         refusal=answer.refusal or "",
-        tool_calls=tuple(_piece(call) for call in answer.tool_calls or ()),
-        logprobs=logprobs,
+        tool_calls=tuple(map(_piece, calls_of(answer))),
+        citations=citations_in(answer.annotations, answer.document_citations),
+        parts=tuple(images_in(answer.images)) if answer.images else (),
+        logprobs=logprobs_of(choice) if choice.logprobs else None,
     )
-    return delta if delta != Delta(index=choice.index) else None
+    if delta != Delta(index=index):
+        yield delta
+
+
+def _thoughts(index: int, answer: AnswerShape) -> Iterator[Delta]:
+    """Blocks of thinking, and thinking text that came without any place in them."""
+    pieces = [thought_delta(detail, i) for i, detail in enumerate(answer.reasoning_details or ())]
+    if not pieces:
+        blocks = thoughts_in(None, answer.thinking_blocks)
+        pieces = [(ThoughtDelta(signature=b.signature, redacted=b.redacted), b.text) for b in blocks]
+    if not any(text for _, text in pieces) and (loose := reasoning_of(answer)):
+        yield Delta(index=index, reasoning=loose)
+    for thought, text in pieces:
+        yield Delta(index=index, reasoning=text, thought=thought)
 
 
 def _piece(call: ToolCallShape) -> ToolCallDelta:
-    function = call.function
+    whole = called(call)
     return ToolCallDelta(
-        index=call.index, id=call.id or "", name=function.name or "", arguments=function.arguments or ""
+        index=call.index,
+        id=whole.id,
+        name=whole.name,
+        arguments=whole.arguments,
+        signature=whole.signature,
+        custom=whole.custom,
     )
 
 
@@ -127,12 +171,14 @@ class StreamEncoder:
         id: id of the reply, in every chunk.
         created: seconds since 1970 UTC.
         include_usage: the caller asked for the token count; it comes last, in a chunk without choices.
+        functions: the caller speaks of functions, as one did before there were tools.
     """
 
-    def __init__(self, id: str, created: int, include_usage: bool) -> None:
+    def __init__(self, id: str, created: int, include_usage: bool, *, functions: bool = False) -> None:
         self._id = id
         self._created = created
         self._include_usage = include_usage
+        self._functions = functions
         self._model = ""
         self._usage: Usage | None = None
         self._opened: set[int] = set()
@@ -142,9 +188,9 @@ class StreamEncoder:
         """The bytes of one event; empty where the wire has nothing to say yet."""
         match event:
             case Delta():
-                return self._choice(event.index, _delta_out(event), logprobs=logprobs_out(event.logprobs))
+                return self._choice(event.index, self._delta(event), logprobs=logprobs_out(event.logprobs))
             case Stopped():
-                return self._choice(event.index, {}, finish_reason=event.reason)
+                return self._stopped(event)
             case Started():
                 self._model = event.model
             case Used():
@@ -173,7 +219,7 @@ class StreamEncoder:
             if isinstance(inner, Started):
                 self._id, self._model = inner.id or self._id, inner.model or self._model
         counted = any(isinstance(inner, Used) for inner in event.events)
-        if event.wire != NAME or (counted and not self._include_usage):
+        if event.wire != NAME or self._functions or (counted and not self._include_usage):
             return b"".join(self.encode(inner) for inner in event.events)
         self._done = event.data.rstrip().endswith(_DONE)
         self._opened.update(inner.index for inner in event.events if isinstance(inner, Delta))
@@ -186,11 +232,14 @@ class StreamEncoder:
         *,
         logprobs: dict[str, Any] | None = None,
         finish_reason: str | None = None,
+        sequence: str | None = None,
     ) -> bytes:
         if index not in self._opened:
             self._opened.add(index)
             delta = {"role": "assistant", **delta}
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        if sequence is not None:
+            choice["stop_reason"] = sequence
         return self._chunk([choice])
 
     def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
@@ -205,21 +254,36 @@ class StreamEncoder:
             chunk["usage"] = usage
         return encode_event(msgspec.json.encode(chunk))
 
+    def _stopped(self, event: Stopped) -> bytes:
+        reason = reason_out(event.reason, functions=self._functions)
+        return self._choice(event.index, {}, finish_reason=reason, sequence=event.sequence)
 
-def _delta_out(delta: Delta) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    if delta.text:
-        out["content"] = delta.text
-    if delta.reasoning:
-        out["reasoning_content"] = delta.reasoning
-    if delta.refusal:
-        out["refusal"] = delta.refusal
-    if delta.tool_calls:
-        out["tool_calls"] = [_piece_out(piece) for piece in delta.tool_calls]
-    return out
+    def _delta(self, delta: Delta) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        if delta.text:
+            out["content"] = delta.text
+        if delta.reasoning:
+            out["reasoning_content"] = delta.reasoning
+        if delta.thought is not None:
+            out["reasoning_details"] = [detail_out(delta.thought, delta.reasoning)]
+        if delta.refusal:
+            out["refusal"] = delta.refusal
+        if delta.tool_calls and self._functions:
+            [piece, *_] = delta.tool_calls
+            if piece.index == 0:
+                said = (("name", piece.name), ("arguments", piece.arguments))
+                out["function_call"] = {key: text for key, text in said if text}
+        elif delta.tool_calls:
+            out["tool_calls"] = [_piece_out(piece) for piece in delta.tool_calls]
+        if delta.citations:
+            out |= citations_out(delta.citations)
+        if delta.parts:
+            out |= parts_out(delta.parts, "", id=self._id, created=self._created)
+        return out
 
 
 def _piece_out(piece: ToolCallDelta) -> dict[str, Any]:
-    function = {key: text for key, text in (("name", piece.name), ("arguments", piece.arguments)) if text}
-    opening = {"id": piece.id, "type": "function"} if piece.id else {}
-    return {"index": piece.index, **opening, "function": function}
+    kind, words = ("custom", "input") if piece.custom else ("function", "arguments")
+    said = {key: text for key, text in (("name", piece.name), (words, piece.arguments)) if text}
+    opening = {"id": piece.id, "type": kind} if piece.id else {}
+    return {"index": piece.index, **opening, kind: said, **seal_out(piece.signature)}

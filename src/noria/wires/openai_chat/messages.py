@@ -1,0 +1,157 @@
+"""Messages and tool calls, in requests and in replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from noria.core.errors import InvalidInput
+from noria.core.messages import Message, Part, TextPart, ToolCall
+from noria.wires.bodies import read_shape
+from noria.wires.carrying import Carrying
+from noria.wires.openai_chat.dialect import Dialect
+from noria.wires.openai_chat.parts import citations_in, citations_out, part_in, part_out
+from noria.wires.openai_chat.shapes import MessageShape, ToolCallShape
+from noria.wires.openai_chat.thinking import blocks_out, details_out, is_sealed, seal_in, seal_out, thoughts_in
+
+_KNOWN = frozenset(MessageShape.__struct_fields__)
+
+
+def messages_in(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
+    """The messages of a request.
+
+    Those of the deprecated ``function`` role become ``tool`` messages: their calls have no ids, so they get some.
+
+    Raises:
+        InvalidInput: names the field.
+    """
+    shapes = read_shape(messages, list[MessageShape], at="messages")
+    last_call = ""
+    for i, (fields, shape) in enumerate(zip(messages, shapes, strict=True)):
+        at = f"messages[{i}]"
+        calls = tuple(_call_in(call, f"{at}.tool_calls[{j}]") for j, call in enumerate(shape.tool_calls or ()))
+        if shape.function_call is not None:
+            if not shape.function_call.name:
+                raise InvalidInput(f"`{at}.function_call.name` is missing.")
+            last_call = f"call_{i}"
+            function = shape.function_call
+            calls = (
+                *calls,
+                ToolCall(id=last_call, name=shape.function_call.name, arguments=function.arguments or ""),
+            )
+        content, refusal = _content_in(shape, at)
+        thoughts = tuple(thoughts_in(shape.reasoning_details, shape.thinking_blocks))
+        is_function = shape.role == "function"
+        yield Message(
+            role="tool" if shape.role == "function" else shape.role,
+            content=content,
+            name=shape.name,
+            tool_calls=calls,
+            tool_call_id=last_call if is_function else shape.tool_call_id,
+            reasoning=shape.reasoning_content or "".join(thought.text for thought in thoughts),
+            thoughts=thoughts,
+            refusal=refusal,
+            unread={name: value for name, value in fields.items() if name not in _KNOWN and value is not None},
+        )
+
+
+def _content_in(shape: MessageShape, at: str) -> tuple[str | tuple[Part, ...], str]:
+    """What is said, and what of it is a refusal."""
+    cited = citations_in(shape.annotations)
+    refusal = shape.refusal or ""
+    if not isinstance(shape.content, list):
+        text = shape.content or ""
+        return ((TextPart(text=text, citations=cited),) if cited else text), refusal
+    parts: list[Part] = []
+    for i, part in enumerate(shape.content):
+        match part:
+            case {"type": "refusal", "refusal": str(words)} if len(part) == 2:
+                refusal += words
+            case _:
+                parts.append(part_in(part, f"{at}.content[{i}]"))
+    return tuple(parts), refusal
+
+
+def _call_in(call: ToolCallShape, at: str) -> ToolCall:
+    if call.type == "custom" and call.custom is not None:
+        if not call.custom.name:
+            raise InvalidInput(f"`{at}.custom.name` is missing.")
+    elif call.type not in {None, "function"}:
+        raise InvalidInput(f"`{at}.type` is {call.type!r}; only `function` and `custom` are supported.")
+    elif call.function is None or not call.function.name:
+        raise InvalidInput(f"`{at}.function.name` is missing.")
+    return called(call)
+
+
+def called(call: ToolCallShape) -> ToolCall:
+    """A tool call, in requests and replies alike."""
+    signature = seal_in(call.extra_content) if call.extra_content is not None else ""
+    if call.custom is not None:
+        name, text = call.custom.name or "", call.custom.input or ""
+        return ToolCall(id=call.id or "", name=name, arguments=text, signature=signature, custom=True)
+    function = call.function
+    name, text = (function.name or "", function.arguments or "") if function else ("", "")
+    return ToolCall(id=call.id or "", name=name, arguments=text, signature=signature)
+
+
+def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: bool) -> dict[str, Any]:
+    """A message as it is sent.
+
+    Arguments:
+        message: the message.
+        dialect: what the server takes.
+        carrying: notes what can't be carried.
+        own: it came by this wire, and goes on as it came.
+    """
+    content: Any = message.content
+    cited: dict[str, Any] = {}
+    if isinstance(content, tuple):
+        taken = own or "cache_control" in dialect.extensions
+        parts = (part_out(part, carrying, own=own, cache=taken) for part in content)
+        cited = _citations_out(message) if own else {}
+        content = [part for part in parts if part is not None]
+    out: dict[str, Any] = {"role": message.role, "content": content}
+    if message.name is not None:
+        out["name"] = message.name
+    if message.tool_calls:
+        out["content"] = content or None
+        sealed = own or "extra_content" in dialect.extensions
+        out["tool_calls"] = [call_out(call, sealed=sealed) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        out["tool_call_id"] = message.tool_call_id
+    if message.reasoning or message.thoughts or message.tool_calls:
+        out |= _thinking_out(message, dialect, carrying, own=own)
+    if message.refusal:
+        out["refusal"] = message.refusal
+    return message.unread | cited | out if own else out
+
+
+def _citations_out(message: Message) -> dict[str, Any]:
+    return citations_out(
+        citation for part in message.content if isinstance(part, TextPart) for citation in part.citations
+    )
+
+
+def _thinking_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: bool) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    takes = dialect.extensions
+    if message.thoughts and (own or "reasoning_details" in takes):
+        out["reasoning_details"] = details_out(message.thoughts)
+    elif message.thoughts and "thinking_blocks" in takes:
+        out["thinking_blocks"] = blocks_out(message.thoughts)
+    if message.reasoning and (own or "reasoning_content" in takes):
+        out["reasoning_content"] = message.reasoning
+    lost_seal = (
+        not own and is_sealed(message) and not {"reasoning_details", "thinking_blocks", "extra_content"} & {*takes}
+    )
+    if lost_seal or (message.reasoning and not out):
+        carrying.cannot("thinking", "it takes no earlier thinking back")
+    return out
+
+
+def call_out(call: ToolCall, *, sealed: bool = True) -> dict[str, Any]:
+    """A tool call, in requests and replies alike."""
+    seal = seal_out(call.signature) if sealed else {}
+    if call.custom:
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}, **seal}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}, **seal}
