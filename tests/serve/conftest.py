@@ -77,7 +77,8 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Workspace, Access, upstrea
         settings = Settings(data=str(folder), providers={"up": up})
         environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream"}
         async with open_workspace(settings, environ, holder="a test") as workspace:
-            yield workspace, Access(workspace.key, ["noria.example"], clock), provider, clock
+            access = Access(workspace.key, ["noria.example"], clock, find=workspace.keyring.find)
+            yield workspace, access, provider, clock
 
 
 @pytest.fixture

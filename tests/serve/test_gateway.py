@@ -265,6 +265,33 @@ async def test_a_wrong_key_is_an_authentication_error(server: Noria) -> None:
     assert await server.spans() == []
 
 
+async def test_a_virtual_key_opens_what_it_names_and_its_calls_say_whose_they_are(server: Noria) -> None:
+    prompt = {"blocks": [{"role": "user", "template": "Say yes."}]}
+    await server.post("/api/prompts", {"name": "say", "prompt": prompt})
+    for app in ("support-en", "sales"):
+        await server.post("/api/apps", {"name": app})
+        await server.put(f"/api/apps/{app}/variants/plain", {"model": "up/m", "prompt": "say"})
+        await server.post(f"/api/apps/{app}/releases", {"shares": [{"variant": "plain"}]})
+    asked: dict[str, Any] = {"name": "bot", "apps": ["support-*"], "team": "care", "owner": "ann"}
+    for scope, open_names in ((asked, {"support-en"}), (asked | {"models": ["up/*"]}, {"support-en", "up/m"})):
+        key = (await server.post("/api/keys", scope | {"name": f"bot{len(open_names)}"}))["secret"]
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as client:
+            assert [model.id async for model in client.models.list()] == ["support-en"]
+            for model in ("support-en", "support-en@plain", "sales", "up/m", "local/none"):
+                if model.partition("@")[0] in open_names:
+                    await client.chat.completions.create(model=model, messages=HI if "/" in model else [])
+                    continue
+                with pytest.raises(openai.PermissionDeniedError, match="does not open"):
+                    await client.chat.completions.create(model=model, messages=HI)
+    spans = await server.spans()
+    assert [span["lineage"].get("app") for span in spans] == ["support-en"] * 4 + [None]
+    for span in spans:
+        assert span["attributes"]["noria.team"] == "care"
+        assert len(span["attributes"]["noria.key_id"]) == 12
+    assert len(server.upstream.bodies) == 5
+    assert "nk_" not in repr(spans) + repr(server.upstream.bodies) + repr(server.upstream.headers)
+
+
 @pytest.mark.parametrize("step", [CUT, CallRefused("too long", status=400)])
 async def test_a_failure_in_the_middle_never_ends_as_if_it_were_whole(
     server: Noria, client: openai.AsyncOpenAI, step: Any

@@ -86,7 +86,7 @@ def stored(url: str) -> tuple[str, bool]:
     database = Database(url)
     with database.read() as connection:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-        found = connection.dialect.has_table(connection, "audit_log")
+        found = connection.dialect.has_table(connection, "limit_leases")
     database.close()
     return revision, found
 

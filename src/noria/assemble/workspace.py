@@ -26,6 +26,7 @@ from noria.assemble.following import following
 from noria.assemble.given_scores import GivenScores
 from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
+from noria.assemble.keyring import Keyring
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened, open_folder, open_shared
@@ -40,6 +41,7 @@ from noria.core.datasets import Case, Dataset, dataset_id
 from noria.core.errors import InvalidInput
 from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
+from noria.core.keys import Key
 from noria.core.prompts import Prompt
 from noria.core.protocols import Target, TraceStore
 from noria.core.questions import Arrivals, Question
@@ -84,6 +86,8 @@ class Workspace:
             note_key(catalogue.audit, self.key.reveal())
         self.catalogue = catalogue
         """Prompts, apps, models, data sets, experiments, monitors."""
+        self.keyring = Keyring(catalogue, now)
+        """Virtual keys, ready to be compared with."""
         self.traces: TraceStore = traces
         """Spans and scores."""
         self.exchange = Exchange(traces, blobs, settings.large_content_bytes)
@@ -164,6 +168,18 @@ class Workspace:
             return span
 
         return ask
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    async def keys(self) -> list[Key]:
+        """All virtual keys, newest first."""
+        await self.keyring.keep_uses()
+        return await asyncio.to_thread(self.catalogue.keys.list)
+
+    async def key_of(self, ref: str) -> Key:
+        """A virtual key by name or id. Raises ``UnknownName``."""
+        await self.keyring.keep_uses()
+        return await asyncio.to_thread(self.catalogue.keys.get, ref)
 
     # -- the record ----------------------------------------------------------------------------------------------
 
@@ -260,6 +276,7 @@ class Workspace:
         """
         self._opened.announce(url)
         self.retention.start()
+        self.keyring.start()
         given = self._opened.key_given
         note_settings(self.catalogue.audit, self.settings, key_from_environment=given, version=self.version)
 
@@ -276,6 +293,7 @@ class Workspace:
             "noria_monitor_failed_total": self.monitors.live.failed,
             **self.intake.numbers(),
             **self.retention.numbers(),
+            "noria_keys": self.keyring.size,
         }
 
     async def close(self) -> None:
@@ -289,6 +307,7 @@ class Workspace:
             stack.push_async_callback(self.models.close)
             stack.push_async_callback(self.laboratory.close)
             stack.push_async_callback(self.retention.close)
+            stack.push_async_callback(self.keyring.close)
 
 
 @contextlib.asynccontextmanager

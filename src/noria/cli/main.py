@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("noria.cli.experiments:experiments", "Experiments: list, show, compare."),
     "help": ("noria.cli.help:help_command", "Show the help of a command."),
     "intake": ("noria.cli.intake:intake", "Records from elsewhere: what was wrong with them."),
+    "keys": ("noria.cli.keys:keys", "Virtual keys: who may call what."),
     "login": ("noria.cli.login:login", "Print a link that logs a browser in."),
     "migrate-store": ("noria.cli.migrate_store:migrate_store", "Copy all traces into another store."),
     "models": ("noria.cli.models:models", "Local models: pull, list, remove."),

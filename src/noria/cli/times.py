@@ -20,3 +20,11 @@ def moment(option: str, written: str | None) -> int | None:
         return times.moment(written, time.time_ns())
     except InvalidInput as error:
         raise InvalidInput(f"{option} {error.message}", hint=error.hint) from error
+
+
+def duration_s(option: str, written: str) -> int:
+    """Seconds of a duration, see :func:`noria.serve.times.duration_s`. Raises ``InvalidInput``, which names ``option``."""
+    try:
+        return times.duration_s(written)
+    except InvalidInput as error:
+        raise InvalidInput(f"{option} {error.message}", hint=error.hint) from error

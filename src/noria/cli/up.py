@@ -69,7 +69,7 @@ async def serve_until_stopped(
     last_resort = ending.enter_context(contextlib.closing(LastResort()))
     names = settings.allowed_hosts
     names = names if is_loopback(settings.host) else (*names, settings.host)
-    access = Access(workspace.key, names, shared=workspace.shared)
+    access = Access(workspace.key, names, shared=workspace.shared, find=workspace.keyring.find)
     async with (
         serving_grpc(workspace, access) as grpc_port,
         serving(workspace, bound, access) as (running, ended),

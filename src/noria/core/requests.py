@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from noria.core.identity import content_id
+from noria.core.keys import Caller
 from noria.core.messages import CacheLife, Message
 from noria.core.struct import Noun
 
@@ -164,6 +165,8 @@ class Request(Noun):
     """Headers of that wire that go on to a provider of the same wire: versions and betas, never a key."""
     may_drop: tuple[str, ...] = ()
     """What may be left out where it can't be carried: names as in ``Carrying.cannot``; ``*`` for anything."""
+    caller: Caller = Caller()
+    """Whose key the call came with; it goes to no provider."""
     variables: dict[str, Any] = {}
     """Values for the app's prompt template; not part of any provider's wire."""
     lineage: Lineage = Lineage()

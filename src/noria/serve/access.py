@@ -4,8 +4,8 @@ Three checks, in this order, on every request:
 
 1. ``Host`` must be a name of this server, and ``Origin``, when there is one, this very server: a page of another origin
    (loopback is no boundary) and a rebound DNS name are refused before anything else is looked at.
-2. The route's rule: ``public`` or ``key``.
-3. For ``key``: ``Authorization: Bearer <key>``, ``x-api-key: <key>`` or ``x-goog-api-key: <key>``, or a session cookie;
+2. The route's rule (:func:`rule_of`): public, or which permissions open it.
+3. For all but public ones: ``Authorization: Bearer <key>``, ``x-api-key: <key>`` or ``x-goog-api-key: <key>``, or a session cookie;
    a cookie alone may change nothing unless the request also carries this server's own ``Origin``. A key in the query
    (``?key=``, as Google allows) is not read: queries end up in the logs of every proxy on the way.
 """
@@ -22,9 +22,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from noria.core.errors import NotAllowed
+from noria.core.keys import Key, Permission
 from noria.settings import Secret
 
-Rule = Literal["public", "key"]
+Rule = tuple[Permission | Literal["public"], ...]
+"""Permissions of which one is enough; the admin key and a browser's session have all."""
 
 PUBLIC: frozenset[str] = frozenset({"/", "/healthz", "/readyz", "/login"})
 """Paths that answer without a key. With ``/static/...`` these are all; a test lists every route with its rule."""
@@ -37,13 +39,33 @@ SHARED_LINK_S = 600
 """Life of a link that several processes take, seconds."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_WRONG = "The key is wrong."
+_INGEST = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
+"""OpenTelemetry's intake, which shares its prefix with the wires."""
+_GATEWAY = ("/v1/", "/v1beta/", "/v2/")
+"""Where the wires that callers speak are."""
+_ADMIN = ("/api/keys", "/api/secrets", "/api/backup", "/api/login-tokens")
+"""What not even a reader is shown."""
+_QUERIES = frozenset({"/api/traces/query"})
+"""Questions that are too long for a URL, so that they come by POST."""
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 """``Host`` (RFC 9110, section 7.2): a name or a bracketed IPv6 address, a port, and nothing else."""
 
 
-def rule_of(path: str) -> Rule:
-    """The rule of a path."""
-    return "public" if path in PUBLIC or path.startswith(STATIC) else "key"
+def rule_of(method: str, path: str) -> Rule:
+    """The rule of a route. What no line here knows needs ``admin``."""
+    if path in PUBLIC or path.startswith(STATIC):
+        return ("public",)
+    if path in _INGEST or (path == "/api/scores" and method == "POST"):
+        return ("ingest",)
+    if path.startswith(_GATEWAY):
+        return ("gateway",)
+    if path.startswith(_ADMIN):
+        return ("admin",)
+    reads = method in SAFE_METHODS or (method == "POST" and path in _QUERIES)
+    if reads and path.startswith("/api/prompts/"):
+        return ("read", "gateway")  # an application that renders its prompts itself
+    return ("read",) if reads and path.startswith(("/api/", "/metrics")) else ("admin",)
 
 
 class Access:
@@ -54,6 +76,7 @@ class Access:
         hosts: names under which the server may be called, without ports.
         clock: seconds since 1970, for the life of sessions.
         shared: whether other processes with the same key must take the login links that this one makes.
+        find: the virtual key in force that a text is; None where it is none.
     """
 
     def __init__(
@@ -63,8 +86,10 @@ class Access:
         clock: Callable[[], float] = time.time,
         *,
         shared: bool = False,
+        find: Callable[[str], Key | None] = lambda _: None,
     ) -> None:
         self._key = key
+        self._find = find
         self._shared = shared
         self._clock = clock
         self._hosts = {"127.0.0.1", "localhost", "::1", *(host.strip("[]").lower() for host in hosts)}
@@ -74,7 +99,7 @@ class Access:
         self.cookie = f"noria_{self._sign('cookie')[:12]}"
         """Name of the session cookie."""
 
-    def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+    def check(self, method: str, path: str, headers: Mapping[str, str]) -> Key | None:
         """Let the request in, or raise.
 
         Arguments:
@@ -82,14 +107,19 @@ class Access:
             path: decoded path, without the query.
             headers: names in lower case.
 
+        Returns:
+            The virtual key that it came with; None for the admin key, a session, and where none is needed.
+
         Raises:
-            NotAllowed: 403 for a foreign Host or Origin, 401 for a missing or wrong key.
+            NotAllowed: 403 for a foreign Host or Origin, or a key that may not do this; 401 for a missing or wrong key.
         """
         own_origin = self._check_origin(headers)
-        if rule_of(path) == "public":
-            return
-        if self._has_key(headers):
-            return
+        rule = rule_of(method, path)
+        if rule[0] == "public":
+            return None
+        given = self._given(headers)
+        if given:
+            return self._opened(given, rule)
         if not self._is_session(headers.get("cookie", "")):
             raise NotAllowed(
                 "This needs a key.",
@@ -98,20 +128,41 @@ class Access:
             )
         if method not in SAFE_METHODS and not own_origin:
             raise NotAllowed("A browser session may change things only from Noria's own pages.", status=403)
+        return None
 
-    def check_key(self, headers: Mapping[str, str]) -> None:
+    def check_key(self, headers: Mapping[str, str], rule: Rule) -> None:
         """The check of callers that no browser can be, such as gRPC's: the key, and nothing else. Raises ``NotAllowed``."""
-        if not self._has_key(headers):
+        given = self._given(headers)
+        if not given:
             raise NotAllowed("This needs a key.", hint="Send it as metadata: `authorization: Bearer <key>`.")
+        self._opened(given, rule)
 
-    def _has_key(self, headers: Mapping[str, str]) -> bool:
-        """Whether the right key is there; False where there is none. Raises ``NotAllowed`` for a wrong one."""
+    @staticmethod
+    def _given(headers: Mapping[str, str]) -> str:
+        """The key that was sent; empty where none was. Raises ``NotAllowed`` for another scheme."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if not given and (own := headers.get("x-api-key") or headers.get("x-goog-api-key")):
-            scheme, given = "bearer", own  # some exporters, and Anthropic's and Google's clients, send no other
-        if given and (scheme.lower() != "bearer" or not self._is_key(given.strip())):
-            raise NotAllowed("The key is wrong.", hint="Send the admin key as `Authorization: Bearer <key>`.")
-        return bool(given)
+        if not given:  # some exporters, and Anthropic's and Google's clients, send no other
+            return headers.get("x-api-key", "").strip() or headers.get("x-goog-api-key", "").strip()
+        if scheme.lower() != "bearer":
+            raise NotAllowed(_WRONG, hint="Send it as `Authorization: Bearer <key>`.")
+        return given.strip()
+
+    def _opened(self, given: str, rule: Rule) -> Key | None:
+        """The virtual key that was given; None for the admin key. Raises ``NotAllowed`` where it does not open this."""
+        if self._is_key(given):
+            return None
+        key = self._find(given)
+        if key is None:
+            raise NotAllowed(
+                _WRONG, hint="Send the admin key, or one of `noria keys`, as `Authorization: Bearer <key>`."
+            )
+        if not any(permission != "public" and key.may(permission) for permission in rule):
+            raise NotAllowed(
+                f"The key {key.name!r} may not do this: it needs the permission {' or '.join(rule)}.",
+                status=403,
+                hint="Make a key with it: `noria keys create`.",
+            )
+        return key
 
     def new_link_token(self) -> str:
         """A token for a login link; it works once, within a day.

@@ -34,6 +34,7 @@ from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on
 from noria.serve.api.experiments import ExperimentsController
 from noria.serve.api.exports import ExportsController
 from noria.serve.api.intake import IntakeController
+from noria.serve.api.keys import KeysController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prompts import PromptsController
@@ -46,7 +47,7 @@ from noria.serve.api.tail import Tails
 from noria.serve.api.traces import TracesController
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, respond, retry_after
 from noria.serve.failures import own_error
-from noria.serve.gateway import Gateway
+from noria.serve.gateway import KEY, Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
 from noria.serve.openapi import NounSchemas, openapi_config
 from noria.serve.otlp import Otlp
@@ -131,7 +132,7 @@ class Application:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         try:
-            self._access.check(method, path, headers_of(scope))
+            scope[KEY] = self._access.check(method, path, headers_of(scope))
         except NotAllowed as error:
             await _refuse(send, path, error)
             return
@@ -205,6 +206,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             ExperimentsController,
             ExportsController,
             IntakeController,
+            KeysController,
             ModelsController,
             MonitorsController,
             PromptsController,

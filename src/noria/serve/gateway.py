@@ -17,8 +17,9 @@ from http import HTTPStatus
 import msgspec
 import structlog
 
-from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError, UnknownName
+from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError, NotAllowed, UnknownName
 from noria.core.events import Event, Fold, OnRecord, Raw, Sent
+from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import TraceContext
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
@@ -29,6 +30,8 @@ from noria.wires.wire import Answer, WireIn
 MAX_BODY = 32 * 1024 * 1024
 """Largest request, bytes."""
 
+KEY = "noria.key"
+"""Where in the ASGI scope the caller's virtual key is; None there for the admin key."""
 _JSON = "application/json"
 _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<later>-.*)?"
@@ -54,21 +57,26 @@ class Gateway:
 
     async def list_models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``GET /v1/models``: apps by name, local models as ``local/name``."""
-        del scope, receive
-        await respond(send, 200, openai_chat.encode_models(await self._models(), _now()), _JSON)
+        del receive
+        await respond(send, 200, openai_chat.encode_models(await self._open_to(scope), _now()), _JSON)
 
     async def list_google_models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``GET /v1beta/models``: the same in Google's shape."""
-        del scope, receive
-        await respond(send, 200, google.encode_models(await self._models()), _JSON)
+        del receive
+        await respond(send, 200, google.encode_models(await self._open_to(scope)), _JSON)
 
     async def show_google_model(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``GET /v1beta/models/{model}``. Raises ``UnknownName``."""
         del receive
         name = scope["path_params"]["model"]
-        if name not in set(await self._models()):
+        if name not in await self._open_to(scope):
             raise UnknownName(f"There is no model {name[:80]!r}.", hint="GET /v1beta/models lists those there are.")
         await respond(send, 200, google.encode_model(name), _JSON)
+
+    async def _open_to(self, scope: Scope) -> list[str]:
+        """Names that the caller's key opens."""
+        key: Key | None = scope.get(KEY)
+        return [name for name in await self._models() if key is None or key.may_call(name)]
 
     def calls(self, wire: WireIn) -> ASGIApp:
         """The endpoint that takes a wire's calls."""
@@ -89,6 +97,7 @@ class Gateway:
             request = msgspec.structs.replace(
                 request,
                 trace=trace,
+                caller=_permitted(scope.get(KEY), request.model),
                 may_drop=_names(headers.get("noria-may-drop", "")),
                 headers={name: headers[name] for name in wire.passed_on if name in headers},
             )
@@ -203,6 +212,15 @@ async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers)
         error = CallFailed(error.message, retry_after_s=error.retry_after_s, hint=error.hint)
     headers = (*headers, (b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
     await respond(send, error.status, wire.encode_error(error), _JSON, headers)
+
+
+def _permitted(key: Key | None, name: str) -> Caller:
+    """On whose behalf the call is made. Raises ``NotAllowed`` where the key does not open the app or model."""
+    if key is None:
+        return Caller()
+    if not key.may_call(name):
+        raise NotAllowed(f"The key {key.name!r} does not open {name[:80]!r}.", status=403)
+    return key.caller
 
 
 def _facts(sent: Sent) -> tuple[tuple[bytes, bytes], ...]:

@@ -91,7 +91,9 @@ def _export(
 
     async def export(bodies: AsyncIterator[bytes], context: Any) -> bytes:
         try:
-            access.check_key({str(name): str(value) for name, value in context.invocation_metadata() or ()})
+            access.check_key(
+                {str(name): str(value) for name, value in context.invocation_metadata() or ()}, ("ingest",)
+            )
             body = await _only(bodies)
             with workspace.intake.hold(len(body)):
                 return await workspace.intake.take(signal, body, "protobuf")

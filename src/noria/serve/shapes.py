@@ -12,6 +12,7 @@ import msgspec
 from noria.core.apps import Variant
 from noria.core.datasets import Case
 from noria.core.experiments import ExperimentSpec, ExperimentStatus
+from noria.core.keys import Permission
 from noria.core.models import EngineOptions
 from noria.core.prompts import Prompt, PromptVersion
 from noria.core.requests import Parameters
@@ -260,3 +261,29 @@ class EraseUser(Noun, forbid_unknown_fields=True):
     """The id, as callers name the user."""
     dry_run: bool = False
     """Change nothing, only tell."""
+
+
+class NewKey(Noun, forbid_unknown_fields=True):
+    """A virtual key to make."""
+
+    name: str
+    """What to call it."""
+    permissions: tuple[Permission, ...] = ("gateway",)
+    """What it may do: ``gateway``, ``ingest``, ``read``, ``admin``."""
+    apps: tuple[str, ...] | None = None
+    """Apps and routes that it may call, with ``*`` for any text. None: all where ``models`` is None too, else none."""
+    models: tuple[str, ...] | None = None
+    """Models that it may call, such as ``openai/*``. None: all where ``apps`` is None too, else none."""
+    team: str = ""
+    """The team that answers for it."""
+    owner: str = ""
+    """Who holds it."""
+    expires_ns: int | None = None
+    """When it ends, nanoseconds since 1970 UTC; None for never."""
+
+
+class RotateKey(Noun, forbid_unknown_fields=True):
+    """A new secret for a key."""
+
+    overlap_s: float = 0.0
+    """Seconds for which the secret before works on."""

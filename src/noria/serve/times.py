@@ -32,3 +32,15 @@ def moment(text: str, now_ns: int) -> int:
             f"{written[:60]!r} is no time.", hint="Write 30m, 2h, 7d, 2026-11-23 or 2026-11-23T06:00Z."
         ) from error
     return max(0, (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000)
+
+
+def duration_s(text: str) -> int:
+    """Seconds of a duration: ``30m``, ``24h``, ``90d``.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    found = _AGO.fullmatch(text.strip())
+    if found is None:
+        raise InvalidInput(f"{text.strip()[:60]!r} is no duration.", hint="Write 90s, 30m, 24h, 7d or 2w.")
+    return int(found[1]) * _UNITS[found[2]]

@@ -19,6 +19,10 @@ from noria.targets.closing import called
 
 NewIds = Callable[[], tuple[str, str]]
 """Makes a trace id (32 hex digits) and a span id (16)."""
+KEY_ID = "noria.key_id"
+"""Attribute: id of the virtual key that the call came with."""
+TEAM = "noria.team"
+"""Attribute: the key's team."""
 Price = Callable[[Span], float | None]
 """US dollars for a recorded call; None where unknown."""
 
@@ -119,7 +123,7 @@ class Recording:
             request_id=sent.request_id if sent else None,
             cached=bool(sent and sent.replays),
             lineage=request.lineage,
-            attributes=request.attributes | _replayed(sent) | _carried(sent) | _written(usage),
+            attributes=request.attributes | _replayed(sent) | _carried(sent) | _written(usage) | _called_by(request),
         )
         return msgspec.structs.replace(span, cost_usd=self._price(span))
 
@@ -207,6 +211,12 @@ def _carried(sent: Sent | None) -> dict[str, Any]:
         return {}
     said = {"noria.dropped": list(sent.dropped), "noria.emulated": list(sent.emulated)}
     return {name: names for name, names in said.items() if names}
+
+
+def _called_by(request: Request) -> dict[str, Any]:
+    """Whose key it was; never the key."""
+    said = {KEY_ID: request.caller.key_id, TEAM: request.caller.team}
+    return {name: value for name, value in said.items() if value}
 
 
 def _written(usage: Usage | None) -> dict[str, Any]:

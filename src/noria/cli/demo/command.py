@@ -61,7 +61,7 @@ async def _server(settings: Settings) -> AsyncIterator[Api]:
         return
     async with open_workspace(settings, os.environ, holder="noria demo") as workspace:
         bound = bind("127.0.0.1", 0)
-        async with serving(workspace, bound, Access(workspace.key)) as (running, _):
+        async with serving(workspace, bound, Access(workspace.key, find=workspace.keyring.find)) as (running, _):
             workspace.announce(running.url)
             async with connected(settings, running.url, workspace.key.reveal()) as api:
                 yield api

@@ -13,6 +13,7 @@ from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.datasets import Datasets
 from noria.stores.catalogue.dump import dump, load
 from noria.stores.catalogue.experiments import Experiments
+from noria.stores.catalogue.keys import Keys
 from noria.stores.catalogue.leases import Leases
 from noria.stores.catalogue.models import Models
 from noria.stores.catalogue.monitors import Monitors
@@ -43,6 +44,7 @@ class Catalogue:
         self.datasets = Datasets(database, now)
         self.experiments = Experiments(database, now)
         self.monitors = Monitors(database, now)
+        self.keys = Keys(database, now)
         self.audit = Audit(database, now)
         self.retention = Retention(database, now)
         self.receipts = Receipts(database, now)

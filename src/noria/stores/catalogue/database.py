@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from noria.core.errors import InvalidInput, Unavailable
@@ -64,6 +65,21 @@ class Database:
                 yield connection
             self._changes += 1
 
+    @contextmanager
+    def tally(self) -> Iterator[Connection]:
+        """A transaction that changes numbers which change with every call, and nothing that people name.
+
+        It is no change of the catalogue, so nobody reads anything anew for it. On PostgreSQL such transactions run beside
+        the one writer and each other; each locks the rows that it changes.
+        """
+        self._check_open()
+        if not self.shared:
+            with self._turn, self.errors(), self._writer.begin() as connection:
+                yield connection
+            return
+        with self.errors(), self._engine.begin() as connection:
+            yield connection
+
     @property
     def shared(self) -> bool:
         """Whether other processes may work on it at the same time."""
@@ -96,6 +112,11 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise translated(error, self.place) from error
+
+
+def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insertion that can say what happens where the row is there already; both databases spell it alike."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def parse_url(url: str) -> URL:

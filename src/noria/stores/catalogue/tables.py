@@ -2,7 +2,8 @@
 
 What changes is never overwritten but appended to: the newest row of ``label_moves``, ``app_variants`` and ``releases``
 (the highest ``seq``) is in force, the older ones are the history. The database itself refuses to change or remove rows
-of ``audit_log``, by triggers that its migration makes.
+of ``audit_log``, by triggers that its migration makes. Overwritten are only numbers that change with every call:
+``key_uses``, ``limit_counters`` and ``limit_leases``; the audit log tells nothing of them.
 """
 
 from __future__ import annotations
@@ -166,4 +167,52 @@ receipts = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("body", Text, nullable=False),
     sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("hashes", Text, nullable=False),
+    Index("keys_by_name", "name"),
+    Index("keys_by_change", "changed"),
+)
+
+key_uses = Table(
+    "key_uses",
+    metadata,
+    Column("id", Text, ForeignKey("keys.id"), primary_key=True),
+    Column("used_ns", BigInteger, nullable=False),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+limit_counters = Table(
+    "limit_counters",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("starts_ns", BigInteger, primary_key=True),
+    Column("ends_ns", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Index("limit_counters_by_end", "ends_ns"),
+)
+
+limit_leases = Table(
+    "limit_leases",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("starts_ns", BigInteger, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("granted", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
+    Index("limit_leases_by_until", "until_ns"),
 )
