@@ -62,6 +62,8 @@ class Provider(Noun, forbid_unknown_fields=True):
     ``reasoning_content``, ``reasoning_details`` or ``thinking_blocks``; seals on tool calls in ``extra_content``."""
     api_version: str = ""
     """For kind ``azure``: the version of the API, such as ``2024-10-21``; empty calls the versionless ``/openai/v1``."""
+    chat_template: str = ""
+    """For kind ``tgi``: the model's chat template, in Jinja; empty: only a single user message can be sent."""
     stream: bool = True
     """Ask for streamed replies, so that time to first token is seen. Turn off for servers that cannot."""
     private: bool = False

@@ -47,3 +47,9 @@ def test_every_kind_and_every_built_in_provider_is_documented() -> None:
     kinds = re.search(r"^\| kind \|(?:.*\n)+?\n", GATEWAY, re.MULTILINE)
     assert kinds is not None
     assert [line.split("|")[1].strip(" `") for line in kinds[0].splitlines()[2:-1]] == list(KINDS)
+
+
+def test_a_wrong_chat_template_is_refused_when_noria_starts() -> None:
+    provider = Provider(base_url="http://x", kind="tgi", chat_template="{% for %}")
+    with pytest.raises(InvalidInput, match="The chat_template is no template"):
+        check_kinds(Settings(providers={"mine": provider}))

@@ -5,6 +5,8 @@
     openai   Chat Completions: OpenAI, and everything that is compatible with it
     google   Gemini's API
     vertex   the same on Vertex AI, with an access token for a key
+    tei      Text Embeddings Inference
+    tgi      Text Generation Inference's text endpoints
 
 A kind is looked up here once; from there on a provider is its wire. A new dialect is one line in :data:`KINDS`, and one
 in ``BUILT_IN_PROVIDERS`` for each provider of it that only needs a key.
@@ -20,6 +22,7 @@ from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.wires.cohere import Cohere
 from noria.wires.google import Google
 from noria.wires.openai_chat import OpenAIChat
+from noria.wires.tgi import Tei, Tgi
 from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
@@ -27,6 +30,8 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
     "google": lambda _: Google(),
     "vertex": lambda _: Google(vertex=True),
+    "tei": lambda _: Tei(),
+    "tgi": lambda provider: Tgi(template=provider.chat_template),
 }
 """What ``kind`` of a provider may be, and the wire that it makes."""
 

@@ -177,7 +177,10 @@ def test_a_schema_is_carried_and_beside_tools_asked_for_in_words() -> None:
         ("file", ask(Message(role="user", content=(FilePart(url="https://example.org/a.pdf"),)))),
         ("image", ask(Message(role="tool", tool_call_id="c", content=(ImagePart(url="https://x"),)))),
         ("video", ask(Message(role="user", content=(OtherPart(data={"type": "video"}),)))),
-        ("thoughts", ask(Message(role="assistant", thoughts=(Thought(signature="s", redacted=True),), content="x"))),
+        (
+            "redacted_thinking",
+            ask(Message(role="assistant", thoughts=(Thought(signature="s", redacted=True),), content="x")),
+        ),
         ("tool_choice", ask(tools=(WEATHER,), tool_choice={"type": "allowed_tools"})),
         ("service_tier", ask(wire="openai_chat", unread={"service_tier": "flex"})),
     ],
