@@ -23,6 +23,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_PROVIDERS": '{"mine": {"base_url": "http://127.0.0.1:1/v1"}}', "NORIA_LOG_LEVEL": "error",
         "NORIA_DURABILITY": "os", "NORIA_TRACES": "clickhouse://h", "NORIA_KEEP_FREE_MB": "5",
         "NORIA_OTLP_MAX_BODY_BYTES": "2048", "NORIA_OTLP_GRPC_PORT": "4317", "NORIA_LARGE_CONTENT_BYTES": "1024",
+        "NORIA_CACHES": '{"*": {"ttl_s": 60}}', "NORIA_CACHE_MB": "1",
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())
     found = load_settings(given, tmp_path)
@@ -47,6 +48,13 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         ({}, "prot = 1", "unknown field `prot`"),
         ({}, "port = ", "noria.toml is not valid TOML"),
         ({"NORIA_CONFIG": "/nope.toml"}, "", "does not exist"),
+        ({}, "[caches.x]\nttl_s = 0", "caches.x: ttl_s is a number of seconds"),
+        ({}, "[caches.x]\nttl = 1", "unknown field `ttl`"),
+        (
+            {},
+            '[caches.x.similar]\nembedder = "a/b"\nthreshold = 0.9\ncalibration = "c"',
+            "is not of a/b at a threshold",
+        ),
         ({}, '[providers.local]\nbase_url = "http://x"', "can't be called 'local'"),
         ({}, '[providers.x]\nbase_url = "ftp://x"', "no http"),
         ({}, '[providers.x]\nbase_url = "http://me:pw@x"', "must not carry a user"),

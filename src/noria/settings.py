@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from noria.core.caching import CachePolicy, Similar, calibration_id
 from noria.core.errors import InvalidInput
 from noria.core.struct import Noun
 
@@ -140,6 +141,10 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Texts and other contents of at least this size leave their records from elsewhere for the blob store."""
     providers: dict[str, Provider] = {}
     """Servers that models are called on, by name."""
+    caches: dict[str, CachePolicy] = {}
+    """What may be answered from kept replies, by the app or model that is called; ``provider/*`` and ``*`` stand for many."""
+    cache_mb: int = 256
+    """Megabytes of kept replies; the oldest make room."""
     url: str = ""
     """A running server that the command line talks to; empty: whoever holds the data folder, else the folder itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -169,6 +174,7 @@ OTHER_VARIABLES: dict[str, str] = {
 _WHOLE = {
     "port": "a port number",
     "keep_free_mb": "a number of megabytes",
+    "cache_mb": "a number of megabytes",
     "otlp_max_body_bytes": "a number of bytes",
     "otlp_grpc_port": "a port number",
     "large_content_bytes": "a number of bytes",
@@ -195,6 +201,11 @@ def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mappin
     settings = _convert(values, "The command line and environment")
     for name, provider in settings.providers.items():
         _check_provider(name, provider)
+    for name, policy in settings.caches.items():
+        if not policy.ttl_s > 0:
+            raise InvalidInput(f"caches.{name}: ttl_s is a number of seconds, more than 0.")
+        if policy.similar is not None:
+            _check_calibrated(name, policy.similar)
     return settings
 
 
@@ -220,7 +231,7 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
 def _from_variable(field: str, variable: str, text: str) -> Any:
     if field == "allowed_hosts" and not text.startswith("["):
         return [host.strip() for host in text.split(",") if host.strip()]
-    if field in {"providers", "allowed_hosts"}:
+    if field in {"providers", "allowed_hosts", "caches"}:
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
@@ -251,6 +262,15 @@ def _convert(values: Mapping[str, Any], where: str) -> Settings:
     if settings.large_content_bytes < 1024 or settings.otlp_max_body_bytes < 1024:
         raise InvalidInput(f"{where}: large_content_bytes and otlp_max_body_bytes must be at least 1024.")
     return settings
+
+
+def _check_calibrated(name: str, similar: Similar) -> None:
+    if similar.calibration != calibration_id(similar.embedder, similar.threshold):
+        raise InvalidInput(
+            f"caches.{name}.similar: the calibration is not of {similar.embedder} at a threshold of {similar.threshold}.",
+            kept="Questions in other words count as other questions until it is.",
+            hint="Run `noria cache calibrate PAIRS.jsonl --embedder MODEL`, and copy what it prints.",
+        )
 
 
 def _check_provider(name: str, provider: Provider) -> None:

@@ -70,11 +70,11 @@ def hello(_: dict[str, Any]) -> Any:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Workspace, Access, upstream.Upstream, Clock]]:
+async def opened(folder: Path, **more: Any) -> AsyncIterator[tuple[Workspace, Access, upstream.Upstream, Clock]]:
     clock = Clock()
     async with upstream.serving(hello) as provider:
         up = Provider(base_url=provider.base_url, api_key_env="UP_KEY", attempts=1)
-        settings = Settings(data=str(folder), providers={"up": up})
+        settings = Settings(data=str(folder), providers={"up": up}, **more)
         environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream"}
         async with open_workspace(settings, environ, holder="a test") as workspace:
             access = Access(workspace.key, ["noria.example"], clock, find=workspace.keyring.find)

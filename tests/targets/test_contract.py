@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from noria.core.apps import Variant
+from noria.core.caching import CachePolicy, KeptReply
 from noria.core.errors import EngineFailed
 from noria.core.prompts import Block, Prompt
 from noria.core.protocols import Endpoint, EngineStatus, Target
@@ -24,6 +25,7 @@ from noria.targets.recording import random_ids
 from noria.targets.released import Released
 from noria.targets.remote import Remote
 from noria.targets.retrying import Retrying
+from noria.targets.reusing import Reusing
 from noria.targets.routed import Routed
 from noria.targets.scripted import Scripted
 from noria.targets.structured import Structured
@@ -48,6 +50,21 @@ async def at_once(_: float) -> None:
     return None
 
 
+class Nowhere:
+    """Replies that are never found."""
+
+    async def find(self, key: str) -> KeptReply | None:
+        return None
+
+    async def near(self, about: str, embedder: str, vector: bytes, threshold: float) -> None:
+        return None
+
+    def keep(self, reply: KeptReply) -> None: ...
+
+    def forget(self, *, user: str = "", traces: Iterable[str] = ()) -> int:
+        return 0
+
+
 CONVERSATION = Prompt(blocks=(Block(role="conversation"),))
 WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "scripted": lambda inner: inner,
@@ -57,6 +74,7 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "routed": lambda inner: Routed({"m": inner}.__getitem__),
     "released": lambda inner: Released("app", [(inner, 1.0)], "release_1"),
     "cached": lambda inner: Cached(inner, never),
+    "reusing": lambda inner: Reusing(inner, Nowhere(), CachePolicy(), now=lambda: 0, sleep=at_once),
     "retrying": lambda inner: Retrying(inner, sleep=at_once, random=lambda: 0.5),
     "structured": lambda inner: Structured(inner, lambda _: str),
     "forced": Forced,

@@ -16,6 +16,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from noria.adapt.prompts import render
+from noria.assemble.caching import Caches
 from noria.assemble.engines import EnginePool
 from noria.assemble.providers import check_kinds, configured
 from noria.core.apps import Variant
@@ -51,6 +52,7 @@ class Answers:
         catalogue: apps, variants, prompts and local models.
         engines: the local models' engines.
         egress: sends the calls.
+        caches: what is answered from kept replies.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Answers:
         catalogue: Catalogue,
         engines: EnginePool,
         egress: Egress,
+        caches: Caches,
     ) -> None:
         check_kinds(settings)
         self._settings = settings
@@ -68,6 +71,7 @@ class Answers:
         self._catalogue = catalogue
         self._engines = engines
         self._egress = egress
+        self._caches = caches
         self._known: dict[str, Target] = {}
         self._as_of = -1
 
@@ -84,8 +88,10 @@ class Answers:
             self._known[name] = self._find(name)
         return self._known[name]
 
-    def variant(self, variant: Variant, lookup: Lookup | None = None) -> Target:
+    def variant(self, variant: Variant, lookup: Lookup | None = None, *, app: str = "") -> Target:
         """A variant as a target; with ``lookup``, replies to the same request are taken from the record.
+
+        With ``app`` it answers live calls of the app, which may be answered from kept replies.
 
         Raises:
             UnknownName: its model, prompt or provider is gone, or its model's name now stands for another set-up.
@@ -96,6 +102,8 @@ class Answers:
             inner = self._local(self._set_up(variant.model, variant.model_id))
         if lookup is not None:
             inner = Cached(inner, lookup, server=self._server(variant.model))
+        if app:
+            inner = self._caches.around(app, inner, server=variant.model_id or self._server(variant.model))
         if variant.prompt_id is not None:
             prompt = self._catalogue.prompts.by_id(variant.prompt_id)
             inner = Prompted(inner, prompt, variant.prompt_id, render)
@@ -142,15 +150,20 @@ class Answers:
         provider = self._settings.provider(name)
         return shown_url(provider.base_url, name) if provider else ""
 
+    def _behind(self, name: str) -> str:
+        """What stands behind a model's name now: a local set-up's id, or a base URL."""
+        provider, _, model = name.partition("/")
+        return self._catalogue.models.get(model).id if provider == "local" else self._server(name)
+
     def _find(self, name: str) -> Target:
         if "/" in name:
-            return self.model(name)
+            return self._caches.around(name, self.model(name), server=self._behind(name))
         app_name, _, variant_name = name.partition("@")
         app = self._catalogue.apps.get(app_name)
         if variant_name:
             for named in app.variants:
                 if named.name == variant_name:
-                    return Released(app_name, [(self.variant(named.variant), 1.0)], "")
+                    return Released(app_name, [(self.variant(named.variant, app=name), 1.0)], "")
             names = ", ".join(named.name for named in app.variants) or "none yet"
             raise UnknownName(f"App {app_name!r} has no variant {variant_name!r} (it has: {names}).")
         if app.release is None:
@@ -159,7 +172,8 @@ class Answers:
                 hint=f"Run `noria promote {app_name} VARIANT`, or call {app_name}@VARIANT.",
             )
         shares = [
-            (self.variant(self._catalogue.apps.variant(share.variant_id)), share.weight) for share in app.release.shares
+            (self.variant(self._catalogue.apps.variant(share.variant_id), app=name), share.weight)
+            for share in app.release.shares
         ]
         return Released(app_name, shares, app.release.id)
 

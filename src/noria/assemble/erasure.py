@@ -15,6 +15,7 @@ from noria.assemble.collecting import BlobCollector
 from noria.assemble.identifiers import new_id
 from noria.assemble.mentions import digests, pages, score_pages
 from noria.core.audit import SYSTEM
+from noria.core.caching import Replies
 from noria.core.erasures import Erased, Erasure, Receipt, user_digest
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import BlobStore, TraceStore
@@ -30,11 +31,19 @@ _ROUNDS = 3
 class Erasures:
     """Erases users, and keeps the receipts."""
 
-    def __init__(self, catalogue: Catalogue, traces: TraceStore, blobs: BlobStore, collector: BlobCollector) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        traces: TraceStore,
+        blobs: BlobStore,
+        collector: BlobCollector,
+        replies: Replies | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._traces = traces
         self._blobs = blobs
         self._collector = collector
+        self._replies = replies
 
     async def erase(self, user: str, *, by: str = SYSTEM, dry_run: bool = False) -> Erasure:
         """Delete everything about a user, and tell what it was. A second time finds nothing.
@@ -49,6 +58,8 @@ class Erasures:
         if not user:
             raise InvalidInput("An empty id names no user.")
         id, tally = f"erasure_{new_id()}", _Tally()
+        if not dry_run:
+            await self._forget(user, ())
         for number in range(_ROUNDS):
             found = await belongings(self._traces, user)
             if found.nothing:
@@ -60,6 +71,7 @@ class Erasures:
                 break
             if not number:  # so that one which was cut short is on record, too
                 await asyncio.to_thread(self._catalogue.audit.add, "erasure.begun", id, by=by)
+            await self._forget(user, tally.of_trace)
             await self._delete_scores(loose)
             for question in found.questions():
                 await self._traces.delete(question)
@@ -80,6 +92,11 @@ class Erasures:
     def receipts(self) -> Sequence[Receipt]:
         """All receipts, newest first."""
         return self._catalogue.receipts.list()
+
+    async def _forget(self, user: str, traces: Iterable[str]) -> None:
+        """Kept replies are no record, and go without being counted."""
+        if self._replies is not None:
+            await asyncio.to_thread(self._replies.forget, user=user, traces=list(traces))
 
     async def _look(self, found: Belongings, tally: _Tally) -> None:
         for question in found.questions():

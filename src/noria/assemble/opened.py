@@ -43,6 +43,8 @@ class Opened(NamedTuple):
     numbers: Numbers
     """What ``/metrics`` shows of the traces."""
     blobs: BlobStore
+    replies: str
+    """Database URL of kept replies."""
     logs: Path
     """Folder of the engines' logs."""
     announce: Callable[[str], None]
@@ -78,6 +80,7 @@ async def open_folder(settings: Settings, environ: Mapping[str, str], *, holder:
             traces=traces,
             numbers=numbers,
             blobs=blobs,
+            replies=folder.replies_url,
             logs=folder.logs,
             announce=folder.set_url,
             place=str(settings.folder),
@@ -110,6 +113,7 @@ async def open_shared(settings: Settings, environ: Mapping[str, str]) -> AsyncIt
             traces=traces,
             numbers=numbers,
             blobs=blobs,
+            replies=settings.catalogue,
             logs=folder / "logs",
             announce=lambda _url: None,
             place="shared stores",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from noria.assemble.belongings import batches
 from noria.assemble.collecting import BlobCollector
 from noria.core.audit import SYSTEM
 from noria.core.errors import NoriaError
@@ -15,6 +16,7 @@ from noria.core.protocols import Clock, TraceStore
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.core.retention import EVERY_APP, RetentionRule, Tidied, Trimmed
 from noria.stores.catalogue import Catalogue
+from noria.stores.replies import KeptReplies
 
 SLICE = 50_000
 """Spans that one step deletes or strips at most, about: other work gets its turn between steps."""
@@ -30,11 +32,19 @@ _log = structlog.get_logger(__name__)
 class Retention:
     """Applies the catalogue's rules to the record."""
 
-    def __init__(self, catalogue: Catalogue, traces: TraceStore, collector: BlobCollector, now: Clock) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        traces: TraceStore,
+        collector: BlobCollector,
+        now: Clock,
+        replies: KeptReplies | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._traces = traces
         self._collector = collector
         self._now = now
+        self._replies = replies
         self._one_at_a_time = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._collected_ns = 0
@@ -70,6 +80,8 @@ class Retention:
             named = [rule.app for rule in rules if rule.app != EVERY_APP]
             trimmed = [await self._apply(rule, named, by=by, dry_run=dry_run) for rule in rules]
             changed = any(one.deleted or one.stripped for one in trimmed)
+            if changed and not dry_run:
+                await self._forget_replies()
             due = changed or by != SYSTEM or self._now() - self._collected_ns > _DAY_NS
             gone = await self._collector.collect() if due and not dry_run else {}
             self._collected_ns = self._now() if due and not dry_run else self._collected_ns
@@ -85,6 +97,17 @@ class Retention:
             self._numbers["runs"] += not dry_run
             self._numbers["blobs_deleted"] += len(gone)
             return Tidied(rules=tuple(trimmed), blobs=len(gone), blob_bytes=sum(gone.values()))
+
+    async def _forget_replies(self) -> None:
+        """Delete kept replies whose record is gone, or has no texts any more."""
+        if self._replies is None:
+            return
+        for some in batches(await asyncio.to_thread(self._replies.traces)):
+            where = (Filter(column="trace_id", op="in", value=some), Filter(column="status", value="ok"))
+            there = {
+                span.trace_id for span in await self._traces.spans(Question(where=where, limit=None)) if span.input
+            }
+            await asyncio.to_thread(self._replies.forget, traces=[id for id in some if id not in there])
 
     async def _apply(self, rule: RetentionRule, named: Sequence[str], *, by: str, dry_run: bool) -> Trimmed:
         where = _spans_of(rule, named)

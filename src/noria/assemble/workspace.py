@@ -15,6 +15,7 @@ from noria.adapt.prompts import check
 from noria.assemble.activity import Activity, Kind, activities
 from noria.assemble.answers import Answers
 from noria.assemble.backup import Backups
+from noria.assemble.caching import Caches, live_price, with_savings
 from noria.assemble.clock import now
 from noria.assemble.collecting import BlobCollector
 from noria.assemble.cut_calls import CutCalls
@@ -38,14 +39,14 @@ from noria.assemble.traffic import Bucket, By, Traffic, traffic
 from noria.core.apps import Variant
 from noria.core.audit import SYSTEM
 from noria.core.datasets import Case, Dataset, dataset_id
-from noria.core.errors import InvalidInput
+from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
 from noria.core.keys import Key
 from noria.core.prompts import Prompt
 from noria.core.protocols import Target, TraceStore
 from noria.core.questions import Arrivals, Question
-from noria.core.requests import Parameters, Request
+from noria.core.requests import Parameters, Request, ToEmbed, TraceContext
 from noria.core.scores import Scorer, ScorerSpec
 from noria.core.spans import Span
 from noria.evaluate.files.datasets import decode_cases, encode_cases
@@ -94,23 +95,25 @@ class Workspace:
         """Exports and imports of the record."""
         self.given_scores = GivenScores(traces, now)
         """Takes scores from outside."""
-        self._store = traces
-        self._blobs = blobs
+        self._store, self._blobs = traces, blobs
         self._engines = EnginePool(blobs, opened.logs)
-        self._answers = Answers(settings, environ, catalogue=catalogue, engines=self._engines, egress=egress)
+        self._caches = Caches.open(settings, opened.replies, self.embed)
+        self._answers = Answers(
+            settings, environ, catalogue=catalogue, engines=self._engines, egress=egress, caches=self._caches
+        )
         self._replies = RememberedReplies(traces)
         self.models = LocalModels(catalogue, blobs, self._engines)
         """Weights on this machine and their engines."""
         collector = BlobCollector(catalogue, traces, blobs)
-        self.retention = Retention(catalogue, traces, collector, now)
+        self.retention = Retention(catalogue, traces, collector, now, self._caches.replies)
         """Deletes what is older than the rules say."""
         self.backups = Backups(catalogue, traces, blobs, now=now, version=self.version, key=lambda: self.key)
         """Writes everything into one stream."""
-        self.erasures = Erasures(catalogue, traces, blobs, collector)
+        self.erasures = Erasures(catalogue, traces, blobs, collector, self._caches.replies)
         """Deletes what is on record about a user."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
-        recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=price_of)
+        recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=live_price)
         self._recorded = recorded
         large, watch = settings.large_content_bytes, self.monitors.offer
         self.intake = OtlpIntake(traces, blobs, price=price_of, now=now, large=large, watch=watch)
@@ -146,17 +149,36 @@ class Workspace:
         models = await asyncio.to_thread(self.catalogue.models.list)
         return [app.name for app in apps if app.release] + [f"local/{model.name}" for model in models]
 
+    def reuses(self, name: str) -> bool:
+        """Whether calls of ``name`` may be answered from kept replies."""
+        return self._caches.policy(name) is not None
+
     async def _record(self, span: Span) -> None:
-        await self._store.append([span])
+        await self._store.append([with_savings(span) if span.cached else span])
         self.monitors.live.observe(span)
 
     async def _ask(self, request: Request) -> tuple[Span, Reply]:
-        """For judges: a call that is recorded like any other."""
+        """For judges: a call that is made and recorded like any other."""
+        request = msgspec.structs.replace(request, cache="skip")
         span, reply = await recorded_call(
             self._answers.resolve(request.model), request, now=now, new_ids=random_ids, price=price_of
         )
         await self._store.append([span])
         return span, reply
+
+    async def embed(self, model: str, text: str, trace: TraceContext | None = None) -> Sequence[float]:
+        """The vector of a text: a call of ``provider/model`` that is recorded, in ``trace`` where there is one.
+
+        Raises:
+            CallFailed: and what else the call raises; also where the model gives no vector.
+        """
+        request = Request(model=model, embed=ToEmbed(inputs=(text,)), trace=trace, cache="skip")
+        target = self._answers.resolve(model)
+        span, reply = await recorded_call(target, request, now=now, new_ids=random_ids, price=price_of)
+        await self._store.append([span])
+        if not reply.vectors:
+            raise CallFailed(f"{model} gives no vectors: {span.error_message or 'its reply held none'}")
+        return reply.vectors[0]
 
     def _make_call(self, entry: ExperimentVariant, cache: bool) -> Ask:
         target = self._answers.variant(entry.variant, self._replies if cache else None)
@@ -294,12 +316,14 @@ class Workspace:
             **self.intake.numbers(),
             **self.retention.numbers(),
             "noria_keys": self.keyring.size,
+            **self._caches.numbers(),
         }
 
     async def close(self) -> None:
         """Stop what runs, and leave everything durable. One that fails to stop keeps no other from stopping."""
         self.ready = False
         async with contextlib.AsyncExitStack() as stack:  # closes from the last to the first: whoever calls, first
+            stack.push_async_callback(self._caches.close)
             stack.push_async_callback(self._engines.close)
             stack.push_async_callback(self.monitors.live.close)
             stack.push_async_callback(self._cut_calls.drain)

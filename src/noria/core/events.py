@@ -54,6 +54,13 @@ class Sent(Noun, tag="sent", tag_field="event"):
     """What the provider lacks and Noria does in its place, such as ``response_schema``."""
 
 
+class Noted(Noun, tag="noted", tag_field="event"):
+    """What became known about a call while it was under way. For the recorder alone: no caller is shown it."""
+
+    attributes: dict[str, Any]
+    """They go onto the span. A list is added to one that is there under the same name."""
+
+
 class Started(Noun, tag="started", tag_field="event"):
     """The reply begins."""
 
@@ -184,7 +191,7 @@ class OnRecord(Noun, tag="on_record", tag_field="event"):
     """What the call cost, US dollars; None where the price is unknown."""
 
 
-Event = Content | Sent | Raw | OnRecord
+Event = Content | Sent | Noted | Raw | OnRecord
 """A reply is a stream of these. A call that fails raises from the iterator; it never ends as if it were complete."""
 
 
@@ -347,7 +354,7 @@ class Fold:
                 self._vectors[event.index] = event.vector
             case Ranked():
                 self._ranking.append(event)
-            case Sent() | OnRecord():
+            case Sent() | Noted() | OnRecord():
                 pass
 
     def reply(self) -> Reply:

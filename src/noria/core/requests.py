@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +10,10 @@ from noria.core.identity import content_id
 from noria.core.keys import Caller
 from noria.core.messages import CacheLife, Message
 from noria.core.struct import Noun
+
+CacheWish = Literal["", "skip", "refresh", "only"]
+"""Empty: an earlier reply will do. ``skip``: neither read nor keep one. ``refresh``: keep this one in its place. ``only``:
+an earlier reply or none."""
 
 
 class Tool(Noun):
@@ -167,6 +171,8 @@ class Request(Noun):
     """What may be left out where it can't be carried: names as in ``Carrying.cannot``; ``*`` for anything."""
     caller: Caller = Caller()
     """Whose key the call came with; it goes to no provider."""
+    cache: CacheWish = ""
+    """What the caller wants of Noria's cache of replies."""
     variables: dict[str, Any] = {}
     """Values for the app's prompt template; not part of any provider's wire."""
     lineage: Lineage = Lineage()

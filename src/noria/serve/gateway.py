@@ -23,6 +23,8 @@ from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import TraceContext
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
+from noria.serve.cache_wish import cache_wish, check_kept
+from noria.serve.facts import of_call, of_record, of_trace
 from noria.serve.failures import own_error
 from noria.wires import google, openai_chat
 from noria.wires.wire import Answer, WireIn
@@ -44,14 +46,20 @@ class Gateway:
 
     Arguments:
         target: answers requests, and records them.
+        reuses: whether calls of a name may be answered from kept replies.
         models: names that may be called now.
         new_trace_id: makes 32 hex digits.
     """
 
     def __init__(
-        self, target: Target, models: Callable[[], Awaitable[Iterable[str]]], new_trace_id: Callable[[], str]
+        self,
+        target: Target,
+        models: Callable[[], Awaitable[Iterable[str]]],
+        new_trace_id: Callable[[], str],
+        reuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._target = target
+        self._reuses = reuses
         self._models = models
         self._new_trace_id = new_trace_id
 
@@ -89,7 +97,7 @@ class Gateway:
     async def _call(self, wire: WireIn, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         trace = self._trace(headers.get("traceparent", ""))
-        sent_headers = ((b"noria-trace-id", trace.trace_id.encode()),)
+        sent_headers = of_trace(trace.trace_id)
         try:
             body = await read_body(receive, MAX_BODY)
             path: dict[str, str] = {"query": scope["query_string"].decode("latin-1"), **scope.get("path_params", {})}
@@ -100,7 +108,10 @@ class Gateway:
                 caller=_permitted(scope.get(KEY), request.model),
                 may_drop=_names(headers.get("noria-may-drop", "")),
                 headers={name: headers[name] for name in wire.passed_on if name in headers},
+                cache=cache_wish(headers),
             )
+            if request.cache == "only":
+                check_kept(request.model, self._reuses)
             async with _while_connected(receive), _closing(self._target.call(request)) as events:
                 if request.stream:
                     await _stream(events, answer, send, sent_headers)
@@ -168,9 +179,9 @@ async def _whole(
                 raw = event.data
                 fold.take(event)
             case OnRecord():
-                headers = (*headers, *_cost(event))
+                headers = (*headers, *of_record(event))
             case Sent():
-                facts = _facts(event)
+                facts = of_call(event)
             case _:
                 fold.take(event)
     await respond(send, 200, answer.whole(fold.reply(), raw), _JSON, (*headers, *facts))
@@ -189,7 +200,7 @@ async def _stream(
         (b"cache-control", b"no-cache"),
         (b"x-accel-buffering", b"no"),
         *headers,
-        *(_facts(sent) if sent else ()),
+        *(of_call(sent) if sent else ()),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     try:
@@ -221,20 +232,6 @@ def _permitted(key: Key | None, name: str) -> Caller:
     if not key.may_call(name):
         raise NotAllowed(f"The key {key.name!r} does not open {name[:80]!r}.", status=403)
     return key.caller
-
-
-def _facts(sent: Sent) -> tuple[tuple[bytes, bytes], ...]:
-    """What the record knows about a call before its reply, as headers."""
-    said = {
-        b"noria-variant-id": sent.request.lineage.variant_id or "",
-        b"noria-dropped": ", ".join(sent.dropped),
-        b"noria-emulated": ", ".join(sent.emulated),
-    }
-    return tuple((name, value.encode()) for name, value in said.items() if value)
-
-
-def _cost(kept: OnRecord) -> tuple[tuple[bytes, bytes], ...]:
-    return () if kept.cost_usd is None else ((b"noria-cost-usd", f"{kept.cost_usd:.9f}".encode()),)
 
 
 def _names(header: str) -> tuple[str, ...]:

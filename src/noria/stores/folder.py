@@ -6,6 +6,7 @@ What is in it:
     lock, holder.json  who holds it (see ``folder_lock``)
     admin.key          the admin key, mode 0600
     catalogue.sqlite   apps, prompts, data sets, experiments
+    replies.sqlite     kept replies, where there is a cache
     traces.duckdb      spans and scores
     spool/             records on their way to the traces
     blobs/             weights, data sets, big payloads, by SHA-256
@@ -101,6 +102,11 @@ class DataFolder:
     def catalogue_url(self) -> str:
         """Database URL of the embedded catalogue."""
         return f"sqlite:///{self.path / 'catalogue.sqlite'}"
+
+    @property
+    def replies_url(self) -> str:
+        """Database URL of kept replies."""
+        return f"sqlite:///{self.path / 'replies.sqlite'}"
 
     @property
     def traces(self) -> Path:

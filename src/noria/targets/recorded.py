@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from noria.core.events import Event, OnRecord, Raw, ends_reply
+from noria.core.events import Event, Noted, OnRecord, Raw, ends_reply
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request
 from noria.core.spans import Span
@@ -53,6 +53,8 @@ class Recorded:
             async with called(self._inner, recording.request) as events:
                 async for event in events:
                     recording.take(event)
+                    if isinstance(event, Noted):
+                        continue
                     if ends_reply(event) or (ending and isinstance(event, Raw)):
                         ending.append(event)
                     else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Delta, Event, Fold, Raw, Reply, Sent, Usage
+from noria.core.events import Delta, Event, Fold, Noted, Raw, Reply, Sent, Usage
 from noria.core.messages import Message
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request, TraceContext
@@ -54,13 +54,16 @@ class Recording:
         self._sent_ns = self._start_ns
         self._first_ns: int | None = None
         self._last_ns: int | None = None
+        self._noted: dict[str, Any] = {}
         inside = TraceContext(trace_id=place.trace_id, parent_id=self._span_id)
         self.request = msgspec.structs.replace(request, trace=inside)
         """The request to call on with: whatever is recorded inside hangs below this span."""
 
     def take(self, event: Event) -> None:
         """Note one event, at the moment it comes."""
-        if isinstance(event, Sent):
+        if isinstance(event, Noted):
+            self._noted = _joined(self._noted, event.attributes)
+        elif isinstance(event, Sent):
             self._sent, self._sent_ns = event, self._now()
         elif _has_content(event):
             self._last_ns = self._now()
@@ -123,7 +126,11 @@ class Recording:
             request_id=sent.request_id if sent else None,
             cached=bool(sent and sent.replays),
             lineage=request.lineage,
-            attributes=request.attributes | _replayed(sent) | _carried(sent) | _written(usage) | _called_by(request),
+            attributes=_joined(request.attributes, self._noted)
+            | _replayed(sent)
+            | _carried(sent)
+            | _written(usage)
+            | _called_by(request),
         )
         return msgspec.structs.replace(span, cost_usd=self._price(span))
 
@@ -192,6 +199,15 @@ def _params(request: Request) -> dict[str, Any]:
     if request.n != 1:
         params["n"] = request.n
     return params
+
+
+def _joined(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Both; a list goes behind one of the same name."""
+    found = dict(before)
+    for name, value in more.items():
+        there = found.get(name)
+        found[name] = [*there, *value] if isinstance(there, list) and isinstance(value, list) else value
+    return found
 
 
 def _asked(request: Request) -> tuple[Message, ...]:

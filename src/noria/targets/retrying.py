@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import msgspec
 
 from noria.core.errors import CallFailed, NoriaError, Unavailable
-from noria.core.events import Event, Sent, Started, plain
+from noria.core.events import Event, Noted, Sent, Started, plain
 from noria.core.protocols import Target
 from noria.core.requests import Request
 from noria.targets.closing import called
@@ -61,6 +61,9 @@ class Retrying:
                         match event:
                             case Sent():
                                 yield _numbered(event, attempt)
+                                continue
+                            case Noted():
+                                yield event
                                 continue
                             case _ if not speaking and _only_began(event):
                                 started.append(event)  # an attempt that only began is no part of the reply

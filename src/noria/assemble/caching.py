@@ -1,0 +1,82 @@
+"""The cache of live replies: which calls it answers, and where its replies are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from noria.assemble.clock import now
+from noria.core.caching import SAVED, CachePolicy, Embed
+from noria.core.protocols import Target
+from noria.core.spans import Span
+from noria.settings import Settings
+from noria.stores.replies import KeptReplies
+from noria.targets.pricing import price_of
+from noria.targets.reusing import Reusing
+
+
+class Caches:
+    """Puts the cache around what is called, where the settings ask for one.
+
+    Arguments:
+        policies: by the name of an app or a model; ``provider/*`` and ``*`` stand for many.
+        replies: where replies are kept; None where there is no policy at all.
+        embed: turns questions into vectors.
+    """
+
+    def __init__(self, policies: Mapping[str, CachePolicy], replies: KeptReplies | None, embed: Embed) -> None:
+        self._policies = policies
+        self.replies = replies
+        """Where replies are kept."""
+        self._embed = embed
+
+    @classmethod
+    def open(cls, settings: Settings, url: str, embed: Embed) -> Caches:
+        """As the settings say, with the replies in a database; without policies nothing is opened."""
+        replies = None
+        if settings.caches:
+            replies = KeptReplies.open(url, most_bytes=settings.cache_mb * 1_000_000, now=now)
+        return cls(settings.caches, replies, embed)
+
+    def numbers(self) -> Mapping[str, float]:
+        """What ``/metrics`` shows."""
+        return self.replies.numbers() if self.replies else {}
+
+    async def close(self) -> None:
+        """Write what waits to be kept."""
+        if self.replies is not None:
+            await asyncio.to_thread(self.replies.close)
+
+    def policy(self, name: str) -> CachePolicy | None:
+        """The policy for calls of ``name``, its own before one for many."""
+        app = name.partition("@")[0]
+        for written in (name, app, f"{app.partition('/')[0]}/*" if "/" in app else app, "*"):
+            if written in self._policies:
+                return self._policies[written]
+        return None
+
+    def around(self, name: str, inner: Target, *, server: str) -> Target:
+        """``inner``, as far as calls of ``name`` have to be made.
+
+        Arguments:
+            name: what is called: an app or ``provider/model``.
+            inner: answers the request as the model will see it.
+            server: what stands behind the model's name: a base URL, or the content id of a local set-up.
+        """
+        policy = self.policy(name)
+        if policy is None or self.replies is None:
+            return inner
+        return Reusing(inner, self.replies, policy, server=server, now=now, sleep=asyncio.sleep, embed=self._embed)
+
+
+def live_price(span: Span) -> float | None:
+    """What a live call cost: nothing where a kept reply answered it."""
+    return 0.0 if span.cached else price_of(span)
+
+
+def with_savings(span: Span) -> Span:
+    """A live call that a kept reply answered, with what it would have cost else."""
+    saved = price_of(span)
+    return span if saved is None else msgspec.structs.replace(span, attributes=span.attributes | {SAVED: saved})

@@ -1,0 +1,83 @@
+"""What a caller is told about its call beside the reply: response headers, all of them in one place.
+
+The table in ``docs/gateway.md`` lists them; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from noria.core.caching import AGE, CACHE, SIMILARITY
+from noria.core.events import OnRecord, Sent
+
+Fields = tuple[tuple[bytes, bytes], ...]
+"""Names and values of headers."""
+
+ROUTE = "noria.route"
+"""Attribute: the route that chose who answers."""
+ATTEMPTS = "noria.attempts"
+"""Attribute: one entry for each call that was made upstream, the last one answered."""
+ATTEMPT = "noria.attempt"
+"""Attribute: which attempt answered, from 2 on, where no list of them was kept."""
+
+HEADERS: dict[str, str] = {
+    "noria-trace-id": "Trace of the call: where its record is. Also as `x-request-id`, which OpenAI's clients show.",
+    "noria-variant-id": "The variant of the app that answered.",
+    "noria-model": "`provider/model` that answered.",
+    "noria-route": "The route that chose it.",
+    "noria-attempts": "Calls that were made upstream for it, failed ones counted.",
+    "noria-cache": "`hit`, `miss` or `skip`, where the app or model has a cache.",
+    "noria-cache-age": "Age of the kept reply, seconds.",
+    "noria-cache-similarity": "Cosine of the two questions, where the kept reply is to one in other words.",
+    "noria-cost-usd": "What the call cost, US dollars, where the price is known; not for streams, whose headers leave before.",
+    "noria-dropped": "What was left out because the provider can't be asked for it.",
+    "noria-emulated": "What Noria did in the provider's place.",
+}
+"""Every header and what it says."""
+
+
+def of_trace(trace_id: str) -> Fields:
+    """What is known from the first moment, also of calls that fail."""
+    id = trace_id.encode()
+    return ((b"noria-trace-id", id), (b"x-request-id", id))
+
+
+def of_call(sent: Sent) -> Fields:
+    """What the record knows about a call before its reply."""
+    request, attributes = sent.request, sent.request.attributes
+    found: list[tuple[bytes, bytes]] = []
+    if request.lineage.variant_id:
+        found.append((b"noria-variant-id", request.lineage.variant_id.encode()))
+    if sent.provider:
+        name = request.model.removeprefix(f"{sent.provider}/")
+        found.append((b"noria-model", quote(f"{sent.provider}/{name}", safe=_PLAIN).encode()))
+    if sent.dropped:
+        found.append((b"noria-dropped", ", ".join(sent.dropped).encode()))
+    if sent.emulated:
+        found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
+    if attributes:
+        found.extend(_noted(attributes))
+    return tuple(found)
+
+
+def of_record(kept: OnRecord) -> Fields:
+    """What is known when the record is durable."""
+    return () if kept.cost_usd is None else ((b"noria-cost-usd", f"{kept.cost_usd:.9f}".encode()),)
+
+
+_PLAIN = "/:@.,+-_=()[]{} "
+"""Characters of a model's name that a header carries as they are."""
+
+
+def _noted(attributes: dict[str, Any]) -> Fields:
+    attempts = attributes.get(ATTEMPTS)
+    count = len(attempts) if isinstance(attempts, list | tuple) else attributes.get(ATTEMPT)
+    said = {
+        b"noria-route": attributes.get(ROUTE),
+        b"noria-attempts": count,
+        b"noria-cache": attributes.get(CACHE),
+        b"noria-cache-age": attributes.get(AGE),
+        b"noria-cache-similarity": attributes.get(SIMILARITY),
+    }
+    return tuple((name, quote(str(value), safe=_PLAIN).encode()) for name, value in said.items() if value is not None)

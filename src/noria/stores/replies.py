@@ -1,0 +1,300 @@
+"""Kept replies: one bounded table, in a file of the data folder or in the PostgreSQL database of several servers.
+
+Nothing in it is needed: a table of another version is dropped, and what fails here fails no call. It is not part of a
+backup. A reply is deleted when it is too old, when the table is full (the oldest first), and with the record it is from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    text,
+)
+
+from noria.core.caching import KeptReply
+from noria.core.errors import NoriaError
+from noria.core.protocols import Clock
+from noria.stores.catalogue.database import Database
+
+MOST_COMPARED = 2000
+"""Questions that a new one is compared with: the newest with the same everything else."""
+_VERSION = 1
+_TABLE = f"kept_replies_{_VERSION}"
+_SHED = 0.9
+"""How full the table is after it was too full."""
+_MOST_WAITING = 1000
+"""Replies that wait to be written; what comes meanwhile is not kept."""
+_GROUP = 200
+_MANY = 500
+_log = structlog.get_logger(__name__)
+
+_metadata = MetaData()
+_replies = Table(
+    _TABLE,
+    _metadata,
+    Column("key", Text, primary_key=True),
+    Column("trace_id", Text, nullable=False),
+    Column("user_id", Text),
+    Column("kept_ns", BigInteger, nullable=False),
+    Column("ends_ns", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("vector", LargeBinary),
+    Column("body", LargeBinary, nullable=False),
+    Index(f"{_TABLE}_by_trace", "trace_id"),
+    Index(f"{_TABLE}_by_age", "kept_ns"),
+    Index(f"{_TABLE}_by_question", "about"),
+)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(KeptReply).decode
+
+
+class KeptReplies:
+    """An open table of replies. One thread writes, so that no call waits for it."""
+
+    def __init__(self, database: Database, most_bytes: int, now: Clock) -> None:
+        self._database = database
+        self._most_bytes = most_bytes
+        self._now = now
+        self._waiting: dict[str, KeptReply] = {}
+        self._queue: queue.SimpleQueue[KeptReply | threading.Event | None] = queue.SimpleQueue()
+        self._bytes = 0
+        self._count = 0
+        self._not_kept = 0
+        self._failed = 0
+        self._thread = threading.Thread(target=self._serve, name="noria-replies", daemon=True)
+
+    @classmethod
+    def open(cls, url: str, *, most_bytes: int, now: Clock) -> KeptReplies:
+        """Open or make the table. A file that can't be read is made anew.
+
+        Arguments:
+            url: of the database, as for the catalogue.
+            most_bytes: of all kept replies together.
+            now: the clock.
+        """
+        try:
+            database = _opened(url)
+        except NoriaError:
+            if not url.startswith("sqlite:///"):
+                raise
+            _log.warning("replies.made_anew", kept="nothing but earlier replies was lost")
+            for end in ("", "-wal", "-shm"):
+                Path(url.removeprefix("sqlite:///") + end).unlink(missing_ok=True)
+            database = _opened(url)
+        found = cls(database, most_bytes, now)
+        with database.write() as connection:
+            found._shed(connection)
+        found._thread.start()
+        return found
+
+    async def find(self, key: str) -> KeptReply | None:
+        """See :class:`noria.core.caching.Replies`."""
+        found = self._waiting.get(key)
+        if found is None:
+            found = await asyncio.to_thread(self._find, key)
+        return found if found is not None and found.ends_ns > self._now() else None
+
+    async def near(self, about: str, embedder: str, vector: bytes, threshold: float) -> tuple[KeptReply, float] | None:
+        """See :class:`noria.core.caching.Replies`."""
+        found = await asyncio.to_thread(self._near, f"{embedder} {about}", vector, threshold)
+        return found if found is not None and found[0].ends_ns > self._now() else None
+
+    def keep(self, reply: KeptReply) -> None:
+        """See :class:`noria.core.caching.Replies`."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self._not_kept += 1
+            return
+        self._waiting[reply.key] = reply
+        self._queue.put(reply)
+
+    def forget(self, *, user: str = "", traces: Iterable[str] = ()) -> int:
+        """See :class:`noria.core.caching.Replies`. The file holds them no longer, when it returns."""
+        self._settle()
+        ids = list(traces)
+        with self._database.write() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            gone = 0
+            if user:
+                gone += connection.execute(delete(_replies).where(_replies.c.user_id == user)).rowcount
+            for start in range(0, len(ids), _MANY):
+                some = _replies.c.trace_id.in_(ids[start : start + _MANY])
+                gone += connection.execute(delete(_replies).where(some)).rowcount
+        if gone:
+            self._checkpoint()
+        return gone
+
+    def traces(self) -> list[str]:
+        """Traces whose replies are kept, but for those of the last minute, whose record may be under way."""
+        with self._database.read() as connection:
+            old = select(_replies.c.trace_id).distinct().where(_replies.c.kept_ns < self._now() - 60 * 10**9)
+            return [str(row[0]) for row in connection.execute(old)]
+
+    def numbers(self) -> Mapping[str, float]:
+        """For ``/metrics``."""
+        return {
+            "noria_cache_replies": self._count,
+            "noria_cache_bytes": self._bytes,
+            "noria_cache_not_kept_total": self._not_kept,
+            "noria_cache_failed_total": self._failed,
+        }
+
+    def close(self) -> None:
+        """Write what waits, and stop."""
+        self._queue.put(None)
+        self._thread.join()
+        self._database.close()
+
+    # -- inside
+
+    def _find(self, key: str) -> KeptReply | None:
+        try:
+            with self._database.read() as connection:
+                body = connection.execute(select(_replies.c.body).where(_replies.c.key == key)).scalar()
+            return None if body is None else _decode(body)
+        except (NoriaError, msgspec.DecodeError) as error:
+            self._note_failure("find", error)
+            return None
+
+    def _near(self, about: str, vector: bytes, threshold: float) -> tuple[KeptReply, float] | None:
+        """The likest of the newest questions, all of them compared: exact, and quick enough for so many."""
+        newest = (
+            select(_replies.c.key, _replies.c.vector)
+            .where(_replies.c.about == about, _replies.c.ends_ns > self._now())
+            .order_by(_replies.c.kept_ns.desc())
+            .limit(MOST_COMPARED)
+        )
+        try:
+            with self._database.read() as connection:
+                rows = [row for row in connection.execute(newest).all() if len(row[1] or b"") == len(vector)]
+                if not rows:
+                    return None
+                table = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), -1)
+                cosines = table @ np.frombuffer(vector, dtype="<f4")
+                best = int(cosines.argmax())
+                if cosines[best] < threshold:
+                    return None
+                body = connection.execute(select(_replies.c.body).where(_replies.c.key == rows[best][0])).scalar_one()
+            return _decode(body), float(cosines[best])
+        except (NoriaError, msgspec.DecodeError) as error:
+            self._note_failure("near", error)
+            return None
+
+    def _serve(self) -> None:
+        going = True
+        while going:
+            group = [self._queue.get()]
+            while not self._queue.empty() and len(group) < _GROUP:
+                group.append(self._queue.get_nowait())
+            going = None not in group
+            replies = {item.key: item for item in group if isinstance(item, KeptReply)}
+            try:
+                self._write(replies)
+            except Exception as error:  # noqa: BLE001  # the thread's boundary: nobody waits for a cache
+                self._not_kept += len(replies)
+                self._note_failure("keep", error)
+            for key, reply in replies.items():
+                if self._waiting.get(key) is reply:
+                    del self._waiting[key]
+            for item in group:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _write(self, replies: Mapping[str, KeptReply]) -> None:
+        if not replies:
+            return
+        rows = [_row(reply) for reply in replies.values()]
+        with self._database.write() as connection:
+            same = _replies.c.key.in_(list(replies))
+            before = connection.execute(select(func.coalesce(func.sum(_replies.c.size), 0)).where(same)).scalar_one()
+            self._count -= connection.execute(delete(_replies).where(same)).rowcount
+            connection.execute(_replies.insert(), rows)
+            self._bytes += sum(int(str(row["size"])) for row in rows) - int(before)
+            self._count += len(rows)
+            if self._bytes > self._most_bytes:
+                self._shed(connection)
+
+    def _shed(self, connection: Connection) -> None:
+        """Delete what is too old, and the oldest of the rest while there is too much of it."""
+        connection.execute(delete(_replies).where(_replies.c.ends_ns <= self._now()))
+        self._measure(connection)
+        if self._bytes <= self._most_bytes:
+            return
+        excess, last_ns = self._bytes - int(self._most_bytes * _SHED), 0
+        for size, kept_ns in connection.execute(
+            select(_replies.c.size, _replies.c.kept_ns).order_by(_replies.c.kept_ns)
+        ):
+            excess, last_ns = excess - size, kept_ns
+            if excess <= 0:
+                break
+        connection.execute(delete(_replies).where(_replies.c.kept_ns <= last_ns))
+        self._measure(connection)
+
+    def _measure(self, connection: Connection) -> None:
+        row = connection.execute(select(func.count(), func.coalesce(func.sum(_replies.c.size), 0))).one()
+        self._count, self._bytes = int(row[0]), int(row[1])
+
+    def _settle(self) -> None:
+        """Wait until what was kept so far is written."""
+        if self._thread.is_alive():
+            done = threading.Event()
+            self._queue.put(done)
+            done.wait()
+
+    def _checkpoint(self) -> None:
+        connection = self._database.lasting()
+        try:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        finally:
+            connection.close()
+
+    def _note_failure(self, what: str, error: Exception) -> None:
+        self._failed += 1
+        _log.warning("replies.failed", what=what, error=type(error).__name__)
+
+
+def _opened(url: str) -> Database:
+    database = Database(url)
+    try:
+        with database.write() as connection:
+            _metadata.create_all(connection)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _row(reply: KeptReply) -> dict[str, object]:
+    body = _encode(reply)
+    return {
+        "key": reply.key,
+        "trace_id": reply.trace_id,
+        "user_id": reply.user_id,
+        "kept_ns": reply.kept_ns,
+        "ends_ns": reply.ends_ns,
+        "size": len(body) + len(reply.vector),
+        "about": reply.about and f"{reply.embedder} {reply.about}",
+        "vector": reply.vector or None,
+        "body": body,
+    }
