@@ -25,6 +25,8 @@ class Tool(Noun):
     """What it does, for the model to read."""
     parameters: dict[str, Any] = {}
     """JSON Schema of its arguments."""
+    returns: dict[str, Any] = {}
+    """JSON Schema of its result, where the caller says it."""
     strict: bool | None = None
     """Ask the provider to hold the arguments to the schema."""
     cache: CacheLife | None = None
@@ -32,6 +34,15 @@ class Tool(Noun):
     hosted: dict[str, Any] = {}
     """For a tool that the provider runs by itself (a web search, say): the tool as the wire spells it. Only a provider of
     the wire that the request came by can be asked for it."""
+
+    @property
+    def told(self) -> str:
+        """The description with what the function returns: for a wire that has no other place to say that."""
+        if not self.returns:
+            return self.description
+        return (
+            f"{self.description}\n\nReturns JSON of this schema: {msgspec.json.encode(self.returns).decode()}".strip()
+        )
 
 
 class Reasoning(Noun):

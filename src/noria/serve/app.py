@@ -55,6 +55,7 @@ from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
 from noria.wires import cohere, google, openai_chat
+from noria.wires.wire import WireIn
 
 _JSON = "application/json"
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -66,6 +67,8 @@ _ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (
     ("/v1beta/", google.encode_error),
 )
 """Where a path begins -> how its callers read errors; the first that fits. All others read those of the REST API."""
+_GOOGLES = (":generateContent", ":streamGenerateContent", ":embedContent", ":batchEmbedContents")
+"""How paths end whose callers read Google's errors, whatever the version of its API."""
 _UNPACKED = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """Routes that take compressed bodies; elsewhere one would be read as text that is no JSON."""
 
@@ -94,12 +97,8 @@ class Application:
             "/v2/rerank": {"POST": gateway.calls(cohere.Rerank())},
             "/v1beta/models": _readable(gateway.list_google_models),
             "/v1beta/models/{model}": _readable(gateway.show_google_model),
-            "/v1beta/models/{model}:generateContent": {"POST": gateway.calls(google.GenerateContent())},
-            "/v1beta/models/{model}:streamGenerateContent": {
-                "POST": gateway.calls(google.GenerateContent(stream=True))
-            },
-            "/v1beta/models/{model}:embedContent": {"POST": gateway.calls(google.EmbedContent())},
-            "/v1beta/models/{model}:batchEmbedContents": {"POST": gateway.calls(google.EmbedContent(batch=True))},
+            **_googles(gateway, "/v1beta"),
+            **_googles(gateway, "/v1"),  # which Google's client for Python calls unless it is told otherwise
             "/v1/traces": {"POST": otlp.traces},
             "/v1/logs": {"POST": otlp.logs},
             "/v1/metrics": {"POST": otlp.metrics},
@@ -245,6 +244,17 @@ def _packing(scope: Scope) -> bytes:
     return next((value.strip().lower() for name, value in scope["headers"] if name == b"content-encoding"), b"")
 
 
+def _googles(gateway: Gateway, version: str) -> Routes:
+    """The methods of a model in Google's dialect, below a version of its API."""
+    wires: dict[str, WireIn] = {
+        "generateContent": google.GenerateContent(),
+        "streamGenerateContent": google.GenerateContent(stream=True),
+        "embedContent": google.EmbedContent(),
+        "batchEmbedContents": google.EmbedContent(batch=True),
+    }
+    return {f"{version}/models/{{model}}:{method}": {"POST": gateway.calls(wire)} for method, wire in wires.items()}
+
+
 def _readable(handler: ASGIApp) -> dict[str, ASGIApp]:
     """A resource that is read: HEAD is GET whose body the server does not send (RFC 9110, section 9.3.2)."""
     return {"GET": handler, "HEAD": handler}
@@ -259,6 +269,8 @@ def _file(file: StaticFile) -> ASGIApp:
 
 async def _refuse(send: Send, path: str, error: NoriaError, headers: Headers = ()) -> None:
     encode = next((encode for start, encode in _ERRORS if path.startswith(start)), None)
+    if path.endswith(_GOOGLES):
+        encode = google.encode_error
     if encode is not None:
         body = encode(error)
     else:

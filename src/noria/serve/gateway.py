@@ -64,7 +64,10 @@ class Gateway:
         self._new_trace_id = new_trace_id
 
     async def list_models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``GET /v1/models``: apps by name, local models as ``local/name``."""
+        """``GET /v1/models``: apps by name, local models as ``local/name``. Google's clients read a shape of their own."""
+        if "x-goog-api-client" in headers_of(scope):
+            await self.list_google_models(scope, receive, send)
+            return
         del receive
         await respond(send, 200, openai_chat.encode_models(await self._open_to(scope), _now()), _JSON)
 

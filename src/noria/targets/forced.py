@@ -92,7 +92,7 @@ def _asked_for(request: Request, tools: tuple[Tool, ...]) -> Request:
     """The request as the engine gets it: no tools, their description in words, and the schema of a call."""
     listed = "\n".join(
         msgspec.json.encode(
-            {"name": tool.name, "description": tool.description, "parameters": tool.parameters or {"type": "object"}}
+            {"name": tool.name, "description": tool.told, "parameters": tool.parameters or {"type": "object"}}
         ).decode()
         for tool in tools
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import CallCut, CallFailed, CallRefused
@@ -236,6 +236,7 @@ CANDIDATES = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(
     body=JSON
     | st.fixed_dictionaries(

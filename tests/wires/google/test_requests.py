@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import InvalidInput
@@ -102,7 +102,7 @@ FULL = asked(
         logprobs=3,
         reasoning=Reasoning(tokens=512, shown=True),
     ),
-    tools=(WEATHER, Tool(name="get_time")),
+    tools=(WEATHER, Tool(name="get_time", returns={"type": "string"})),
     tool_choice="required",
     n=2,
 )
@@ -455,6 +455,7 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
     return (*messages, Message(role="user", content="?"))
 
 
+@settings(max_examples=40)
 @given(conversations())
 def test_any_conversation_is_read_as_it_was_written(messages: tuple[Message, ...]) -> None:
     assert read(written(asked(*messages))).messages == messages
@@ -462,8 +463,8 @@ def test_any_conversation_is_read_as_it_was_written(messages: tuple[Message, ...
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.floats(allow_nan=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
 )
 PARTS = st.dictionaries(
     st.sampled_from(
@@ -475,7 +476,7 @@ PARTS = st.dictionaries(
 BODIES = st.fixed_dictionaries(
     {
         "contents": st.lists(
-            st.fixed_dictionaries({"role": st.sampled_from(["user", "model"]), "parts": st.lists(PARTS)})
+            st.fixed_dictionaries({"role": st.sampled_from(["user", "model"]), "parts": st.lists(PARTS, max_size=2)})
         )
     },
     optional={
@@ -484,6 +485,7 @@ BODIES = st.fixed_dictionaries(
                 ["topK", "seed", "responseSchema", "thinkingConfig", "stopSequences", "responseMimeType", "x"]
             ),
             JSON,
+            max_size=2,
         ),
         "tools": st.lists(st.dictionaries(st.sampled_from(["functionDeclarations", "googleSearch"]), JSON)) | JSON,
         "toolConfig": st.fixed_dictionaries({"functionCallingConfig": JSON}) | JSON,
@@ -493,6 +495,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=60)
 @given(BODIES | JSON, st.booleans())
 def test_whatever_a_caller_sends_only_invalid_input_comes_out(body: Any, own: bool) -> None:
     with contextlib.suppress(InvalidInput):

@@ -135,8 +135,8 @@ def _tools(request: Request, carrying: Carrying) -> dict[str, Any]:
 def _tool(tool: Tool) -> dict[str, Any]:
     parameters = tool.parameters or {"type": "object", "properties": {}}
     function: dict[str, Any] = {"name": tool.name, "parameters": parameters}
-    if tool.description:
-        function["description"] = tool.description
+    if told := tool.told:
+        function["description"] = told
     return {"type": "function", "function": function}
 
 

@@ -136,10 +136,13 @@ def _tools(given: list[dict[str, Any]]) -> tuple[tuple[Tool, ...], dict[str, Any
 
 
 def _function(shape: DeclarationShape) -> Tool:
-    schema = shape.parameters_json_schema
-    if schema is None:
-        schema = json_schema(shape.parameters) if shape.parameters else {}
-    return Tool(name=shape.name, description=shape.description or "", parameters=schema)
+    takes, returns = shape.parameters_json_schema, shape.response_json_schema
+    return Tool(
+        name=shape.name,
+        description=shape.description or "",
+        parameters=json_schema(shape.parameters or {}) if takes is None else takes,
+        returns=json_schema(shape.response or {}) if returns is None else returns,
+    )
 
 
 def _choice(config: dict[str, Any] | None, unread: dict[str, Any]) -> str | dict[str, Any] | None:

@@ -90,7 +90,8 @@ def _chunk(citation: Citation) -> dict[str, Any]:
 
 def _segment(text: str, start: int, end: int) -> dict[str, Any]:
     before, claim = text[:start].encode(), text[start:end]
-    return {"startIndex": len(before), "endIndex": len(before) + len(claim.encode()), "text": claim}
+    begun = {"startIndex": len(before)} if before else {}  # as protocol buffers write it
+    return {**begun, "endIndex": len(before) + len(claim.encode()), "text": claim}
 
 
 def _span(segment: dict[str, Any], encoded: bytes) -> tuple[int | None, int | None]:

@@ -153,6 +153,8 @@ def _tools(tools: tuple[Tool, ...], extras: dict[str, Any], carrying: Carrying, 
             function["description"] = tool.description
         if tool.parameters:
             function["parametersJsonSchema"] = tool.parameters
+        if tool.returns:
+            function["responseJsonSchema"] = tool.returns
         functions.append(function)
     return [*([{DECLARATIONS: functions}] if functions else []), *hosted]
 

@@ -53,6 +53,8 @@ class DeclarationShape(msgspec.Struct, rename="camel"):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     parameters_json_schema: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    response_json_schema: dict[str, Any] | None = None
 
 
 class ChoosingShape(msgspec.Struct, rename="camel"):

@@ -61,8 +61,8 @@ def _tool_out(tool: Tool, carrying: Carrying, *, own: bool, cache: bool) -> dict
         carrying.cannot(str(tool.hosted.get("type") or tool.name), "only the provider whose tool it is can run it")
         return None
     function: dict[str, Any] = {"name": tool.name, "parameters": tool.parameters}
-    if tool.description:
-        function["description"] = tool.description
+    if told := tool.told:
+        function["description"] = told
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function, **cache_out(tool.cache, carrying, taken=cache)}
