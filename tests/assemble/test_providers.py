@@ -1,10 +1,15 @@
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from noria.assemble import open_workspace
 from noria.assemble.providers import KINDS, check_kinds, configured
 from noria.core.errors import InvalidInput, UnknownName
+from noria.core.events import collect
+from noria.core.messages import Message
+from noria.core.requests import Request
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 
 GATEWAY = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
@@ -53,3 +58,14 @@ def test_a_wrong_chat_template_is_refused_when_noria_starts() -> None:
     provider = Provider(base_url="http://x", kind="tgi", chat_template="{% for %}")
     with pytest.raises(InvalidInput, match="The chat_template is no template"):
         check_kinds(Settings(providers={"mine": provider}))
+
+
+async def test_a_provider_of_the_long_tail_is_called_by_its_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "litellm", None)
+    tail = Provider(base_url="http://x", kind="litellm")
+    async with open_workspace(Settings(data=str(tmp_path), providers={"tail": tail}), {}, holder="a test") as workspace:
+        ask = Request(model="tail/watsonx/granite", messages=(Message(role="user", content="Hi?"),))
+        with pytest.raises(InvalidInput, match=r"Install noria\[litellm\]"):
+            await collect(workspace.target.call(ask))

@@ -1,5 +1,6 @@
 """The pages about the command line and the settings are complete and true."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -76,6 +77,8 @@ def test_every_key_of_a_provider_is_documented_with_its_default() -> None:
     assert list(documented) == list(Provider.__struct_fields__)
     for field in msgspec.structs.fields(Provider):
         default = "none" if field.default_factory is not msgspec.NODEFAULT else str(field.default).lower()
+        if isinstance(field.default, tuple):
+            default = json.dumps(field.default)
         expected = "required" if field.required else default or "empty"
         assert documented[field.name][1] == expected
 

@@ -40,7 +40,7 @@ class Upstream:
         self.headers.append(dict(request.headers))
         steps = list(self.script(body))
         try:
-            return await (self._stream(request, steps) if body["stream"] else self._whole(request, steps))
+            return await (self._stream(request, steps) if body.get("stream") else self._whole(request, steps))
         except (asyncio.CancelledError, ConnectionResetError):
             self.closed.set()
             raise

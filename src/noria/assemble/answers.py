@@ -25,7 +25,7 @@ from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, Target
 from noria.core.spans import Span
 from noria.scorers.schemas import reading
-from noria.settings import Settings
+from noria.settings import Provider, Settings
 from noria.stores.catalogue import Catalogue
 from noria.targets.cached import Cached
 from noria.targets.egress import Egress, Timeouts
@@ -125,6 +125,19 @@ class Answers:
             return self._local(self._catalogue.models.get(model))
         there = configured(provider_name, self._settings, self._environ)
         provider = there.provider
+        if there.library is not None:
+            tail = there.library(
+                there.wire,
+                base_url=provider.base_url,
+                api_key=there.key,
+                provider=provider_name,
+                model=model,
+                stream=provider.stream,
+                timeouts=_timeouts(provider),
+            )
+            return Retrying(
+                Structured(tail, reading), attempts=provider.attempts, sleep=asyncio.sleep, random=random.random
+            )
         remote = Remote(
             self._egress,
             there.wire,
@@ -134,12 +147,7 @@ class Answers:
             provider=provider_name,
             model=model,
             stream=provider.stream,
-            timeouts=Timeouts(
-                connect_s=provider.connect_timeout_s,
-                first_byte_s=provider.first_token_timeout_s,
-                idle_s=provider.idle_timeout_s,
-                total_s=provider.total_timeout_s,
-            ),
+            timeouts=_timeouts(provider),
             private=provider.private,
         )
         held = Structured(remote, reading)
@@ -202,3 +210,12 @@ class Answers:
 
         local = Local(self._engines.engine(model), remote, model_id=model.id)
         return Retrying(Forced(local), attempts=2, sleep=asyncio.sleep, random=random.random)
+
+
+def _timeouts(provider: Provider) -> Timeouts:
+    return Timeouts(
+        connect_s=provider.connect_timeout_s,
+        first_byte_s=provider.first_token_timeout_s,
+        idle_s=provider.idle_timeout_s,
+        total_s=provider.total_timeout_s,
+    )

@@ -5,6 +5,7 @@
     openai   Chat Completions: OpenAI, and everything that is compatible with it
     google   Gemini's API
     vertex   the same on Vertex AI, with an access token for a key
+    litellm  whatever LiteLLM can call
     tei      Text Embeddings Inference
     tgi      Text Generation Inference's text endpoints
 
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
+from noria.targets.litellm import LiteLLM
 from noria.wires.cohere import Cohere
 from noria.wires.google import Google
 from noria.wires.openai_chat import OpenAIChat
@@ -30,10 +32,14 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
     "google": lambda _: Google(),
     "vertex": lambda _: Google(vertex=True),
+    "litellm": lambda provider: OpenAIChat(extensions=provider.extensions),
     "tei": lambda _: Tei(),
     "tgi": lambda provider: Tgi(template=provider.chat_template),
 }
 """What ``kind`` of a provider may be, and the wire that it makes."""
+
+LIBRARIES: Mapping[str, type[LiteLLM]] = {"litellm": LiteLLM}
+"""Kinds that are called by a library, and not over HTTP."""
 
 
 class Configured(NamedTuple):
@@ -45,6 +51,8 @@ class Configured(NamedTuple):
     """What it speaks."""
     key: str
     """Its key, which no log, error or record shows; empty where none is needed."""
+    library: type[LiteLLM] | None
+    """What calls it instead of HTTP."""
 
 
 def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Configured:
@@ -67,7 +75,7 @@ def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Con
             f"Provider {name!r} needs its key in {provider.api_key_env}, which is not set.",
             hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again.",
         )
-    return Configured(provider, wire, key)
+    return Configured(provider, wire, key, LIBRARIES.get(provider.kind))
 
 
 def wire_of(name: str, provider: Provider) -> WireOut:
