@@ -82,6 +82,7 @@ class Provider(Noun, forbid_unknown_fields=True):
 
 
 BUILT_IN_PROVIDERS: dict[str, Provider] = {
+    "anthropic": Provider(kind="anthropic", base_url="https://api.anthropic.com/v1", api_key_env="ANTHROPIC_API_KEY"),
     "cerebras": Provider(base_url="https://api.cerebras.ai/v1", api_key_env="CEREBRAS_API_KEY"),
     "cohere": Provider(base_url="https://api.cohere.com/v2", kind="cohere", api_key_env="CO_API_KEY"),
     "deepinfra": Provider(base_url="https://api.deepinfra.com/v1/openai", api_key_env="DEEPINFRA_API_KEY"),

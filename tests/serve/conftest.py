@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,11 +70,14 @@ def hello(_: dict[str, Any]) -> Any:
 
 
 @asynccontextmanager
-async def opened(folder: Path, **more: Any) -> AsyncIterator[tuple[Workspace, Access, upstream.Upstream, Clock]]:
+async def opened(
+    folder: Path, *, others: Mapping[str, Provider] | None = None, **more: Any
+) -> AsyncIterator[tuple[Workspace, Access, upstream.Upstream, Clock]]:
+    """A workspace with the provider ``up``, and ``others``."""
     clock = Clock()
     async with upstream.serving(hello) as provider:
         up = Provider(base_url=provider.base_url, api_key_env="UP_KEY", attempts=1)
-        settings = Settings(data=str(folder), providers={"up": up}, **more)
+        settings = Settings(data=str(folder), providers={"up": up, **(others or {})}, **more)
         environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream"}
         async with open_workspace(settings, environ, holder="a test") as workspace:
             access = Access(workspace.key, ["noria.example"], clock, find=workspace.keyring.find)
@@ -94,8 +97,15 @@ async def noria(tmp_path: Path) -> AsyncIterator[Noria]:
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Noria]:
     """The application behind uvicorn, on a free port."""
+    async with served(tmp_path / "data") as server:
+        yield server
+
+
+@asynccontextmanager
+async def served(folder: Path, others: Mapping[str, Provider] | None = None) -> AsyncIterator[Noria]:
+    """The application behind uvicorn, with the provider ``up``, and ``others``."""
     async with (
-        opened(tmp_path / "data") as (workspace, access, provider, clock),
+        opened(folder, others=others) as (workspace, access, provider, clock),
         serving(workspace, bind("127.0.0.1", 0), access) as (running, _),
         httpx.AsyncClient(base_url=running.url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
     ):

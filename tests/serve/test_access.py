@@ -21,6 +21,8 @@ from .conftest import KEY, Clock, Noria
 HOST = "127.0.0.1:7700"
 RULES: dict[str, str | dict[str, str]] = {
     "/v1/chat/completions": "gateway",
+    "/v1/messages": "gateway",
+    "/v1/messages/count_tokens": "gateway",
     "/v1/models": "gateway",
     "/v1/rerank": "gateway",
     "/v2/rerank": "gateway",

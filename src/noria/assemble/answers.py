@@ -28,6 +28,7 @@ from noria.scorers.schemas import reading
 from noria.settings import Provider, Settings
 from noria.stores.catalogue import Catalogue
 from noria.targets.cached import Cached
+from noria.targets.counting import Counting, Estimated
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.forced import Forced
 from noria.targets.local import Local
@@ -37,7 +38,9 @@ from noria.targets.remote import Remote, shown_url
 from noria.targets.retrying import Retrying
 from noria.targets.structured import Structured
 from noria.targets.variant import AsVariant
+from noria.wires.anthropic import Anthropic
 from noria.wires.openai_chat import OpenAIChat
+from noria.wires.wire import WireOut
 
 Lookup = Callable[[str], Awaitable[Span | None]]
 """The response cache: request id -> the span that answered it."""
@@ -135,9 +138,8 @@ class Answers:
                 stream=provider.stream,
                 timeouts=_timeouts(provider),
             )
-            return Retrying(
-                Structured(tail, reading), attempts=provider.attempts, sleep=asyncio.sleep, random=random.random
-            )
+            held = Structured(Counting(tail, Estimated(provider_name)), reading)
+            return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
         remote = Remote(
             self._egress,
             there.wire,
@@ -150,7 +152,8 @@ class Answers:
             timeouts=_timeouts(provider),
             private=provider.private,
         )
-        held = Structured(remote, reading)
+        model_or_count = remote if there.counts else Counting(remote, Estimated(provider_name))
+        held = Structured(model_or_count, reading)
         return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
 
     def _server(self, model: str) -> str:
@@ -197,16 +200,19 @@ class Answers:
         )
 
     def _local(self, model: LocalModel) -> Target:
-        def remote(endpoint: Endpoint) -> Target:
+        def spoken(endpoint: Endpoint, wire: WireOut) -> Target:
             return Remote(
                 self._egress,
-                OpenAIChat(),
+                wire,
                 base_url=endpoint.base_url,
                 api_key=endpoint.api_key,
                 provider="local",
                 model=endpoint.model,
                 kept=False,
             )
+
+        def remote(endpoint: Endpoint) -> Target:
+            return Counting(spoken(endpoint, OpenAIChat()), spoken(endpoint, Anthropic()))
 
         local = Local(self._engines.engine(model), remote, model_id=model.id)
         return Retrying(Forced(local), attempts=2, sleep=asyncio.sleep, random=random.random)

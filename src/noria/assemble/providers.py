@@ -1,13 +1,14 @@
 """Which dialect a provider speaks, and where its key is.
 
-    kind     wire
-    cohere   Cohere, version 2
-    openai   Chat Completions: OpenAI, and everything that is compatible with it
-    google   Gemini's API
-    vertex   the same on Vertex AI, with an access token for a key
-    litellm  whatever LiteLLM can call
-    tei      Text Embeddings Inference
-    tgi      Text Generation Inference's text endpoints
+    kind       wire
+    anthropic  Anthropic Messages
+    cohere     Cohere, version 2
+    openai     Chat Completions: OpenAI, and everything that is compatible with it
+    google     Gemini's API
+    vertex     the same on Vertex AI, with an access token for a key
+    litellm    whatever LiteLLM can call
+    tei        Text Embeddings Inference
+    tgi        Text Generation Inference's text endpoints
 
 A kind is looked up here once; from there on a provider is its wire. A new dialect is one line in :data:`KINDS`, and one
 in ``BUILT_IN_PROVIDERS`` for each provider of it that only needs a key.
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.targets.litellm import LiteLLM
+from noria.wires.anthropic import Anthropic
 from noria.wires.cohere import Cohere
 from noria.wires.google import Google
 from noria.wires.openai_chat import OpenAIChat
@@ -28,6 +30,7 @@ from noria.wires.tgi import Tei, Tgi
 from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
+    "anthropic": lambda _: Anthropic(),
     "cohere": lambda _: Cohere(),
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
     "google": lambda _: Google(),
@@ -37,6 +40,8 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "tgi": lambda provider: Tgi(template=provider.chat_template),
 }
 """What ``kind`` of a provider may be, and the wire that it makes."""
+_COUNTING = frozenset({"anthropic"})
+"""Kinds whose providers tell how many tokens a prompt has."""
 
 LIBRARIES: Mapping[str, type[LiteLLM]] = {"litellm": LiteLLM}
 """Kinds that are called by a library, and not over HTTP."""
@@ -53,6 +58,8 @@ class Configured(NamedTuple):
     """Its key, which no log, error or record shows; empty where none is needed."""
     library: type[LiteLLM] | None
     """What calls it instead of HTTP."""
+    counts: bool
+    """It tells how many tokens a prompt has."""
 
 
 def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Configured:
@@ -75,7 +82,7 @@ def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Con
             f"Provider {name!r} needs its key in {provider.api_key_env}, which is not set.",
             hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again.",
         )
-    return Configured(provider, wire, key, LIBRARIES.get(provider.kind))
+    return Configured(provider, wire, key, LIBRARIES.get(provider.kind), provider.kind in _COUNTING)
 
 
 def wire_of(name: str, provider: Provider) -> WireOut:

@@ -161,7 +161,14 @@ class Ranked(Noun, tag="ranked", tag_field="event"):
     """Relevance as the model counts it."""
 
 
-Content = Started | Delta | Stopped | Used | Embedded | Ranked
+class Counted(Noun, tag="counted", tag_field="event"):
+    """How many tokens the prompt has, where only that was asked."""
+
+    tokens: int
+    """Its tokens, tools and system prompt included."""
+
+
+Content = Started | Delta | Stopped | Used | Embedded | Ranked | Counted
 """What a provider says, as its wire decodes it."""
 
 
@@ -204,7 +211,7 @@ def ends_reply(event: Event) -> bool:
     """Whether the event is part of what makes a reply complete, so that its record has to be durable first."""
     if isinstance(event, Raw):
         return any(ends_reply(inner) for inner in event.events)
-    return isinstance(event, Stopped | Used | Embedded | Ranked)
+    return isinstance(event, Stopped | Used | Embedded | Ranked | Counted)
 
 
 class Choice(Noun):
@@ -235,6 +242,8 @@ class Reply(Noun):
     """Embeddings, in the order of the inputs."""
     ranking: tuple[Ranked, ...] = ()
     """Documents by relevance, the best first."""
+    counted: int | None = None
+    """Tokens of the prompt, where only that was asked."""
 
     @property
     def text(self) -> str:
@@ -243,10 +252,10 @@ class Reply(Noun):
 
     @property
     def complete(self) -> bool:
-        """True when every choice has a finish reason, or vectors or a ranking have come."""
+        """True when every choice has a finish reason, or vectors, a ranking or a count have come."""
         if self.choices:
             return all(choice.finish_reason is not None for choice in self.choices)
-        return bool(self.vectors or self.ranking)
+        return bool(self.vectors or self.ranking) or self.counted is not None
 
 
 class _Draft:
@@ -335,6 +344,7 @@ class Fold:
         self._drafts: dict[int, _Draft] = {}
         self._vectors: dict[int, tuple[float, ...]] = {}
         self._ranking: list[Ranked] = []
+        self._counted: int | None = None
 
     def take(self, event: Event) -> None:
         """Add one event."""
@@ -350,12 +360,20 @@ class Fold:
                 self._drafts.setdefault(event.index, _Draft()).stopped = event
             case Used():
                 self._usage = event.usage
-            case Embedded():
-                self._vectors[event.index] = event.vector
-            case Ranked():
-                self._ranking.append(event)
+            case Embedded() | Ranked() | Counted():
+                self._find(event)
             case Sent() | Noted() | OnRecord():
                 pass
+
+    def _find(self, found: Embedded | Ranked | Counted) -> None:
+        """What is no answer in words."""
+        match found:
+            case Embedded():
+                self._vectors[found.index] = found.vector
+            case Ranked():
+                self._ranking.append(found)
+            case Counted():
+                self._counted = found.tokens
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
@@ -366,6 +384,7 @@ class Fold:
             usage=self._usage,
             vectors=tuple(vector for _, vector in sorted(self._vectors.items())),
             ranking=tuple(self._ranking),
+            counted=self._counted,
         )
 
 
@@ -395,6 +414,8 @@ def events_of(reply: Reply) -> Iterable[Content]:
     for index, vector in enumerate(reply.vectors):
         yield Embedded(index=index, vector=vector)
     yield from reply.ranking
+    if reply.counted is not None:
+        yield Counted(tokens=reply.counted)
     if reply.usage is not None:
         yield Used(usage=reply.usage)
 

@@ -170,6 +170,8 @@ class Request(Noun):
     """What to embed, where vectors are wanted and no conversation."""
     rank: ToRank | None = None
     """What to put in order, where a ranking is wanted."""
+    count: bool = False
+    """Only the number of the prompt's tokens is wanted, and no answer."""
     stream: bool | None = None
     """Whether the caller reads the reply as it comes; None leaves it to whoever answers."""
     wire: str = ""
@@ -195,7 +197,9 @@ class Request(Noun):
 
     @property
     def operation(self) -> str:
-        """``gen_ai.operation.name``: ``chat``, ``embeddings`` or ``rerank``."""
+        """``gen_ai.operation.name``: ``chat``, ``embeddings`` or ``rerank``; ``count_tokens`` where nothing is generated."""
+        if self.count:
+            return "count_tokens"
         return "embeddings" if self.embed is not None else "rerank" if self.rank is not None else "chat"
 
     @property
@@ -212,7 +216,7 @@ def replace_lineage(request: Request, **changes: Any) -> Request:
     return msgspec.structs.replace(request, lineage=msgspec.structs.replace(request.lineage, **changes))
 
 
-_RARE = ("embed", "rank", "unread", "headers")
+_RARE = ("embed", "rank", "count", "unread", "headers")
 """What decides the answer too, and is left out of the id where it is not there, so that older ids stay."""
 
 

@@ -54,13 +54,14 @@ from noria.serve.otlp import Otlp
 from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
-from noria.wires import cohere, google, openai_chat
+from noria.wires import anthropic, cohere, google, openai_chat
 from noria.wires.wire import WireIn
 
 _JSON = "application/json"
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
 """What watches the server: it is answered to the end, and does not hold up a stop."""
 _ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (
+    ("/v1/messages", anthropic.encode_error),
     ("/v1/rerank", cohere.encode_error),
     ("/v2/", cohere.encode_error),
     ("/v1/", openai_chat.encode_error),
@@ -92,6 +93,8 @@ class Application:
         """What is being answered now."""
         self.routes: Routes = {
             "/v1/chat/completions": {"POST": gateway.calls(openai_chat.ChatCompletions())},
+            "/v1/messages": {"POST": gateway.calls(anthropic.Messages())},
+            "/v1/messages/count_tokens": {"POST": gateway.calls(anthropic.CountTokens())},
             "/v1/models": _readable(gateway.list_models),
             "/v1/rerank": {"POST": gateway.calls(cohere.RerankV1())},
             "/v2/rerank": {"POST": gateway.calls(cohere.Rerank())},

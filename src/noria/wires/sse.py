@@ -76,6 +76,11 @@ def encode_event(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+def encode_named_event(type: bytes, data: bytes) -> bytes:
+    """As :func:`encode_event`, with the event's type."""
+    return b"event: " + type + b"\ndata: " + data + b"\n\n"
+
+
 class Whole:
     """Cuts a stream of bytes where events end, so that nobody is ever sent half of one."""
 
