@@ -1,109 +1,168 @@
-"""What a call costs, from published prices.
-
-Source: genai-prices (https://github.com/pydantic/genai-prices), whose price list ships with the package; nothing is
-fetched.
-"""
+"""What a call costs: by contract where there is one, else as published (:mod:`noria.targets.rates`)."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from noria.core.events import Usage
+from noria.core.keys import matches
+from noria.core.prices import AgreedPrice, PriceTag
+from noria.core.requests import Request
 from noria.core.spans import Span
+from noria.targets.estimate import expected_usage
+from noria.targets.rates import UNKNOWN, Rate, Rates, Tiered, listed
 
 LOCAL = "local"
+CACHE_WRITES = "gen_ai.usage.cache_creation.input_tokens"
+"""Attribute: prompt tokens that were written into the provider's cache."""
+_MINUTE_NS = 60 * 10**9
+_DAY_NS = 86_400 * 10**9
+_MOST = 4096
+_FREE = Rates(input=0.0, output=0.0)
+
+
+class Prices:
+    """The prices of all models.
+
+    A local model costs nothing per token, which is known, so its price is 0.0: machine time is not priced here. A price
+    that nobody knows is None, never 0.
+
+    Arguments:
+        agreed: prices by contract: ``provider/model``, where ``*`` stands for any text -> one or several by day. A whole
+            name goes before a pattern, and patterns before those behind them.
+        servers: base URL of each configured provider: tells which one it is in the published list, whatever its name.
+    """
+
+    def __init__(
+        self,
+        agreed: Mapping[str, AgreedPrice | Sequence[AgreedPrice]] | None = None,
+        servers: Mapping[str, str] | None = None,
+    ) -> None:
+        several = {name: (one,) if isinstance(one, AgreedPrice) else tuple(one) for name, one in (agreed or {}).items()}
+        self._agreed = {name: sorted(prices, key=_first_day) for name, prices in several.items()}
+        self._servers = dict(servers or {})
+        self._known: dict[tuple[str, str, str | None], tuple[int, Rates]] = {}
+
+    def rates(self, provider: str, model: str, at_ns: int, *, asked: str | None = None) -> Rates:
+        """The rates of a model at a moment.
+
+        Arguments:
+            provider: the provider's name here.
+            model: as it named itself, or as it is asked for.
+            at_ns: nanoseconds since 1970 UTC.
+            asked: the name that was asked for, where the model names itself otherwise: contracts know either.
+        """
+        minute = at_ns // _MINUTE_NS
+        key = (provider, model, asked)
+        known = self._known.get(key)
+        if known is None or known[0] != minute:
+            if len(self._known) >= _MOST:  # names of models come from callers
+                self._known.clear()
+            known = self._known[key] = (minute, self._resolved(provider, model, asked, minute * _MINUTE_NS))
+        return known[1]
+
+    def price(self, provider: str, model: str, usage: Usage, at_ns: int, *, asked: str | None = None) -> float | None:
+        """US dollars for one call; None where a price is unknown. Arguments as for :meth:`rates`."""
+        return self.rates(provider, model, at_ns, asked=asked).cost(usage)
+
+    def of_span(self, span: Span) -> float | None:
+        """US dollars for the call that ``span`` records; of the earlier call, as if made again, where it was cached."""
+        if span.provider == LOCAL:
+            return 0.0
+        model = span.response_model or span.request_model
+        if not (span.provider and model) or span.input_tokens is None or span.output_tokens is None:
+            return None
+        written = span.attributes.get(CACHE_WRITES)
+        usage = Usage(
+            input_tokens=span.input_tokens,
+            output_tokens=span.output_tokens,
+            cached_tokens=span.cached_tokens,
+            cache_write_tokens=written if isinstance(written, int) else None,
+            reasoning_tokens=span.reasoning_tokens,
+        )
+        return self.price(span.provider, model, usage, span.start_ns, asked=span.request_model)
+
+    def estimate(self, request: Request, provider: str, model: str, at_ns: int) -> float | None:
+        """US dollars that a call is expected to cost before it is made, by :func:`expected_usage`; None where unknown."""
+        return self.price(provider, model, expected_usage(request), at_ns)
+
+    def tag(self, provider: str, model: str, at_ns: int) -> PriceTag:
+        """The rates as people read them."""
+        rates = self.rates(provider, model, at_ns)
+        if not rates.known and provider != LOCAL:
+            return PriceTag(provider=provider, model=model, known=False)
+        starts = {start for rate in rates if isinstance(rate, Tiered) for start, _ in rate.tiers}
+        return PriceTag(
+            provider=provider,
+            model=model,
+            known=True,
+            agreed=self._contract(provider, model, at_ns) is not None,
+            input_per_mtok=_per_mtok(rates.input),
+            cached_input_per_mtok=_per_mtok(rates.cached),
+            cache_write_per_mtok=_per_mtok(rates.written),
+            output_per_mtok=_per_mtok(rates.output),
+            reasoning_per_mtok=_per_mtok(rates.reasoning),
+            per_request=rates.request,
+            tiers=tuple(sorted(starts)),
+        )
+
+    def _resolved(self, provider: str, model: str, asked: str | None, at_ns: int) -> Rates:
+        if provider == LOCAL:
+            return _FREE
+        server = self._servers.get(provider, "")
+        card = listed(provider, model, server) or (listed(provider, asked, server) if asked else None)
+        published = card.at(at_ns) if card else UNKNOWN
+        contract = self._contract(provider, asked, at_ns) if asked else None
+        contract = contract or self._contract(provider, model, at_ns)
+        return published if contract is None else _merged(contract, published)
+
+    def _contract(self, provider: str, model: str, at_ns: int) -> AgreedPrice | None:
+        name, day = f"{provider}/{model}", at_ns // _DAY_NS
+        pattern = name if name in self._agreed else next((it for it in self._agreed if matches((it,), name)), "")
+        begun = [price for price in self._agreed.get(pattern, ()) if _first_day(price) <= day]
+        return begun[-1] if begun else None
 
 
 def price(provider: str, model: str, usage: Usage, *, at: datetime | None = None) -> float | None:
-    """US dollars for one call; None where the price is unknown.
-
-    A local model costs nothing per token, which is known, so its price is 0.0: machine time is not priced here.
-
-    Arguments:
-        provider: as genai-prices names it (``openai``, ``anthropic`` ...), or ``local``.
-        model: the provider's name of the model; dated versions are recognised.
-        usage: the tokens.
-        at: moment of the call, because prices change; by default the latest price.
-    """
-    if provider == LOCAL:
-        return 0.0
-    known = _known(provider, model)
-    if known is None:
-        return None
-    of, card = known
-    prices = card.get_prices(at or datetime.now(UTC)).__dict__
-    simple = _simple_price(prices, usage)
-    if simple is not None:
-        return simple
-    import genai_prices  # noqa: PLC0415  # 80 ms that only priced calls should pay
-
-    tokens = genai_prices.Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cached_tokens,
-    )
-    try:
-        return float(card.calc_price(tokens, of, genai_request_timestamp=at).total_price)
-    except (LookupError, ValueError):  # token counts that contradict each other
-        return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _known(provider: str, model: str) -> tuple[Any, Any] | None:
-    """The price list's entries for a provider and its model; a model that nobody knows is looked for once."""
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  # see above
-
-    try:
-        return get_snapshot().find_provider_model(model, None, provider, None)
-    except LookupError:
-        return None
-
-
-def _simple_price(prices: Mapping[str, Any], usage: Usage) -> float | None:
-    """The price where each kind of token has one; None for tiers and fees, which the price list's own calculator knows.
-
-    That calculator costs more than all else about a span from elsewhere (decision 0010 has the numbers). A test holds the
-    two equal for models drawn from the list.
-    """
-    cached = usage.cached_tokens or 0
-    if not prices.keys() <= _PER_TOKEN or not 0 <= cached <= usage.input_tokens:
-        return None
-    input, output = prices.get("input_mtok"), prices.get("output_mtok", _NOTHING)
-    from_cache = prices.get("cache_read_mtok") or input
-    if not (isinstance(input, Decimal) and isinstance(output, Decimal) and isinstance(from_cache, Decimal)):
-        return None
-    total = input * (usage.input_tokens - cached) + from_cache * cached + output * usage.output_tokens
-    return float(total / 1_000_000)
-
-
-_NOTHING = Decimal(0)
-_PER_TOKEN = frozenset(
-    {
-        "input_mtok",
-        "output_mtok",
-        "cache_read_mtok",
-        "cache_write_mtok",
-        "cache_write_1h_mtok",
-        "input_audio_mtok",
-        "output_audio_mtok",
-        "cache_audio_read_mtok",
-        "web_searches_kcount",
-        "storage_searches_kcount",
-    }
-)
-"""Prices of tokens and services by the piece; those that nobody counted cost nothing."""
+    """US dollars for one call at published prices, see :meth:`Prices.price`."""
+    moment = at or datetime.now(UTC)
+    return Prices().price(provider, model, usage, int(moment.timestamp() * 1e9))
 
 
 def price_of(span: Span) -> float | None:
-    """US dollars for the call that ``span`` records; of the earlier call, as if made again, where it was cached."""
-    if span.provider == LOCAL:
-        return 0.0
-    model = span.response_model or span.request_model
-    if not (span.provider and model) or span.input_tokens is None or span.output_tokens is None:
+    """US dollars for a recorded call at published prices, see :meth:`Prices.of_span`."""
+    return Prices().of_span(span)
+
+
+def _first_day(price: AgreedPrice) -> int:
+    """Days since 1970."""
+    return (price.since.toordinal() - _EPOCH) if price.since else -(10**9)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+
+
+def _merged(contract: AgreedPrice, published: Rates) -> Rates:
+    def rate(agreed: float | None, else_: Rate) -> Rate:
+        return else_ if agreed is None else agreed / 1_000_000
+
+    # A published discount on cached tokens is one on the published price: it says nothing about an agreed one.
+    own_input = contract.input_per_mtok is not None
+    return Rates(
+        input=rate(contract.input_per_mtok, published.input),
+        cached=rate(contract.cached_input_per_mtok, None if own_input else published.cached),
+        written=rate(contract.cache_write_per_mtok, None if own_input else published.written),
+        output=rate(contract.output_per_mtok, published.output),
+        reasoning=rate(
+            contract.reasoning_per_mtok, None if contract.output_per_mtok is not None else published.reasoning
+        ),
+        request=published.request if contract.per_request is None else contract.per_request,
+    )
+
+
+def _per_mtok(rate: Any) -> float | None:
+    if rate is None:
         return None
-    usage = Usage(input_tokens=span.input_tokens, output_tokens=span.output_tokens, cached_tokens=span.cached_tokens)
-    return price(span.provider, model, usage, at=datetime.fromtimestamp(span.start_ns / 1e9, UTC))
+    return round((rate.base if isinstance(rate, Tiered) else rate) * 1_000_000, 9)
