@@ -24,6 +24,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_DURABILITY": "os", "NORIA_TRACES": "clickhouse://h", "NORIA_KEEP_FREE_MB": "5",
         "NORIA_OTLP_MAX_BODY_BYTES": "2048", "NORIA_OTLP_GRPC_PORT": "4317", "NORIA_LARGE_CONTENT_BYTES": "1024",
         "NORIA_CACHES": '{"*": {"ttl_s": 60}}', "NORIA_CACHE_MB": "1",
+        "NORIA_PRICES": '{"mine/*": {"per_request": 1}}',
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())
     found = load_settings(given, tmp_path)

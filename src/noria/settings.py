@@ -7,6 +7,7 @@ Sources, later ones win: the defaults here, ``noria.toml`` (in the working direc
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ import msgspec
 
 from noria.core.caching import CachePolicy, Similar, calibration_id
 from noria.core.errors import InvalidInput
+from noria.core.prices import AgreedPrice
 from noria.core.struct import Noun
 
 
@@ -146,6 +148,8 @@ class Settings(Noun, forbid_unknown_fields=True):
     """What may be answered from kept replies, by the app or model that is called; ``provider/*`` and ``*`` stand for many."""
     cache_mb: int = 256
     """Megabytes of kept replies; the oldest make room."""
+    prices: dict[str, AgreedPrice | tuple[AgreedPrice, ...]] = {}
+    """Prices by contract, by ``provider/model``, where ``*`` stands for any text; several where they change by day."""
     url: str = ""
     """A running server that the command line talks to; empty: whoever holds the data folder, else the folder itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -202,6 +206,9 @@ def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mappin
     settings = _convert(values, "The command line and environment")
     for name, provider in settings.providers.items():
         _check_provider(name, provider)
+    for name, agreed in settings.prices.items():
+        for price in (agreed,) if isinstance(agreed, AgreedPrice) else agreed:
+            _check_price(name, price)
     for name, policy in settings.caches.items():
         if not policy.ttl_s > 0:
             raise InvalidInput(f"caches.{name}: ttl_s is a number of seconds, more than 0.")
@@ -232,7 +239,7 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
 def _from_variable(field: str, variable: str, text: str) -> Any:
     if field == "allowed_hosts" and not text.startswith("["):
         return [host.strip() for host in text.split(",") if host.strip()]
-    if field in {"providers", "allowed_hosts", "caches"}:
+    if field in {"providers", "allowed_hosts", "caches", "prices"}:
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
@@ -272,6 +279,15 @@ def _check_calibrated(name: str, similar: Similar) -> None:
             kept="Questions in other words count as other questions until it is.",
             hint="Run `noria cache calibrate PAIRS.jsonl --embedder MODEL`, and copy what it prints.",
         )
+
+
+def _check_price(name: str, price: AgreedPrice) -> None:
+    if not name.partition("/")[2]:
+        raise InvalidInput(f"prices: {name!r} names no model.", hint='Write [prices."provider/model"].')
+    for field in price.__struct_fields__:
+        value = getattr(price, field)
+        if isinstance(value, float) and not 0 <= value < math.inf:
+            raise InvalidInput(f'prices."{name}": {field} is an amount of US dollars, not {value}.')
 
 
 def _check_provider(name: str, provider: Provider) -> None:

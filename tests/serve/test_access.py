@@ -86,6 +86,8 @@ RULES: dict[str, str | dict[str, str]] = {
     "/api/openapi.json": "read",
     "/api/openapi.json/openapi.json": "read",
     "/api/openapi.json/{path}": "read",
+    "/api/prices": "read",
+    "/api/prices/unknown": "read",
     "/api/prompts": {"GET": "read", "POST": "admin"},
     "/api/prompts/{name}": "read or gateway",
     "/api/prompts/{name}/labels/{label}": "admin",

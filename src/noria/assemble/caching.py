@@ -13,7 +13,7 @@ from noria.core.protocols import Target
 from noria.core.spans import Span
 from noria.settings import Settings
 from noria.stores.replies import KeptReplies
-from noria.targets.pricing import price_of
+from noria.targets.recording import Price
 from noria.targets.reusing import Reusing
 
 
@@ -71,12 +71,12 @@ class Caches:
         return Reusing(inner, self.replies, policy, server=server, now=now, sleep=asyncio.sleep, embed=self._embed)
 
 
-def live_price(span: Span) -> float | None:
-    """What a live call cost: nothing where a kept reply answered it."""
-    return 0.0 if span.cached else price_of(span)
+def live_price(price: Price) -> Price:
+    """What live calls cost: nothing where a kept reply answered them."""
+    return lambda span: 0.0 if span.cached else price(span)
 
 
-def with_savings(span: Span) -> Span:
+def with_savings(span: Span, price: Price) -> Span:
     """A live call that a kept reply answered, with what it would have cost else."""
-    saved = price_of(span)
+    saved = price(span)
     return span if saved is None else msgspec.structs.replace(span, attributes=span.attributes | {SAVED: saved})

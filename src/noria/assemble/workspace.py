@@ -31,6 +31,7 @@ from noria.assemble.keyring import Keyring
 from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened, open_folder, open_shared
+from noria.assemble.prices import prices_of, unpriced
 from noria.assemble.replies import RememberedReplies
 from noria.assemble.retention import Retention
 from noria.assemble.starts import note_key, note_settings
@@ -43,6 +44,7 @@ from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
 from noria.core.keys import Key
+from noria.core.prices import Unpriced
 from noria.core.prompts import Prompt
 from noria.core.protocols import Target, TraceStore
 from noria.core.questions import Arrivals, Question
@@ -56,7 +58,6 @@ from noria.scorers.registry import kinds, make
 from noria.settings import Settings
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
-from noria.targets.pricing import price_of
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
 from noria.targets.routed import Routed
@@ -82,6 +83,8 @@ class Workspace:
         catalogue, traces, blobs = opened.catalogue, opened.traces, opened.blobs
         self.key = opened.key
         """The admin key."""
+        self.prices = prices_of(settings)
+        """What calls cost."""
         self._opened = opened
         if not opened.key_given:
             note_key(catalogue.audit, self.key.reveal())
@@ -113,13 +116,24 @@ class Workspace:
         """Deletes what is on record about a user."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
-        recorded = Recorded(Routed(self._answers.resolve), self._record, now=now, new_ids=random_ids, price=live_price)
-        self._recorded = recorded
-        large, watch = settings.large_content_bytes, self.monitors.offer
-        self.intake = OtlpIntake(traces, blobs, price=price_of, now=now, large=large, watch=watch)
+        self._recorded = Recorded(
+            Routed(self._answers.resolve),
+            self._record,
+            now=now,
+            new_ids=random_ids,
+            price=live_price(self.prices.of_span),
+        )
+        self.intake = OtlpIntake(
+            traces,
+            blobs,
+            price=self.prices.of_span,
+            now=now,
+            large=settings.large_content_bytes,
+            watch=self.monitors.offer,
+        )
         """Takes OpenTelemetry traffic."""
         self._cut_calls = CutCalls(lambda span: traces.append([span]))
-        self.target: Target = Admitted(recorded, traces.check_room)
+        self.target: Target = Admitted(self._recorded, traces.check_room)
         """Answers every name, and records every call."""
         self.laboratory = Laboratory(
             experiments=catalogue.experiments,
@@ -154,14 +168,14 @@ class Workspace:
         return self._caches.policy(name) is not None
 
     async def _record(self, span: Span) -> None:
-        await self._store.append([with_savings(span) if span.cached else span])
+        await self._store.append([with_savings(span, self.prices.of_span) if span.cached else span])
         self.monitors.live.observe(span)
 
     async def _ask(self, request: Request) -> tuple[Span, Reply]:
         """For judges: a call that is made and recorded like any other."""
         request = msgspec.structs.replace(request, cache="skip")
         span, reply = await recorded_call(
-            self._answers.resolve(request.model), request, now=now, new_ids=random_ids, price=price_of
+            self._answers.resolve(request.model), request, now=now, new_ids=random_ids, price=self.prices.of_span
         )
         await self._store.append([span])
         return span, reply
@@ -174,7 +188,7 @@ class Workspace:
         """
         request = Request(model=model, embed=ToEmbed(inputs=(text,)), trace=trace, cache="skip")
         target = self._answers.resolve(model)
-        span, reply = await recorded_call(target, request, now=now, new_ids=random_ids, price=price_of)
+        span, reply = await recorded_call(target, request, now=now, new_ids=random_ids, price=self.prices.of_span)
         await self._store.append([span])
         if not reply.vectors:
             raise CallFailed(f"{model} gives no vectors: {span.error_message or 'its reply held none'}")
@@ -185,7 +199,7 @@ class Workspace:
 
         async def ask(request: Request) -> Span:
             span, _ = await recorded_call(
-                target, request, now=now, new_ids=random_ids, price=price_of, cut=self._cut_calls
+                target, request, now=now, new_ids=random_ids, price=self.prices.of_span, cut=self._cut_calls
             )
             return span
 
@@ -221,6 +235,10 @@ class Workspace:
     async def traffic(self, question: Question, *, by: By, bucket: Bucket, limit: int) -> list[Traffic]:
         """Model calls by time and model, see :func:`noria.assemble.traffic.traffic`."""
         return await traffic(self.traces, question, by=by, bucket=bucket, limit=limit)
+
+    async def unpriced(self, since_ns: int | None, limit: int) -> list[Unpriced]:
+        """Models whose calls have no price, see :func:`noria.assemble.prices.unpriced`."""
+        return await unpriced(self.traces, since_ns, limit)
 
     # -- prompts, variants, data sets, scorers -------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate-store": ("noria.cli.migrate_store:migrate_store", "Copy all traces into another store."),
     "models": ("noria.cli.models:models", "Local models: pull, list, remove."),
     "monitors": ("noria.cli.monitors:monitors", "Scorers on live traffic."),
+    "prices": ("noria.cli.prices:prices", "What calls cost, and where nobody knows."),
     "promote": ("noria.cli.releases:promote", "Put a variant of an app in force."),
     "prompts": ("noria.cli.prompts:prompts", "Prompts: push, list, show, diff, label."),
     "restore": ("noria.cli.backup:restore", "Restore a backup into a new data folder."),

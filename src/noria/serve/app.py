@@ -37,6 +37,7 @@ from noria.serve.api.intake import IntakeController
 from noria.serve.api.keys import KeysController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
+from noria.serve.api.prices import PricesController
 from noria.serve.api.prompts import PromptsController
 from noria.serve.api.retention import RetentionController
 from noria.serve.api.scores import ScoresController
@@ -211,6 +212,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             KeysController,
             ModelsController,
             MonitorsController,
+            PricesController,
             PromptsController,
             ScoresController,
             RetentionController,
