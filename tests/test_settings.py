@@ -25,6 +25,8 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_OTLP_MAX_BODY_BYTES": "2048", "NORIA_OTLP_GRPC_PORT": "4317", "NORIA_LARGE_CONTENT_BYTES": "1024",
         "NORIA_CACHES": '{"*": {"ttl_s": 60}}', "NORIA_CACHE_MB": "1",
         "NORIA_PRICES": '{"mine/*": {"per_request": 1}}',
+        "NORIA_ROUTES": '{"fast": {"targets": ["mine/a", "openai/b"]}}', "NORIA_ALIASES": '{"quick": "fast"}',
+        "NORIA_MAX_CALLS": "10", "NORIA_MAX_WAITING": "5",
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())
     found = load_settings(given, tmp_path)
@@ -62,6 +64,25 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         ({}, '[providers.x]\nbase_url = "http://x"\nheaders = { X-Api-Key = "sk-1" }', "carries a key, which must not"),
         ({}, '[providers.x]\nbase_url = "http://x"\nheaders = { "a b" = "c" }', "'a b' with its value is no HTTP"),
         ({}, '[providers.x]\nbase_url = "http://x"\nheaders = { a = "b\\nc" }', "'a' with its value is no HTTP"),
+        ({}, '[providers.x]\nbase_url = "http://x"\nbreaker_error_rate = 2', "<= 1.0"),
+        ({}, "max_calls = 0", ">= 1"),
+        ({}, "[routes.r]\ntargets = []", "length >= 1"),
+        ({}, '[routes."a/b"]\ntargets = ["openai/m"]', "can't be called 'a/b'"),
+        (
+            {},
+            '[routes.r]\ntargets = ["openia/m"]',
+            "'openia/m' is neither a model of a known provider nor another route",
+        ),
+        ({}, '[routes.r]\ntargets = ["openai/m"]\nshadows = {"other" = 0.5}', "'other' is neither"),
+        ({}, '[routes.r]\ntargets = ["openai/m"]\nshadows = {"openai/n" = 1.5}', "<= 1.0"),
+        ({}, '[routes.r]\ntargets = ["s"]\n[routes.s]\ntargets = ["openai/m", "r"]', "'r' leads back to itself"),
+        ({}, '[aliases]\na = "b"\nb = "a"', "leads back to itself"),
+        ({}, '[aliases]\na = "openai/m"\n[routes.a]\ntargets = ["openai/n"]', "is a route and an alias"),
+        ({}, '[routes.r]\ntargets = ["openai/m", "openai/m"]', "names a target twice"),
+        ({}, '[routes.r]\ntargets = ["openai/m"]\nweights = [1]', "go with policy"),
+        ({}, '[routes.r]\ntargets = ["openai/m"]\npolicy = "weighted"\nweights = [1, 2]', "1 targets and 2 weights"),
+        ({}, '[routes.r]\ntargets = ["openai/m"]\npolicy = "weighted"\nweights = [0]', "above 0"),
+        ({}, '[routes.r]\ntargets = ["openai/m"]\npolicy = "fastest"', "Invalid enum value 'fastest'"),
         ({}, '[providers.x]\napi_key = "sk-123"\nbase_url = "http://x"', "unknown field `api_key`"),
     ],
 )

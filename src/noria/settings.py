@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +20,7 @@ import msgspec
 from noria.core.caching import CachePolicy, Similar, calibration_id
 from noria.core.errors import InvalidInput
 from noria.core.prices import AgreedPrice
+from noria.core.routes import Route, check_routes
 from noria.core.struct import Noun
 
 
@@ -81,6 +82,20 @@ class Provider(Noun, forbid_unknown_fields=True):
     """Seconds for the whole call."""
     attempts: int = 3
     """Tries of a call that fails before its first token in a way that may pass."""
+    retry_share: Annotated[float, msgspec.Meta(ge=0)] = 0.2
+    """Further tries that there may be for each call, on average; a few are allowed without any traffic."""
+    breaker_error_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    """Part of a model's calls that must fail within the window for it to be left alone for a while; 0 never does."""
+    breaker_calls: Annotated[int, msgspec.Meta(ge=1)] = 20
+    """Calls that must have ended within the window before that part says anything."""
+    breaker_window_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """The window, seconds."""
+    breaker_open_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    """Seconds that a model is left alone the first time; twice as long each further time in a row, up to a minute."""
+    max_calls: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Calls to the server at a time; 0 for any number."""
+    max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 100
+    """Calls that may wait for one of those places, ten seconds at most; further ones are turned away at once."""
 
 
 BUILT_IN_PROVIDERS: dict[str, Provider] = {
@@ -150,6 +165,14 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Megabytes of kept replies; the oldest make room."""
     prices: dict[str, AgreedPrice | tuple[AgreedPrice, ...]] = {}
     """Prices by contract, by ``provider/model``, where ``*`` stands for any text; several where they change by day."""
+    routes: dict[str, Route] = {}
+    """Names that stand for several models (``docs/gateway.md``)."""
+    aliases: dict[str, str] = {}
+    """Names that stand for one model or route."""
+    max_calls: Annotated[int, msgspec.Meta(ge=1)] = 2000
+    """Calls that the gateway answers at a time."""
+    max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 200
+    """Calls that may wait for one of those places, ten seconds at most; further ones are turned away at once, with 503."""
     url: str = ""
     """A running server that the command line talks to; empty: whoever holds the data folder, else the folder itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -163,6 +186,11 @@ class Settings(Noun, forbid_unknown_fields=True):
     def provider(self, name: str) -> Provider | None:
         """A configured or built-in provider."""
         return self.providers.get(name) or BUILT_IN_PROVIDERS.get(name)
+
+    def route(self, name: str) -> Route | None:
+        """A route; an alias is one with a single target."""
+        target = self.aliases.get(name)
+        return self.routes.get(name) if target is None else Route(targets=(target,))
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -183,6 +211,8 @@ _WHOLE = {
     "otlp_max_body_bytes": "a number of bytes",
     "otlp_grpc_port": "a port number",
     "large_content_bytes": "a number of bytes",
+    "max_calls": "a number of calls",
+    "max_waiting": "a number of calls",
 }
 """Settings that are whole numbers, and of what."""
 
@@ -214,6 +244,7 @@ def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mappin
             raise InvalidInput(f"caches.{name}: ttl_s is a number of seconds, more than 0.")
         if policy.similar is not None:
             _check_calibrated(name, policy.similar)
+    check_routes(settings.routes, settings.aliases, lambda name: name == "local" or settings.provider(name) is not None)
     return settings
 
 
@@ -239,7 +270,7 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
 def _from_variable(field: str, variable: str, text: str) -> Any:
     if field == "allowed_hosts" and not text.startswith("["):
         return [host.strip() for host in text.split(",") if host.strip()]
-    if field in {"providers", "allowed_hosts", "caches", "prices"}:
+    if field in {"providers", "allowed_hosts", "caches", "prices", "routes", "aliases"}:
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:

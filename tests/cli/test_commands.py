@@ -50,6 +50,10 @@ def test_from_a_prompt_to_a_release_and_back(noria: Noria, tmp_path: Path) -> No
     assert "triage@b was variant_" in again.stderr
     assert noria.here("apps", "add", "triage", "b", "--model", "fake/other").stderr == ""
     assert "--params" in refused(noria, "apps", "add", "triage", "c", "--model", "fake/m", "--params", "{")
+    shadowed = ok(noria, "promote", "triage", "a", "--shadow", "b=0.25")
+    assert "a, b as a shadow 25%" in shadowed
+    assert "a 80%, b 20%" in ok(noria, "promote", "triage", "b", "--part", "0.2")
+    assert "less than 1" in refused(noria, "promote", "triage", "b", "--part", "1")
     assert "triage now serves a." in ok(noria, "promote", "triage", "a", "--reason", "first")
     assert "a 90%, b 10%" in ok(noria, "promote", "triage", "a=90", "b=10")
     assert "is not a number" in refused(noria, "promote", "triage", "a=many")

@@ -61,7 +61,9 @@ def test_every_setting_is_documented_with_its_variable_and_default() -> None:
         assert row[3] == (
             str(default)
             if default
-            else {"allowed_hosts": "none", "providers": "none", "caches": "none", "prices": "none"}.get(field, "empty")
+            else "none"
+            if field in {"allowed_hosts", "providers", "caches", "prices", "routes", "aliases"}
+            else "empty"
         )
         assert len(row[4]) > 20
 

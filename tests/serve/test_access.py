@@ -98,6 +98,7 @@ RULES: dict[str, str | dict[str, str]] = {
     "/api/scorers": "read",
     "/api/scores": {"GET": "read", "POST": "ingest"},
     "/api/server": "read",
+    "/api/server/reload": "admin",
     "/api/sessions": "read",
     "/api/sessions/{session_id}": "read",
     "/api/traces": "read",

@@ -343,7 +343,7 @@ async def test_a_reply_that_cannot_be_recorded_does_not_end_well(
     async def full(*_: Any, **__: Any) -> None:
         raise StorageFull("The disk is full.")
 
-    monkeypatch.setattr(server.workspace._store, "append", full)
+    monkeypatch.setattr(server.workspace.traces, "append", full)
     try:
         if stream:
             chunks: list[Any] = []

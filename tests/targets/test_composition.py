@@ -145,7 +145,13 @@ async def test_one_call_of_an_app_is_one_record_that_knows_everything(egress: Eg
         session_id="talk-1",
         user_id="ann",
     )
-    assert span.attributes == {"noria.params_ignored": ["temperature"], "noria.attempt": 2}
+    assert span.attributes == {
+        "noria.params_ignored": ["temperature"],
+        "noria.attempts": [
+            {"model": "openai/gpt-4o", "outcome": "call_refused", "status": 429, "wait_s": round(waits[0], 3)},
+            {"model": "openai/gpt-4o", "outcome": "ok"},
+        ],
+    }
     assert (span.input_tokens, span.output_tokens, span.finish_reasons) == (20, 3, ("stop",))
     assert span.cost_usd == pytest.approx(20 * 2.5e-6 + 3 * 10e-6)
     assert (span.ttft_s, span.tpot_s) == (pytest.approx(0.5), pytest.approx(0.25))  # Sent, Started, then three pieces

@@ -10,15 +10,22 @@ import pytest
 
 from noria.core.apps import Variant
 from noria.core.caching import CachePolicy, KeptReply
-from noria.core.errors import EngineFailed
+from noria.core.errors import CallFailed, CallRefused, EngineFailed
 from noria.core.prompts import Block, Prompt
 from noria.core.protocols import Endpoint, EngineStatus, Target
 from noria.core.spans import Span
 from noria.targets.admitted import Admitted
+from noria.targets.bounded import Bounded
+from noria.targets.breaker import Breaker
 from noria.targets.cached import Cached
+from noria.targets.capped import Capped
 from noria.targets.egress import Egress
+from noria.targets.fallback import Fallback, Member
 from noria.targets.forced import Forced
+from noria.targets.load import Load
 from noria.targets.local import Local
+from noria.targets.observed import Observed
+from noria.targets.ordering import as_listed
 from noria.targets.prompted import Prompted
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids
@@ -28,6 +35,8 @@ from noria.targets.retrying import Retrying
 from noria.targets.reusing import Reusing
 from noria.targets.routed import Routed
 from noria.targets.scripted import Scripted
+from noria.targets.shadowed import Shadow, Shadowed
+from noria.targets.slots import Slots
 from noria.targets.structured import Structured
 from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
@@ -65,6 +74,8 @@ class Nowhere:
         return 0
 
 
+GONE = Scripted(lambda _: [CallRefused("No such thing.", status=404)])
+DEAD = Scripted(lambda _: [CallFailed("Dead.", retryable=True)])
 CONVERSATION = Prompt(blocks=(Block(role="conversation"),))
 WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "scripted": lambda inner: inner,
@@ -78,6 +89,13 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "retrying": lambda inner: Retrying(inner, sleep=at_once, random=lambda: 0.5),
     "structured": lambda inner: Structured(inner, lambda _: str),
     "forced": Forced,
+    "observed": lambda inner: Observed(inner, [Breaker("m", lambda: 0.0), Load(lambda: 0.0)], provider="p"),
+    "bounded": lambda inner: Bounded(inner, Slots(3, waiting=1, of="p"), provider="p"),
+    "capped": lambda inner: Capped(inner, provider="p", estimate=lambda _: 1.0),
+    "fallback": lambda inner: Fallback("r", [Member("m", inner), Member("n", GONE)], as_listed(2)),
+    "fallen": lambda inner: Fallback("r", [Member("n", DEAD), Member("m", inner)], as_listed(2)),
+    "continuing": lambda inner: Fallback("r", [Member("m", inner)], as_listed(1), may_continue=True),
+    "shadowed": lambda inner: Shadowed(inner, of="app", shadows=[Shadow("s", DEAD, 1.0)], mirror=lambda *_: None),
     "recorded": lambda inner: Recorded(inner, forget, now=lambda: 0, new_ids=random_ids, price=lambda _: None),
 }
 

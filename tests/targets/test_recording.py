@@ -19,6 +19,7 @@ from noria.targets.scripted import Scripted, answer
 from .clock import Numbered, Ticking
 from .contract import ASK
 
+FAILED = {"model": "p/m", "outcome": "call_failed", "status": 502, "wait_s": 0.2}
 SENT = Sent(request=ASK, provider="p", request_id="request_1")
 
 
@@ -88,9 +89,13 @@ async def test_timings_are_none_where_undefined() -> None:
 
 
 async def test_a_second_sent_starts_the_clock_anew() -> None:
-    again = Sent(request=Request(model="m", attributes={"noria.attempt": 2}), provider="p")
+    again = Sent(request=Request(model="m", attributes={"noria.attempts": [FAILED]}), provider="p")
     span = await span_of((0, SENT), (3, again), (0.5, Delta(text="a")), (0, Stopped()))
-    assert (span.ttft_s, span.duration_s, span.attributes) == (0.5, 3.5, {"noria.attempt": 2})
+    assert (span.ttft_s, span.duration_s, span.attributes) == (
+        0.5,
+        3.5,
+        {"noria.attempts": [FAILED, {"model": "p/m", "outcome": "ok"}]},
+    )
 
 
 async def test_a_replay_has_the_earlier_timings() -> None:

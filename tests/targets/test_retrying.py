@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from noria.core.errors import CallCut, CallFailed, CallRefused, EngineFailed
+from noria.core.errors import BreakerOpen, CallCut, CallFailed, CallRefused, EngineFailed, NoriaError, Overloaded
 from noria.core.events import Delta, Sent, Started, collect
+from noria.targets.retry_budget import RetryBudget
 from noria.targets.retrying import Retrying
 from noria.targets.scripted import Scripted, Step, answer
 
@@ -34,8 +35,13 @@ async def test_a_retry_leaves_no_trace_in_the_reply() -> None:
     assert error is None
     assert [event.request.attributes for event in seen if isinstance(event, Sent)] == [
         {},
-        {"noria.attempt": 2},
-        {"noria.attempt": 3},
+        {"noria.attempts": [{"model": "scripted/m", "outcome": "call_failed", "status": 502, "wait_s": 0.25}]},
+        {
+            "noria.attempts": [
+                {"model": "scripted/m", "outcome": "call_failed", "status": 502, "wait_s": 0.25},
+                {"model": "scripted/m", "outcome": "call_failed", "status": 502, "wait_s": 0.5},
+            ]
+        },
     ]
     assert [event.id for event in seen if isinstance(event, Started)] == ["reply-1"]
     assert len(inner.requests) == 3
@@ -84,3 +90,25 @@ async def test_waits_grow_to_a_limit() -> None:
     target, _, waits = retrying(*[[BUSY]] * 5, answer("yes"), attempts=6, random=lambda: 1.0, longest_wait_s=3)
     await collect(target.call(ASK))
     assert waits == [0.5, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("error", [Overloaded("Full."), BreakerOpen("Open.")])
+async def test_who_turns_calls_away_is_not_asked_again(error: NoriaError) -> None:
+    target, inner, _ = retrying([error], answer("never"))
+    with pytest.raises(type(error)):
+        await collect(target.call(ASK))
+    assert len(inner.requests) == 1
+
+
+async def test_all_calls_share_one_budget_of_retries() -> None:
+    budget = RetryBudget(lambda: 0.0, share=0.5, most=2)
+    inner = Scripted(lambda _: [BUSY])
+
+    async def sleep(_: float) -> None: ...
+
+    for _ in range(10):
+        with pytest.raises(CallFailed):
+            await collect(Retrying(inner, sleep=sleep, random=lambda: 0.5, budget=budget).call(ASK))
+    assert len(inner.requests) == 10 + budget.taken
+    assert budget.taken == 6  # two at the beginning, and half a one for each call but the first, which found it full
+    assert budget.refused == 9

@@ -1,12 +1,15 @@
 """From a name to a target: how the small targets are put around each other.
 
     name                      answers
+    route, alias              one of several models, as noria.toml says
     app                       the release in force: released([variant, ...])
     app@variant               one variant of an app
     local/model               an engine on this machine
     provider/model            a configured server
 
-A variant is ``AsVariant(Prompted(provider))``; evaluation puts the response cache around the provider.
+A variant is ``AsVariant(Prompted(provider))``; evaluation puts the response cache around the provider. A provider is
+``Capped(Retrying(Bounded(Observed(Remote))))``. For an experiment it is ``Retrying(Remote)``: a case can wait where a caller
+must be told, and a failed one spoils the comparison.
 """
 
 from __future__ import annotations
@@ -17,31 +20,43 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from noria.adapt.prompts import render
 from noria.assemble.caching import Caches
+from noria.assemble.clock import now
 from noria.assemble.engines import EnginePool
-from noria.assemble.providers import check_kinds, configured
-from noria.core.apps import Variant
+from noria.assemble.providers import Configured, check_kinds, configured
+from noria.assemble.routing import routed
+from noria.assemble.standing import Standing
+from noria.core.apps import Release, Variant
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, Target
+from noria.core.requests import Request, replace_lineage
 from noria.core.spans import Span
 from noria.scorers.schemas import reading
 from noria.settings import Provider, Settings
 from noria.stores.catalogue import Catalogue
+from noria.targets.bounded import Bounded
 from noria.targets.cached import Cached
+from noria.targets.capped import Capped
 from noria.targets.counting import Counting, Estimated
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.forced import Forced
+from noria.targets.load import Load
 from noria.targets.local import Local
+from noria.targets.observed import Observed, Observer
+from noria.targets.pricing import Prices
 from noria.targets.prompted import Prompted
 from noria.targets.released import Released
 from noria.targets.remote import Remote, shown_url
 from noria.targets.retrying import Retrying
+from noria.targets.shadowed import Shadow, Shadowed
 from noria.targets.structured import Structured
 from noria.targets.variant import AsVariant
 from noria.wires.anthropic import Anthropic
 from noria.wires.openai_chat import OpenAIChat
 from noria.wires.wire import WireOut
 
+_MOST_KNOWN = 10_000
+"""Names that are kept with their targets; callers choose them, so there could be any number."""
 Lookup = Callable[[str], Awaitable[Span | None]]
 """The response cache: request id -> the span that answered it."""
 
@@ -50,12 +65,14 @@ class Answers:
     """Finds the target of a name, and keeps it until the catalogue changes.
 
     Arguments:
-        settings: the configured providers.
+        settings: the configured providers and routes.
         environ: where their keys are.
         catalogue: apps, variants, prompts and local models.
         engines: the local models' engines.
         egress: sends the calls.
         caches: what is answered from kept replies.
+        prices: what calls cost.
+        mirror: makes a call in the background, for shadows.
     """
 
     def __init__(
@@ -67,9 +84,15 @@ class Answers:
         engines: EnginePool,
         egress: Egress,
         caches: Caches,
+        prices: Prices,
+        mirror: Callable[[Target, Request], None],
     ) -> None:
         check_kinds(settings)
         self._settings = settings
+        self._prices = prices
+        self._mirror = mirror
+        self.standing = Standing()
+        """How providers and models stand."""
         self._environ = environ
         self._catalogue = catalogue
         self._engines = engines
@@ -85,40 +108,69 @@ class Answers:
             UnknownName: nobody is called so.
         """
         changes = self._catalogue.changes
-        if changes != self._as_of:
+        if changes != self._as_of or len(self._known) >= _MOST_KNOWN:
             self._known, self._as_of = {}, changes
         if name not in self._known:
             self._known[name] = self._find(name)
         return self._known[name]
 
-    def variant(self, variant: Variant, lookup: Lookup | None = None, *, app: str = "") -> Target:
+    def configure(self, settings: Settings) -> None:
+        """Take providers and routes from these settings from now on. Calls under way end as they began.
+
+        Raises:
+            InvalidInput: a provider could never be called; then all stays as it was.
+        """
+        check_kinds(settings)
+        self._settings, self._known = settings, {}
+
+    def variant(
+        self, variant: Variant, lookup: Lookup | None = None, *, app: str = "", patient: bool = False
+    ) -> Target:
         """A variant as a target; with ``lookup``, replies to the same request are taken from the record.
 
-        With ``app`` it answers live calls of the app, which may be answered from kept replies.
+        Arguments:
+            variant: the model, its parameters and its prompt.
+            lookup: the response cache of experiments.
+            app: whose live calls it answers, which may be answered from kept replies.
+            patient: for an experiment, see :meth:`model`.
 
         Raises:
             UnknownName: its model, prompt or provider is gone, or its model's name now stands for another set-up.
         """
         if variant.model_id is None:
-            inner = self.model(variant.model)
+            inner = self.model(variant.model, patient=patient)
         else:
             inner = self._local(self._set_up(variant.model, variant.model_id))
         if lookup is not None:
             inner = Cached(inner, lookup, server=self._server(variant.model))
         if app:
-            inner = self._caches.around(app, inner, server=variant.model_id or self._server(variant.model))
+            inner = self._caches.around(app, inner, server=variant.model_id or self._behind(variant.model))
         if variant.prompt_id is not None:
             prompt = self._catalogue.prompts.by_id(variant.prompt_id)
             inner = Prompted(inner, prompt, variant.prompt_id, render)
         return AsVariant(inner, variant, variant.id)
 
-    def model(self, name: str) -> Target:
-        """``local/model`` or ``provider/model``.
+    def model(self, name: str, *, patient: bool = False) -> Target:
+        """``local/model``, ``provider/model``, or a route.
+
+        Arguments:
+            name: the model's.
+            patient: call it without a breaker, a line or a budget of retries.
 
         Raises:
             UnknownName: no such model or provider.
             InvalidInput: the provider's key is not in the environment.
         """
+        route = self._settings.route(name)
+        if route is not None:
+            return routed(
+                name,
+                route,
+                find=lambda target: self.model(target, patient=patient),
+                load=self._load,
+                estimate=self._cost,
+                mirror=self._mirror,
+            )
         provider_name, _, model = name.partition("/")
         if not model:
             raise UnknownName(
@@ -126,10 +178,37 @@ class Answers:
             )
         if provider_name == "local":
             return self._local(self._catalogue.models.get(model))
+        return self._remote(provider_name, model, patient=patient)
+
+    def _remote(self, provider_name: str, model: str, *, patient: bool) -> Target:
         there = configured(provider_name, self._settings, self._environ)
         provider = there.provider
+        inner = self._spoken(provider_name, there, model)
+        if not there.counts:
+            inner = Counting(inner, Estimated(provider_name))
+        if patient:
+            held = Structured(inner, reading)
+            return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
+        name = f"{provider_name}/{model}"
+        whole, one = self.standing.provider(provider_name, provider), self.standing.model(name, provider)
+        observers: list[Observer] = [one.load] if one.breaker is None else [one.breaker, one.load]
+        inner = Observed(inner, observers, provider=provider_name)
+        if whole.slots is not None:
+            inner = Bounded(inner, whole.slots, provider=provider_name)
+        inner = Retrying(
+            Structured(inner, reading),
+            attempts=provider.attempts,
+            sleep=asyncio.sleep,
+            random=random.random,
+            budget=whole.budget,
+        )
+        return Capped(inner, provider=provider_name, estimate=lambda request: self._cost(request, name))
+
+    def _spoken(self, provider_name: str, there: Configured, model: str) -> Target:
+        """A provider's model, over its wire or through the library that speaks for it."""
+        provider = there.provider
         if there.library is not None:
-            tail = there.library(
+            return there.library(
                 there.wire,
                 base_url=provider.base_url,
                 api_key=there.key,
@@ -138,9 +217,7 @@ class Answers:
                 stream=provider.stream,
                 timeouts=_timeouts(provider),
             )
-            held = Structured(Counting(tail, Estimated(provider_name)), reading)
-            return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
-        remote = Remote(
+        return Remote(
             self._egress,
             there.wire,
             base_url=provider.base_url,
@@ -152,9 +229,18 @@ class Answers:
             timeouts=_timeouts(provider),
             private=provider.private,
         )
-        model_or_count = remote if there.counts else Counting(remote, Estimated(provider_name))
-        held = Structured(model_or_count, reading)
-        return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
+
+    def _load(self, target: str) -> Load:
+        """How a model stands; a route that another leads to has a load of its own, which nobody measures."""
+        provider = self._settings.provider(target.partition("/")[0])
+        return self.standing.model(target, provider).load
+
+    def _cost(self, request: Request, model: str) -> float | None:
+        """What a call may cost; of a route what its first model would."""
+        while (route := self._settings.route(model)) is not None:
+            model = route.targets[0]
+        provider, _, name = model.partition("/")
+        return self._prices.estimate(request, provider, name, now())
 
     def _server(self, model: str) -> str:
         name = model.partition("/")[0]
@@ -162,12 +248,15 @@ class Answers:
         return shown_url(provider.base_url, name) if provider else ""
 
     def _behind(self, name: str) -> str:
-        """What stands behind a model's name now: a local set-up's id, or a base URL."""
+        """What stands behind a model's name now: a local set-up's id, a base URL, or all that a route leads to."""
+        route = self._settings.route(name)
+        if route is not None:
+            return "; ".join(f"{target} at {self._behind(target)}" for target in route.targets)
         provider, _, model = name.partition("/")
         return self._catalogue.models.get(model).id if provider == "local" else self._server(name)
 
     def _find(self, name: str) -> Target:
-        if "/" in name:
+        if "/" in name or self._settings.route(name) is not None:
             return self._caches.around(name, self.model(name), server=self._behind(name))
         app_name, _, variant_name = name.partition("@")
         app = self._catalogue.apps.get(app_name)
@@ -186,7 +275,20 @@ class Answers:
             (self.variant(self._catalogue.apps.variant(share.variant_id), app=name), share.weight)
             for share in app.release.shares
         ]
-        return Released(app_name, shares, app.release.id)
+        released = Released(app_name, shares, app.release.id)
+        if not app.release.shadows:
+            return released
+        return self._shadowed(released, app.release)
+
+    def _shadowed(self, released: Target, release: Release) -> Target:
+        def mirror(target: Target, request: Request) -> None:
+            self._mirror(target, replace_lineage(request, release_id=release.id))
+
+        shadows = [
+            Shadow(share.variant_id, self.variant(self._catalogue.apps.variant(share.variant_id)), share.weight)
+            for share in release.shadows
+        ]
+        return Shadowed(released, of=release.app, shadows=shadows, mirror=mirror)
 
     def _set_up(self, name: str, model_id: str) -> LocalModel:
         """The set-up that a variant was made with, whatever its model's name stands for by now."""
@@ -215,7 +317,9 @@ class Answers:
             return Counting(spoken(endpoint, OpenAIChat()), spoken(endpoint, Anthropic()))
 
         local = Local(self._engines.engine(model), remote, model_id=model.id)
-        return Retrying(Forced(local), attempts=2, sleep=asyncio.sleep, random=random.random)
+        load = self.standing.model(f"local/{model.name}", None).load
+        observed = Observed(local, [load], provider="local")
+        return Retrying(Forced(observed), attempts=2, sleep=asyncio.sleep, random=random.random)
 
 
 def _timeouts(provider: Provider) -> Timeouts:

@@ -32,6 +32,7 @@ from noria.assemble.local_models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened, open_folder, open_shared
 from noria.assemble.prices import prices_of, unpriced
+from noria.assemble.reloading import Reloading
 from noria.assemble.replies import RememberedReplies
 from noria.assemble.retention import Retention
 from noria.assemble.starts import note_key, note_settings
@@ -58,21 +59,24 @@ from noria.scorers.registry import kinds, make
 from noria.settings import Settings
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
+from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
 from noria.targets.routed import Routed
+from noria.targets.slots import Slots
 
 
 class Workspace:
     """What ``serve`` and ``cli`` work with. Made by :func:`open_workspace`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  # all that works on the stores is made here, each thing in a line
         self,
         settings: Settings,
         environ: Mapping[str, str],
         opened: Opened,
         *,
         egress: Egress,
+        read_again: Callable[[], Settings] | None = None,
     ) -> None:
         self.settings = settings
         """The configuration."""
@@ -86,8 +90,6 @@ class Workspace:
         self.prices = prices_of(settings)
         """What calls cost."""
         self._opened = opened
-        if not opened.key_given:
-            note_key(catalogue.audit, self.key.reveal())
         self.catalogue = catalogue
         """Prompts, apps, models, data sets, experiments, monitors."""
         self.keyring = Keyring(catalogue, now)
@@ -98,12 +100,25 @@ class Workspace:
         """Exports and imports of the record."""
         self.given_scores = GivenScores(traces, now)
         """Takes scores from outside."""
-        self._store, self._blobs = traces, blobs
-        self._engines = EnginePool(blobs, opened.logs)
+        self._blobs, self._engines = blobs, EnginePool(blobs, opened.logs)
         self._caches = Caches.open(settings, opened.replies, self.embed)
-        self._answers = Answers(
-            settings, environ, catalogue=catalogue, engines=self._engines, egress=egress, caches=self._caches
+        self._mirror = Mirror(
+            lambda span: traces.append([span]), now=now, new_ids=random_ids, price=self.prices.of_span
         )
+        self._answers = Answers(
+            settings,
+            environ,
+            catalogue=catalogue,
+            engines=self._engines,
+            egress=egress,
+            caches=self._caches,
+            prices=self.prices,
+            mirror=self._mirror.offer,
+        )
+        self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
+        """Places for the gateway's calls."""
+        self.configuration = Reloading(settings, read_again, self._configure, self._note_settings)
+        """Reads the settings again."""
         self._replies = RememberedReplies(traces)
         self.models = LocalModels(catalogue, blobs, self._engines)
         """Weights on this machine and their engines."""
@@ -158,17 +173,19 @@ class Workspace:
         return random_ids()[0]
 
     async def callable_models(self) -> Iterable[str]:
-        """Names that can be called now: released apps, then local models."""
+        """Names that can be called now: routes and aliases, released apps, then local models."""
         apps = await asyncio.to_thread(self.catalogue.apps.list)
         models = await asyncio.to_thread(self.catalogue.models.list)
-        return [app.name for app in apps if app.release] + [f"local/{model.name}" for model in models]
+        named = [*self.settings.routes, *self.settings.aliases]
+        called = [*named, *(app.name for app in apps if app.release and app.name not in named)]
+        return called + [f"local/{model.name}" for model in models]
 
     def reuses(self, name: str) -> bool:
         """Whether calls of ``name`` may be answered from kept replies."""
         return self._caches.policy(name) is not None
 
     async def _record(self, span: Span) -> None:
-        await self._store.append([with_savings(span, self.prices.of_span) if span.cached else span])
+        await self.traces.append([with_savings(span, self.prices.of_span) if span.cached else span])
         self.monitors.live.observe(span)
 
     async def _ask(self, request: Request) -> tuple[Span, Reply]:
@@ -177,7 +194,7 @@ class Workspace:
         span, reply = await recorded_call(
             self._answers.resolve(request.model), request, now=now, new_ids=random_ids, price=self.prices.of_span
         )
-        await self._store.append([span])
+        await self.traces.append([span])
         return span, reply
 
     async def embed(self, model: str, text: str, trace: TraceContext | None = None) -> Sequence[float]:
@@ -189,13 +206,13 @@ class Workspace:
         request = Request(model=model, embed=ToEmbed(inputs=(text,)), trace=trace, cache="skip")
         target = self._answers.resolve(model)
         span, reply = await recorded_call(target, request, now=now, new_ids=random_ids, price=self.prices.of_span)
-        await self._store.append([span])
+        await self.traces.append([span])
         if not reply.vectors:
             raise CallFailed(f"{model} gives no vectors: {span.error_message or 'its reply held none'}")
         return reply.vectors[0]
 
     def _make_call(self, entry: ExperimentVariant, cache: bool) -> Ask:
-        target = self._answers.variant(entry.variant, self._replies if cache else None)
+        target = self._answers.variant(entry.variant, self._replies if cache else None, patient=True)
 
         async def ask(request: Request) -> Span:
             span, _ = await recorded_call(
@@ -317,8 +334,17 @@ class Workspace:
         self._opened.announce(url)
         self.retention.start()
         self.keyring.start()
+        self._note_settings(self.settings)
+
+    def _configure(self, settings: Settings) -> None:
+        self._answers.configure(settings)
+        self.prices.become(prices_of(settings))
+        self.slots.resize(settings.max_calls, waiting=settings.max_waiting)
+        self.settings = settings
+
+    def _note_settings(self, settings: Settings) -> None:
         given = self._opened.key_given
-        note_settings(self.catalogue.audit, self.settings, key_from_environment=given, version=self.version)
+        note_settings(self.catalogue.audit, settings, key_from_environment=given, version=self.version)
 
     def note_login(self) -> None:
         """Tell the audit log that a login link was used."""
@@ -335,6 +361,13 @@ class Workspace:
             **self.retention.numbers(),
             "noria_keys": self.keyring.size,
             **self._caches.numbers(),
+            **self._answers.standing.numbers(),
+            "noria_calls_running": self.slots.taken,
+            "noria_calls_waiting": self.slots.waiting,
+            "noria_calls_shed_total": self.slots.shed,
+            "noria_shadows_total": self._mirror.made,
+            "noria_shadows_skipped_total": self._mirror.skipped,
+            "noria_shadows_failed_total": self._mirror.failed,
         }
 
     async def close(self) -> None:
@@ -345,6 +378,7 @@ class Workspace:
             stack.push_async_callback(self._engines.close)
             stack.push_async_callback(self.monitors.live.close)
             stack.push_async_callback(self._cut_calls.drain)
+            stack.push_async_callback(self._mirror.close)
             stack.push_async_callback(self._recorded.drain)
             stack.push_async_callback(self.models.close)
             stack.push_async_callback(self.laboratory.close)
@@ -353,7 +387,9 @@ class Workspace:
 
 
 @contextlib.asynccontextmanager
-async def open_workspace(settings: Settings, environ: Mapping[str, str], *, holder: str) -> AsyncIterator[Workspace]:
+async def open_workspace(
+    settings: Settings, environ: Mapping[str, str], *, holder: str, read_again: Callable[[], Settings] | None = None
+) -> AsyncIterator[Workspace]:
     """Open the data folder and everything on it; close it all at the end.
 
     Files that the process makes meanwhile, databases with their logs among them, are the user's alone (umask 077),
@@ -363,21 +399,25 @@ async def open_workspace(settings: Settings, environ: Mapping[str, str], *, hold
         settings: the configuration.
         environ: where providers' keys and ``NORIA_API_KEY`` are.
         holder: what to tell others who want the folder, such as ``noria up``.
+        read_again: reads the settings when a reload is asked for.
 
     Raises:
         Conflict: another process holds the folder.
         InvalidInput: it is of a newer version, or can't be used.
         Unavailable: the catalogue's database does not answer.
     """
-    async with _workspace(settings, environ, open_folder(settings, environ, holder=holder)) as workspace:
+    opening = open_folder(settings, environ, holder=holder)
+    async with _workspace(settings, environ, opening, read_again) as workspace:
         yield workspace
 
 
 @contextlib.asynccontextmanager
-async def open_shared_workspace(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Workspace]:
+async def open_shared_workspace(
+    settings: Settings, environ: Mapping[str, str], *, read_again: Callable[[], Settings] | None = None
+) -> AsyncIterator[Workspace]:
     """A workspace on stores that several processes share, see :func:`noria.assemble.opened.open_shared`."""
     async with (
-        _workspace(settings, environ, open_shared(settings, environ)) as workspace,
+        _workspace(settings, environ, open_shared(settings, environ), read_again) as workspace,
         following(workspace.catalogue),
     ):
         yield workspace
@@ -385,13 +425,18 @@ async def open_shared_workspace(settings: Settings, environ: Mapping[str, str]) 
 
 @contextlib.asynccontextmanager
 async def _workspace(
-    settings: Settings, environ: Mapping[str, str], opening: contextlib.AbstractAsyncContextManager[Opened]
+    settings: Settings,
+    environ: Mapping[str, str],
+    opening: contextlib.AbstractAsyncContextManager[Opened],
+    read_again: Callable[[], Settings] | None,
 ) -> AsyncIterator[Workspace]:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))
         opened = await stack.enter_async_context(opening)
+        if not opened.key_given:
+            note_key(opened.catalogue.audit, opened.key.reveal())
         egress = await stack.enter_async_context(contextlib.aclosing(Egress()))
-        workspace = Workspace(settings, environ, opened, egress=egress)
+        workspace = Workspace(settings, environ, opened, egress=egress, read_again=read_again)
         stack.push_async_callback(workspace.close)
         await workspace.laboratory.recover()
         yield workspace

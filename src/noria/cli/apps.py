@@ -128,6 +128,9 @@ def _shares(app: App, release: Release) -> str:
         + (f" {share.weight / total:.0%}" if len(release.shares) > 1 else "")
         for share in release.shares
     ]
+    parts += [
+        f"{names.get(one.variant_id, short_id(one.variant_id))} as a shadow {one.weight:.0%}" for one in release.shadows
+    ]
     return ", ".join(parts)
 
 

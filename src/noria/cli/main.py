@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prices": ("noria.cli.prices:prices", "What calls cost, and where nobody knows."),
     "promote": ("noria.cli.releases:promote", "Put a variant of an app in force."),
     "prompts": ("noria.cli.prompts:prompts", "Prompts: push, list, show, diff, label."),
+    "reload": ("noria.cli.reload:reload", "Have the server read its configuration again."),
     "restore": ("noria.cli.backup:restore", "Restore a backup into a new data folder."),
     "retention": ("noria.cli.retention:retention", "How long records are kept."),
     "rollback": ("noria.cli.releases:rollback", "Take the release in force back."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from noria.cli.api import Api, part
+from noria.cli.api import Api
+from noria.cli.api import part as in_path
 from noria.cli.apps import serves
 from noria.cli.command import Show, with_api
 from noria.cli.groups import examples
@@ -17,21 +18,40 @@ from noria.serve.shapes import NewRelease, RollBack, WeightedVariant
     epilog=examples(
         'noria promote triage few-shot --reason "better by 0.07" --experiment 3f2a',
         "noria promote triage plain=90 few-shot=10",
+        "noria promote triage few-shot --part 0.1",
+        "noria promote triage plain --shadow few-shot=0.2",
     )
 )
 @click.argument("app")
 @click.argument("variants", nargs=-1, required=True, metavar="VARIANT[=WEIGHT]...")
+@click.option("--part", type=float, help="Give one variant this part of the traffic; those in force share the rest.")
+@click.option(
+    "--shadow", "shadows", multiple=True, metavar="VARIANT=PART", help="Mirror this part of the calls to a variant too."
+)
 @click.option("--reason", default="", help="Why; kept with the release.")
 @click.option("--experiment", "experiment_id", help="The experiment that the decision rests on.")
 @with_api()
 async def promote(
-    api: Api, show: Show, app: str, variants: tuple[str, ...], reason: str, experiment_id: str | None
+    api: Api,
+    show: Show,
+    app: str,
+    variants: tuple[str, ...],
+    part: float | None,
+    shadows: tuple[str, ...],
+    reason: str,
+    experiment_id: str | None,
 ) -> None:
-    """Put a variant in force, or split the traffic by weight."""
+    """Put a variant in force, or split the traffic by weight.
+
+    A shadow is called after the call itself, and nobody is shown its answer: its record hangs below the call's.
+    """
     shares = tuple(_share(text) for text in variants)
-    body = NewRelease(shares=shares, reason=reason, experiment_id=experiment_id)
-    release = await api.post(f"/api/apps/{part(app)}/releases", Release, body)
-    found = await api.get(f"/api/apps/{part(app)}", App)
+    if part is not None:
+        shares = _beside(await api.get(f"/api/apps/{in_path(app)}", App), shares, part)
+    mirrored = tuple(_share(text) for text in shadows)
+    body = NewRelease(shares=shares, shadows=mirrored, reason=reason, experiment_id=experiment_id)
+    release = await api.post(f"/api/apps/{in_path(app)}/releases", Release, body)
+    found = await api.get(f"/api/apps/{in_path(app)}", App)
     show(release, lambda console: console.print(f"{app} now serves {serves(found)}. Undo: noria rollback {app}"))
 
 
@@ -41,9 +61,23 @@ async def promote(
 @with_api()
 async def rollback(api: Api, show: Show, app: str, reason: str) -> None:
     """Go back to the release before the one in force: noria rollback triage --reason "too slow"."""
-    release = await api.post(f"/api/apps/{part(app)}/rollback", Release, RollBack(reason=reason))
-    found = await api.get(f"/api/apps/{part(app)}", App)
+    release = await api.post(f"/api/apps/{in_path(app)}/rollback", Release, RollBack(reason=reason))
+    found = await api.get(f"/api/apps/{in_path(app)}", App)
     show(release, lambda console: console.print(f"{app} serves {serves(found)} again."))
+
+
+def _beside(app: App, shares: tuple[WeightedVariant, ...], part: float) -> tuple[WeightedVariant, ...]:
+    """A release in which one variant has a part of the traffic, and what is in force the rest, in its proportions."""
+    if not (len(shares) == 1 and 0 < part < 1):
+        raise InvalidInput("--part is more than 0 and less than 1, and goes with one variant.")
+    named = {variant.name: variant.variant_id for variant in app.variants}
+    new = named.get(shares[0].variant, shares[0].variant)
+    others = [share for share in app.release.shares if share.variant_id != new] if app.release else []
+    if not others:
+        raise InvalidInput(f"No other variant of {app.name} is in force.", hint=f"noria promote {app.name} VARIANT")
+    total = sum(share.weight for share in others)
+    rest = [WeightedVariant(variant=share.variant_id, weight=share.weight / total * (1 - part)) for share in others]
+    return (*rest, WeightedVariant(variant=new, weight=part))
 
 
 def _share(text: str) -> WeightedVariant:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -32,10 +33,11 @@ def serve(host: str | None, port: int | None) -> None:
         from noria.cli.logs import configure_logging  # noqa: PLC0415
         from noria.serve.run import bind  # noqa: PLC0415
 
-        settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port})
+        read = partial(load_settings, os.environ, Path.cwd(), {"host": host, "port": port})
+        settings = read()
         configure_logging(settings.log_level)
         with contextlib.closing(bind(settings.host, settings.port)) as bound:
-            async with open_shared_workspace(settings, os.environ) as workspace:
+            async with open_shared_workspace(settings, os.environ, read_again=read) as workspace:
                 await serve_until_stopped(workspace, settings, bound, ending)
         return 0
 

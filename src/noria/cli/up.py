@@ -6,7 +6,11 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 import socket
+import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +18,7 @@ import click
 
 from noria.cli.command import run
 from noria.cli.groups import examples
-from noria.core.errors import Conflict
+from noria.core.errors import Conflict, InvalidInput
 from noria.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -38,10 +42,11 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
         from noria.assemble import open_workspace  # noqa: PLC0415  # after the arguments were checked
         from noria.cli.logs import configure_logging  # noqa: PLC0415
 
-        settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
+        read = partial(load_settings, os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
+        settings = read()
         configure_logging(settings.log_level)
         with contextlib.closing(_bind(settings)) as bound:  # before the folder: a taken port leaves nothing behind
-            async with open_workspace(settings, os.environ, holder="noria up") as workspace:
+            async with open_workspace(settings, os.environ, holder="noria up", read_again=read) as workspace:
                 await serve_until_stopped(workspace, settings, bound, ending)
         return 0
 
@@ -73,10 +78,12 @@ async def serve_until_stopped(
     async with (
         serving_grpc(workspace, access) as grpc_port,
         serving(workspace, bound, access) as (running, ended),
+        contextlib.AsyncExitStack() as stack,
     ):
         workspace.announce(running.url)
         spare_collector()
         click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
+        stack.enter_context(_reloading_on_hangup(workspace))
         if grpc_port is not None:
             click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
@@ -89,6 +96,30 @@ def spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
+
+
+@contextlib.contextmanager
+def _reloading_on_hangup(workspace: Workspace) -> Iterator[None]:
+    """Read the configuration again on SIGHUP, as servers do; what is wrong with it is in the log."""
+    if sys.platform == "win32":
+        yield
+        return
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    async def reload() -> None:
+        with contextlib.suppress(InvalidInput):  # logged where it was found
+            await workspace.configuration.reload()
+
+    def begin() -> None:
+        task = asyncio.create_task(reload())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, begin)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def _bind(settings: Settings) -> socket.socket:

@@ -54,6 +54,8 @@ class Release(Noun):
     """The app."""
     shares: tuple[Share, ...]
     """Variants and weights; a user or session keeps its variant while the release lasts."""
+    shadows: tuple[Share, ...] = ()
+    """Variants that calls are mirrored to; the weight is the part of the calls, above 0 and at most 1."""
     created_ns: int
     """When, nanoseconds since 1970 UTC."""
     created_by: str

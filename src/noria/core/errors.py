@@ -3,11 +3,14 @@
     NoriaError                    what happened, what was kept, what to do next
     ├── InvalidInput              the user's file, flag or request is wrong        exit 2, HTTP 400
     │   ├── UnknownName           no such prompt, app, model, scorer, experiment   exit 2, HTTP 404
+    │   ├── TooExpensive          the call would cost more than its caller allows  exit 2, HTTP 400
     │   └── Conflict              it exists already, or another process holds it   exit 2, HTTP 409
     ├── NotAllowed                no key, a wrong key, a foreign Host or Origin    exit 2, HTTP 401 or 403
     ├── Unavailable               a store, engine or server can't answer now       exit 2, HTTP 503, retryable
     │   ├── EngineFailed          a local engine crashed, or can't run here
-    │   └── StorageFull           nothing more can be made durable
+    │   ├── StorageFull           nothing more can be made durable
+    │   ├── Overloaded            too many calls at once: the newest are turned away
+    │   └── BreakerOpen           a model failed so often that it is left alone for some time
     ├── CallFailed                a model was called and did not answer properly   HTTP 502
     │   ├── CallRefused           the provider said no (4xx): the request or key   HTTP as given
     │   ├── CallTimeout           no answer in time                                HTTP 504, retryable
@@ -62,6 +65,12 @@ class UnknownName(InvalidInput):
     status = 404
 
 
+class TooExpensive(InvalidInput):
+    """The call may cost more than its caller, or the route that it goes by, allows; nothing was sent."""
+
+    code = "too_expensive"
+
+
 class Conflict(InvalidInput):
     """The thing exists already, or another process holds it."""
 
@@ -106,6 +115,18 @@ class StorageFull(Unavailable):
     """
 
     code = "storage_full"
+
+
+class Overloaded(Unavailable):
+    """Too many calls are under way, here or to one provider; those that came last are turned away at once."""
+
+    code = "overloaded"
+
+
+class BreakerOpen(Unavailable):
+    """A model failed so often lately that it is not called for some time."""
+
+    code = "breaker_open"
 
 
 class CallFailed(NoriaError):

@@ -52,6 +52,9 @@ class Sent(Noun, tag="sent", tag_field="event"):
     """What the caller asked for, and allowed to be left out, and the provider's wire can't carry."""
     emulated: tuple[str, ...] = ()
     """What the provider lacks and Noria does in its place, such as ``response_schema``."""
+    continues: int | None = None
+    """For a model that goes on where another broke off: how many characters of the answer were said by then. This alone
+    comes in the middle of a reply."""
 
 
 class Noted(Noun, tag="noted", tag_field="event"):

@@ -186,6 +186,10 @@ class Request(Noun):
     """Whose key the call came with; it goes to no provider."""
     cache: CacheWish = ""
     """What the caller wants of Noria's cache of replies."""
+    may_continue: bool = False
+    """Where a reply breaks off, another model may go on from there, if there is one to fall back on."""
+    max_cost_usd: float | None = None
+    """A model whose answer may cost more, US dollars, is not called."""
     variables: dict[str, Any] = {}
     """Values for the app's prompt template; not part of any provider's wire."""
     lineage: Lineage = Lineage()

@@ -87,7 +87,13 @@ class Application:
         self._workspace = workspace
         self._access = access
         self._metrics = metrics_page(workspace.numbers)
-        gateway = Gateway(workspace.target, workspace.callable_models, workspace.new_trace_id, workspace.reuses)
+        gateway = Gateway(
+            workspace.target,
+            workspace.callable_models,
+            workspace.new_trace_id,
+            workspace.slots.place,
+            workspace.reuses,
+        )
         otlp = Otlp(workspace)
         files = {name: _readable(_file(file)) for name, file in static_files().items()}
         self.traffic = Traffic()

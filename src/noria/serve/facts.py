@@ -8,18 +8,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from noria.core.attributes import ATTEMPTS, CONTINUED, ROUTE
 from noria.core.caching import AGE, CACHE, SIMILARITY
 from noria.core.events import OnRecord, Sent
 
 Fields = tuple[tuple[bytes, bytes], ...]
 """Names and values of headers."""
-
-ROUTE = "noria.route"
-"""Attribute: the route that chose who answers."""
-ATTEMPTS = "noria.attempts"
-"""Attribute: one entry for each call that was made upstream, the last one answered."""
-ATTEMPT = "noria.attempt"
-"""Attribute: which attempt answered, from 2 on, where no list of them was kept."""
 
 HEADERS: dict[str, str] = {
     "noria-trace-id": "Trace of the call: where its record is. Also as `x-request-id`, which OpenAI's clients show.",
@@ -27,6 +21,7 @@ HEADERS: dict[str, str] = {
     "noria-model": "`provider/model` that answered.",
     "noria-route": "The route that chose it.",
     "noria-attempts": "Calls that were made upstream for it, failed ones counted.",
+    "noria-continued": "After how many characters another model went on; of streams a comment tells it at the place itself.",
     "noria-cache": "`hit`, `miss` or `skip`, where the app or model has a cache.",
     "noria-cache-age": "Age of the kept reply, seconds.",
     "noria-cache-similarity": "Cosine of the two questions, where the kept reply is to one in other words.",
@@ -35,6 +30,26 @@ HEADERS: dict[str, str] = {
     "noria-emulated": "What Noria did in the provider's place.",
 }
 """Every header and what it says."""
+
+
+class Facts:
+    """What is known of one call so far.
+
+    Arguments:
+        trace_id: where its record will be.
+    """
+
+    def __init__(self, trace_id: str) -> None:
+        self._trace_id = trace_id
+        self.sent: Sent | None = None
+        """Whom the call went to last."""
+        self.kept: OnRecord | None = None
+        """Its record, once that is durable."""
+
+    def headers(self) -> Fields:
+        """All of it, for a reply or a failure."""
+        call = () if self.sent is None else of_call(self.sent)
+        return (*of_trace(self._trace_id), *call, *(() if self.kept is None else of_record(self.kept)))
 
 
 def of_trace(trace_id: str) -> Fields:
@@ -56,6 +71,8 @@ def of_call(sent: Sent) -> Fields:
         found.append((b"noria-dropped", ", ".join(sent.dropped).encode()))
     if sent.emulated:
         found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
+    if sent.replays is None and sent.provider:
+        found.append((b"noria-attempts", str(len(attributes.get(ATTEMPTS, ())) + 1).encode()))
     if attributes:
         found.extend(_noted(attributes))
     return tuple(found)
@@ -71,11 +88,10 @@ _PLAIN = "/:@.,+-_=()[]{} "
 
 
 def _noted(attributes: dict[str, Any]) -> Fields:
-    attempts = attributes.get(ATTEMPTS)
-    count = len(attempts) if isinstance(attempts, list | tuple) else attributes.get(ATTEMPT)
+    continued = attributes.get(CONTINUED)
     said = {
         b"noria-route": attributes.get(ROUTE),
-        b"noria-attempts": count,
+        b"noria-continued": None if continued is None else ", ".join(map(str, continued)),
         b"noria-cache": attributes.get(CACHE),
         b"noria-cache-age": attributes.get(AGE),
         b"noria-cache-similarity": attributes.get(SIMILARITY),

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 
 import msgspec
 import structlog
 
-from noria.core.errors import CallFailed, CallRefused, Cancelled, NoriaError, NotAllowed, UnknownName
+from noria.core.errors import CallFailed, CallRefused, Cancelled, InvalidInput, NoriaError, NotAllowed, UnknownName
 from noria.core.events import Event, Fold, OnRecord, Raw, Sent
 from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
-from noria.core.requests import TraceContext
+from noria.core.requests import Request, TraceContext
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.cache_wish import cache_wish, check_kept
-from noria.serve.facts import of_call, of_record, of_trace
+from noria.serve.facts import Facts
 from noria.serve.failures import own_error
 from noria.wires import google, openai_chat
 from noria.wires.wire import Answer, WireIn
@@ -49,6 +50,7 @@ class Gateway:
         reuses: whether calls of a name may be answered from kept replies.
         models: names that may be called now.
         new_trace_id: makes 32 hex digits.
+        place: a place for a call; raises ``Overloaded`` where there is none.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Gateway:
         target: Target,
         models: Callable[[], Awaitable[Iterable[str]]],
         new_trace_id: Callable[[], str],
+        place: Callable[[], contextlib.AbstractAsyncContextManager[None]],
         reuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._place = place
         self._target = target
         self._reuses = reuses
         self._models = models
@@ -100,30 +104,26 @@ class Gateway:
     async def _call(self, wire: WireIn, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         trace = self._trace(headers.get("traceparent", ""))
-        sent_headers = of_trace(trace.trace_id)
+        facts = Facts(trace.trace_id)
         try:
-            body = await read_body(receive, MAX_BODY)
-            path: dict[str, str] = {"query": scope["query_string"].decode("latin-1"), **scope.get("path_params", {})}
-            request, answer = wire.decode(body, path=path, id=trace.trace_id, created=_now())
-            request = msgspec.structs.replace(
-                request,
-                trace=trace,
-                caller=_permitted(scope.get(KEY), request.model),
-                may_drop=_names(headers.get("noria-may-drop", "")),
-                headers={name: headers[name] for name in wire.passed_on if name in headers},
-                cache=cache_wish(headers),
-            )
-            if request.cache == "only":
-                check_kept(request.model, self._reuses)
-            async with _while_connected(receive), _closing(self._target.call(request)) as events:
-                if request.stream:
-                    await _stream(events, answer, send, sent_headers)
-                else:
-                    await _whole(events, wire, answer, send, sent_headers)
+            async with self._place():  # before the body is read: what waits in the line takes no memory
+                body = await read_body(receive, MAX_BODY)
+                query = scope["query_string"].decode("latin-1")
+                path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
+                request, answer = wire.decode(body, path=path, id=trace.trace_id, created=_now())
+                caller = _permitted(scope.get(KEY), request.model)
+                request = _as_asked(request, trace, caller, headers, wire.passed_on)
+                if request.cache == "only":
+                    check_kept(request.model, self._reuses)
+                async with _while_connected(receive), _closing(self._target.call(request)) as events:
+                    if request.stream:
+                        await _stream(events, answer, send, facts)
+                    else:
+                        await _whole(events, wire, answer, send, facts)
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
-            await _refuse(send, wire, own_error(error, scope["path"]), sent_headers)
+            await _refuse(send, wire, own_error(error, scope["path"]), facts.headers())
 
     def _trace(self, traceparent: str) -> TraceContext:
         """The caller's trace, where it sends a valid one (W3C Trace Context, level 1), else a new one."""
@@ -170,45 +170,41 @@ async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[
             await aclose()
 
 
-async def _whole(
-    events: AsyncIterator[Event], wire: WireIn, answer: Answer, send: Send, headers: tuple[tuple[bytes, bytes], ...]
-) -> None:
+async def _whole(events: AsyncIterator[Event], wire: WireIn, answer: Answer, send: Send, facts: Facts) -> None:
     """Send the reply in one piece; as the provider wrote it, where its wire is the caller's."""
     fold, raw = Fold(), b""
-    facts: tuple[tuple[bytes, bytes], ...] = ()
     async for event in events:
         match event:
             case Raw() if event.wire == wire.name:
                 raw = event.data
                 fold.take(event)
             case OnRecord():
-                headers = (*headers, *of_record(event))
+                facts.kept = event
             case Sent():
-                facts = of_call(event)
+                facts.sent = event
             case _:
                 fold.take(event)
-    await respond(send, 200, answer.whole(fold.reply(), raw), _JSON, (*headers, *facts))
+    await respond(send, 200, answer.whole(fold.reply(), raw), _JSON, facts.headers())
 
 
-async def _stream(
-    events: AsyncIterator[Event], answer: Answer, send: Send, headers: tuple[tuple[bytes, bytes], ...]
-) -> None:
+async def _stream(events: AsyncIterator[Event], answer: Answer, send: Send, facts: Facts) -> None:
     """Send the reply as it comes. A failure before its first piece is left to the caller."""
     event = await anext(events, None)
-    sent: Sent | None = None
     while isinstance(event, Sent):
-        sent, event = event, await anext(events, None)
+        facts.sent, event = event, await anext(events, None)
     fields = [
         (b"content-type", answer.content_type),
         (b"cache-control", b"no-cache"),
         (b"x-accel-buffering", b"no"),
-        *headers,
-        *(of_call(sent) if sent else ()),
+        *facts.headers(),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     try:
         while event is not None:
-            if chunk := answer.encode(event):
+            chunk = answer.encode(event)
+            if isinstance(event, Sent):
+                chunk = _seam(event, answer)
+            if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             event = await anext(events, None)
     except Exception as error:  # noqa: BLE001  # the response has begun, so the failure must be told in it
@@ -235,6 +231,42 @@ def _permitted(key: Key | None, name: str) -> Caller:
     if not key.may_call(name):
         raise NotAllowed(f"The key {key.name!r} does not open {name[:80]!r}.", status=403)
     return key.caller
+
+
+def _seam(sent: Sent, answer: Answer) -> bytes:
+    """Tells that another model goes on from here: a comment, which clients of server-sent events pass over."""
+    if sent.continues is None or not answer.content_type.startswith(b"text/event-stream"):
+        return b""
+    return f": noria-continued {sent.continues} {sent.provider}\n\n".encode()
+
+
+def _as_asked(
+    request: Request, trace: TraceContext, caller: Caller, headers: Mapping[str, str], passed_on: Iterable[str]
+) -> Request:
+    """The request with what its headers say. Raises ``InvalidInput``."""
+    return msgspec.structs.replace(
+        request,
+        trace=trace,
+        caller=caller,
+        may_drop=_names(headers.get("noria-may-drop", "")),
+        cache=cache_wish(headers),
+        may_continue=headers.get("noria-may-continue", "").strip().lower() == "true",
+        max_cost_usd=_ceiling(headers.get("noria-max-cost-usd")),
+        headers={name: headers[name] for name in passed_on if name in headers},
+    )
+
+
+def _ceiling(header: str | None) -> float | None:
+    """The caller's ceiling on the price, US dollars. Raises ``InvalidInput`` for what is no amount."""
+    if header is None:
+        return None
+    try:
+        amount = float(header)
+    except ValueError:
+        amount = math.nan
+    if not (math.isfinite(amount) and amount >= 0):
+        raise InvalidInput(f"noria-max-cost-usd: {header[:40]!r} is no amount of US dollars.")
+    return amount
 
 
 def _names(header: str) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ class NewRelease(Noun, forbid_unknown_fields=True):
 
     shares: tuple[WeightedVariant, ...]
     """One for all traffic, several to split it."""
+    shadows: tuple[WeightedVariant, ...] = ()
+    """Variants that a part of the calls, above 0 and at most 1, is mirrored to."""
     reason: str = ""
     """Why."""
     experiment_id: str | None = None

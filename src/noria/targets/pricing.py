@@ -45,6 +45,11 @@ class Prices:
         self._servers = dict(servers or {})
         self._known: dict[tuple[str, str, str | None], tuple[int, Rates]] = {}
 
+    def become(self, other: Prices) -> None:
+        """Take the contracts and servers of others from now on: the configuration has changed."""
+        self._agreed, self._servers = other._agreed, other._servers
+        self._known.clear()
+
     def rates(self, provider: str, model: str, at_ns: int, *, asked: str | None = None) -> Rates:
         """The rates of a model at a moment.
 

@@ -15,6 +15,7 @@ from noria.core.messages import Message
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request, TraceContext
 from noria.core.spans import Span, Status
+from noria.targets.attempts import ended
 from noria.targets.closing import called
 
 NewIds = Callable[[], tuple[str, str]]
@@ -64,7 +65,9 @@ class Recording:
         if isinstance(event, Noted):
             self._noted = _joined(self._noted, event.attributes)
         elif isinstance(event, Sent):
-            self._sent, self._sent_ns = event, self._now()
+            self._sent = event
+            if event.continues is None:
+                self._sent_ns = self._now()
         elif _has_content(event):
             self._last_ns = self._now()
             self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
@@ -111,7 +114,7 @@ class Recording:
             error_message=message,
             provider=provider,
             request_model=model,
-            response_model=reply.model or None,
+            response_model=(reply.model or None) if sent is None or sent.continues is None else None,
             params=_params(request),
             input=_asked(request),
             output=tuple(choice.message for choice in reply.choices),
@@ -127,6 +130,7 @@ class Recording:
             cached=bool(sent and sent.replays),
             lineage=request.lineage,
             attributes=_joined(request.attributes, self._noted)
+            | ended(request, provider or "", type or status)
             | _replayed(sent)
             | _carried(sent)
             | _written(usage)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from serve.conftest import Noria
@@ -31,6 +33,23 @@ async def test_promote_split_and_roll_back(boolq: Noria) -> None:
     assert [found["name"] for found in await boolq.get("/api/apps")] == ["boolq"]
 
 
+async def test_a_shadow_sees_calls_and_counts_for_nobody(boolq: Noria) -> None:
+    shadows = [{"variant": "warm", "weight": 1.0}]
+    release = await boolq.post("/api/apps/boolq/releases", {"shares": [{"variant": "cold"}], "shadows": shadows})
+    await boolq.post("/v1/chat/completions", {"model": "boolq", "messages": [{"role": "user", "content": "Is it?"}]})
+    await asyncio.gather(*boolq.workspace._mirror._running)
+    live, shadow = sorted(await boolq.spans(), key=lambda span: span.get("parent_id") or "")
+    assert [body["temperature"] for body in boolq.upstream.bodies] == [0, 0.7]
+    assert (shadow["trace_id"], shadow["parent_id"]) == (live["trace_id"], live["span_id"])
+    assert shadow["lineage"]["variant_id"] == release["shadows"][0]["variant_id"]
+    assert shadow["lineage"]["release_id"] == live["lineage"]["release_id"] == release["id"]
+    assert shadow["attributes"]["noria.shadow_of"] == "boolq"
+    by_app = {row["group"]: row["calls"] for row in await boolq.get("/api/traces/stats", by="app", bucket="all")}
+    assert by_app == {"boolq": 1, None: 1}
+    await boolq.post("/api/apps/boolq/releases", {"shares": [{"variant": "warm"}]})
+    assert (await boolq.post("/api/apps/boolq/rollback", {}))["shadows"] == release["shadows"]
+
+
 async def test_releases_that_mean_nothing_are_refused(boolq: Noria) -> None:
     for body, status in (
         ({"shares": []}, 400),
@@ -39,6 +58,10 @@ async def test_releases_that_mean_nothing_are_refused(boolq: Noria) -> None:
         ({"shares": [{"variant": "cold", "weight": -1}]}, 400),
         ({"shares": [{"variant": "cold"}], "experiment_id": "none"}, 404),
         ({"shares": [{"variant": "cold"}], "surprise": 1}, 400),
+        ({"shares": [{"variant": "cold"}], "shadows": [{"variant": "none"}]}, 404),
+        ({"shares": [{"variant": "cold"}], "shadows": [{"variant": "warm", "weight": 1.5}]}, 400),
+        ({"shares": [{"variant": "cold"}], "shadows": [{"variant": "warm", "weight": 0}]}, 400),
+        ({"shares": [{"variant": "cold"}], "shadows": [{"variant": "warm", "weight": 0.1}] * 2}, 400),
     ):
         assert (await boolq.client.post("/api/apps/boolq/releases", json=body)).status_code == status
     assert (await boolq.get("/api/apps/boolq"))["release"] is None

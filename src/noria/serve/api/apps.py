@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
@@ -10,7 +12,7 @@ from noria.assemble import Workspace
 from noria.core.apps import App, NamedVariant, Release, Share
 from noria.core.errors import InvalidInput, UnknownName
 from noria.serve.api.actor import ADMIN, Actor
-from noria.serve.shapes import MadeVariant, NewRelease, PutApp, PutVariant, RollBack
+from noria.serve.shapes import MadeVariant, NewRelease, PutApp, PutVariant, RollBack, WeightedVariant
 
 
 class AppsController(Controller):
@@ -63,21 +65,13 @@ class AppsController(Controller):
         """Put a release in force."""
         app = workspace.catalogue.apps.get(name)
         ids = {found.name: found.variant_id for found in app.variants}
-        shares: list[Share] = []
-        for share in data.shares:
-            variant_id = ids.get(share.variant, share.variant)
-            if variant_id not in ids.values():
-                raise UnknownName(
-                    f"App {name!r} has no variant {share.variant!r}.", hint=f"It has: {', '.join(ids) or 'none yet'}."
-                )
-            if not share.weight > 0:
-                raise InvalidInput(f"The weight of {share.variant!r} is {share.weight}; it must be more than 0.")
-            shares.append(Share(variant_id=variant_id, weight=share.weight))
+        shares = [_share(name, ids, share) for share in data.shares]
+        shadows = [_share(name, ids, share) for share in data.shadows]
         if not shares:
             raise InvalidInput("A release needs at least one variant.")
         experiment_id = data.experiment_id and workspace.catalogue.experiments.get(data.experiment_id).id
         return workspace.catalogue.apps.release(
-            name, tuple(shares), by=actor, reason=data.reason, experiment_id=experiment_id
+            name, shares, shadows=shadows, by=actor, reason=data.reason, experiment_id=experiment_id
         )
 
     @post("/{name:str}/rollback", sync_to_thread=True)
@@ -86,6 +80,17 @@ class AppsController(Controller):
     ) -> Release:
         """Go back to the release before the one in force."""
         return workspace.catalogue.apps.roll_back(name, by=actor, reason=data.reason)
+
+
+def _share(app: str, ids: Mapping[str, str], share: WeightedVariant) -> Share:
+    variant_id = ids.get(share.variant, share.variant)
+    if variant_id not in ids.values():
+        raise UnknownName(
+            f"App {app!r} has no variant {share.variant!r}.", hint=f"It has: {', '.join(ids) or 'none yet'}."
+        )
+    if not share.weight > 0:
+        raise InvalidInput(f"The weight of {share.variant!r} is {share.weight}; it must be more than 0.")
+    return Share(variant_id=variant_id, weight=share.weight)
 
 
 class VariantsController(Controller):

@@ -8,6 +8,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 
 from noria.assemble import Workspace
+from noria.core.reloads import Reloaded
 from noria.serve.access import Access
 from noria.serve.shapes import LoginToken, ServerReport
 
@@ -27,6 +28,14 @@ class ServerController(Controller):
             environment=dict(workspace.environment),
             numbers=dict(workspace.numbers()),
         )
+
+    @post("/server/reload", status_code=200)
+    async def reload(self, workspace: NamedDependency[Workspace]) -> Reloaded:
+        """Read the configuration again: providers, routes and limits change, and no call under way is lost.
+
+        A configuration that is wrong changes nothing.
+        """
+        return await workspace.configuration.reload()
 
     @get("/scorers", sync_to_thread=True)
     def scorers(self, workspace: NamedDependency[Workspace]) -> dict[str, Any]:

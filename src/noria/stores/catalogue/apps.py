@@ -90,26 +90,35 @@ class Apps:
             )
 
     def release(
-        self, app: str, shares: Sequence[Share], *, by: str, reason: str = "", experiment_id: str | None = None
+        self,
+        app: str,
+        shares: Sequence[Share],
+        *,
+        shadows: Sequence[Share] = (),
+        by: str,
+        reason: str = "",
+        experiment_id: str | None = None,
     ) -> Release:
-        """Let the app's calls be answered by these shares from now on.
+        """Let the app's calls be answered by these shares from now on, and mirrored to these shadows.
 
         Raises:
             UnknownName: no such app, or a share's variant was never one of the app's.
-            InvalidInput: no shares, a variant twice, or a weight that is not a number above 0.
+            InvalidInput: no shares, a variant twice, a weight that is not a number above 0, or a shadow's that is no part.
         """
         _check_shares(shares)
+        _check_shadows(shadows)
         with self._database.write() as connection:
             _require(connection, app)
             ever = select(app_variants.c.variant_id).where(app_variants.c.app == app)
             known = set(connection.execute(ever).scalars())
-            for share in shares:
+            for share in (*shares, *shadows):
                 if share.variant_id not in known:
                     raise unknown("variant", share.variant_id, sorted(known), where=f" of app {app!r}")
             made = Release(
                 id=_release_id(),
                 app=app,
                 shares=tuple(shares),
+                shadows=tuple(shadows),
                 created_ns=self._now(),
                 created_by=by,
                 reason=reason,
@@ -137,6 +146,7 @@ class Apps:
                 id=_release_id(),
                 app=app,
                 shares=standing[-2].shares,
+                shadows=standing[-2].shadows,
                 created_ns=self._now(),
                 created_by=by,
                 reason=reason,
@@ -157,6 +167,7 @@ class Apps:
         details = {
             "release_id": made.id,
             "shares": {share.variant_id: share.weight for share in made.shares},
+            **({"shadows": {share.variant_id: share.weight for share in made.shadows}} if made.shadows else {}),
             "reason": made.reason,
             "experiment_id": made.experiment_id,
             "rolled_back_from": made.rolled_back_from,
@@ -223,6 +234,16 @@ def _check_shares(shares: Sequence[Share]) -> None:
     for share in shares:
         if not (math.isfinite(share.weight) and share.weight > 0):
             raise InvalidInput(f"The weight {share.weight} of {share.variant_id} is not a number above 0.")
+
+
+def _check_shadows(shadows: Sequence[Share]) -> None:
+    if len({share.variant_id for share in shadows}) < len(shadows):
+        raise InvalidInput("A release names each shadow once.")
+    for share in shadows:
+        if not 0 < share.weight <= 1:
+            raise InvalidInput(
+                f"The part {share.weight} of the calls, for the shadow {share.variant_id}, is not above 0 and at most 1."
+            )
 
 
 def _release_id() -> str:

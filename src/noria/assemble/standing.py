@@ -1,0 +1,93 @@
+"""How providers and models stand: what is remembered of them between calls, and over a reload of the configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from noria.settings import Provider
+from noria.targets.breaker import Breaker
+from noria.targets.load import Load
+from noria.targets.retry_budget import RetryBudget
+from noria.targets.slots import Slots
+
+_MOST_MODELS = 10_000
+"""Models that are remembered; callers name them, so there could be any number."""
+
+
+class ModelStanding:
+    """One model.
+
+    Arguments:
+        name: ``provider/model``.
+        provider: its provider's settings; None for a local model, whose engine has a supervisor in place of a breaker.
+    """
+
+    def __init__(self, name: str, provider: Provider | None) -> None:
+        self.load = Load(time.monotonic)
+        """Calls under way, and how fast it begins to answer."""
+        self.breaker: Breaker | None = None
+        """Leaves it alone where it fails too often; None where nothing does."""
+        if provider is not None and provider.breaker_error_rate:
+            self.breaker = Breaker(
+                name,
+                time.monotonic,
+                error_rate=provider.breaker_error_rate,
+                calls=provider.breaker_calls,
+                window_s=provider.breaker_window_s,
+                open_s=provider.breaker_open_s,
+            )
+
+
+class ProviderStanding:
+    """One provider."""
+
+    def __init__(self, name: str, provider: Provider) -> None:
+        self.provider = provider
+        """Its settings."""
+        self.budget = RetryBudget(time.monotonic, share=provider.retry_share)
+        """Further tries, of all its models."""
+        self.slots: Slots | None = None
+        """Places for calls, of all its models; None for any number."""
+        if provider.max_calls:
+            self.slots = Slots(provider.max_calls, waiting=provider.max_waiting, of=f"Provider {name!r}")
+        self.models: dict[str, ModelStanding] = {}
+        """Its models that were called, the latest last."""
+
+
+class Standing:
+    """All providers and models. A provider that is configured anew starts afresh, with its models."""
+
+    def __init__(self) -> None:
+        self._providers: dict[str, ProviderStanding] = {}
+        self._local: dict[str, ModelStanding] = {}
+
+    def provider(self, name: str, provider: Provider) -> ProviderStanding:
+        """A provider."""
+        found = self._providers.get(name)
+        if found is None or found.provider != provider:
+            found = self._providers[name] = ProviderStanding(name, provider)
+        return found
+
+    def model(self, name: str, provider: Provider | None) -> ModelStanding:
+        """A model, ``provider/model``, of a provider or of this machine."""
+        models = self._local if provider is None else self.provider(name.partition("/")[0], provider).models
+        found = models.pop(name, None) or ModelStanding(name, provider)
+        models[name] = found
+        if len(models) > _MOST_MODELS:
+            del models[next(iter(models))]
+        return found
+
+    def numbers(self) -> Mapping[str, float]:
+        """What ``/metrics`` shows."""
+        providers = list(self._providers.values())
+        models = [model for provider in providers for model in provider.models.values()]
+        breakers = [model.breaker for model in models if model.breaker is not None]
+        return {
+            "noria_retries_total": sum(one.budget.taken for one in providers),
+            "noria_retries_refused_total": sum(one.budget.refused for one in providers),
+            "noria_provider_calls_shed_total": sum(one.slots.shed for one in providers if one.slots is not None),
+            "noria_provider_calls_running": sum(model.load.outstanding for model in [*models, *self._local.values()]),
+            "noria_breakers_open": sum(breaker.state != "closed" for breaker in breakers),
+            "noria_breakers_opened_total": sum(breaker.opened for breaker in breakers),
+        }

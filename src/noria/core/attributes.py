@@ -1,0 +1,14 @@
+"""Attributes of a call that more than one room writes or reads."""
+
+from __future__ import annotations
+
+ATTEMPTS = "noria.attempts"
+"""One entry for each attempt at an answer, in order; absent where the first one answered. An entry has ``model``,
+``outcome`` (``ok``, ``cancelled`` or an error's code), and where there was one the provider's ``status`` and the
+``wait_s`` in seconds before the next attempt at the same model."""
+ROUTE = "noria.route"
+"""The route or alias by which the model was found; the outermost where routes lead to routes."""
+CONTINUED = "noria.continued"
+"""For each place where another model went on with an answer: after how many characters it did."""
+SHADOW = "noria.shadow_of"
+"""Of a mirrored call: the app or route whose call it repeats. The call itself is its parent span."""

@@ -1,0 +1,91 @@
+"""The trail of a call: which models were tried for it before the one that answers, and how each of them failed.
+
+It travels inwards on the request, so that the ``Sent`` of every further attempt carries what came before it. The
+recorder adds the last one, whose outcome it alone sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from noria.core.attributes import ATTEMPTS
+from noria.core.errors import CallFailed, NoriaError
+from noria.core.events import Event, Noted, Sent, Started, plain
+from noria.core.requests import Request
+
+
+def attempts(request: Request) -> list[dict[str, Any]]:
+    """What was tried so far."""
+    found: list[dict[str, Any]] = request.attributes.get(ATTEMPTS, [])
+    return found
+
+
+def noted(request: Request, failed: Sent | None, error: NoriaError, *, wait_s: float | None = None) -> Request:
+    """``request`` for the next attempt.
+
+    Arguments:
+        request: what the failed attempt was called with.
+        failed: the last ``Sent`` that came of it, which knows of the attempts within; None where none came.
+        error: why it failed.
+        wait_s: seconds until the next attempt at the same model; None where another model is next.
+    """
+    tried = failed.request if failed else request
+    entry: dict[str, Any] = {"model": called_model(tried, failed.provider if failed else ""), "outcome": error.code}
+    if isinstance(error, CallFailed):
+        entry["status"] = error.status
+    if wait_s is not None:
+        entry["wait_s"] = round(wait_s, 3)
+    return msgspec.structs.replace(request, attributes=request.attributes | {ATTEMPTS: [*attempts(tried), entry]})
+
+
+def ended(request: Request, provider: str, outcome: str) -> dict[str, Any]:
+    """The attribute for the record: the attempts before the last, and the last. Empty where there was one alone."""
+    before = attempts(request)
+    if not before:
+        return {}
+    return {ATTEMPTS: [*before, {"model": called_model(request, provider), "outcome": outcome}]}
+
+
+def called_model(request: Request, provider: str) -> str:
+    """``provider/model``."""
+    named = not provider or request.model.startswith(f"{provider}/")
+    return request.model if named else f"{provider}/{request.model}"
+
+
+class Beginning:
+    """Holds back how a reply begins until something is said: an attempt that only began is no part of the reply."""
+
+    def __init__(self) -> None:
+        self._held: list[Event] = []
+        self.speaking = False
+        """Whether something was said."""
+        self.sent: Sent | None = None
+        """The last ``Sent`` of the attempt, before it spoke."""
+
+    def take(self, event: Event) -> Iterable[Event]:
+        """Take an event; what may go on to the caller now."""
+        if self.speaking:
+            return (event,)
+        if isinstance(event, Sent):
+            self.sent = event
+            return (event,)
+        if isinstance(event, Noted):
+            return (event,)
+        if only_began(event):
+            self._held.append(event)
+            return ()
+        self.speaking = True
+        return (*self.rest(), event)
+
+    def rest(self) -> Iterable[Event]:
+        """What is still held back, where the reply ends without a word."""
+        held, self._held = self._held, []
+        return held
+
+
+def only_began(event: Event) -> bool:
+    """Whether nothing of an answer has come yet, so that another attempt may still be made and nobody sees it."""
+    return all(isinstance(inner, Started) for inner in plain(event))
