@@ -30,8 +30,9 @@ $(BIN)/python:
 	@sh scripts/install.sh requirements/dev.txt
 	@touch .venv/.demo $@
 
-.venv/.instruments: .venv/.dev requirements/instruments.txt tests/instrumentations/apps/vercel_ai/package-lock.json
-	@echo "· installing the instrumented applications of the tests (hash-checked, once)"
+.venv/.instruments: .venv/.dev requirements/instruments.txt \
+    $(wildcard tests/instrumentations/apps/*/package-lock.json)
+	@echo "· installing the applications of the tests (hash-checked, once)"
 	@sh scripts/instruments.sh
 	@touch $@
 

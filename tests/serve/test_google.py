@@ -139,7 +139,7 @@ async def test_googles_bytes_pass_untouched_with_its_key_and_fields(served: Serv
         assert reply.content == recorded("google/tools.sse")
         whole = await client.post("/v1beta/models/g%2Ftools:generateContent", json=body)
         assert whole.content == recorded("google/tools.json")
-        array = await client.post("/v1beta/models/g/tools:streamGenerateContent", json=body)
+        array = await client.post("/v1beta/g/tools:streamGenerateContent", json=body)
         assert array.headers["content-type"].startswith("application/json")
         assert array.json()[-1]["candidates"][0]["content"]["parts"][1]["functionCall"]["name"] == "get_time"
     assert served.gemini.headers[0]["x-goog-api-key"] == "AIza-google"

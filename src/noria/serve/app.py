@@ -256,14 +256,17 @@ def _packing(scope: Scope) -> bytes:
 
 
 def _googles(gateway: Gateway, version: str) -> Routes:
-    """The methods of a model in Google's dialect, below a version of its API."""
+    """The methods of a model in Google's dialect, below a version of its API.
+
+    The model is ``models/NAME``, or as it is where its name has a slash: so the Vercel AI SDK calls ``provider/model``.
+    """
     wires: dict[str, WireIn] = {
         "generateContent": google.GenerateContent(),
         "streamGenerateContent": google.GenerateContent(stream=True),
         "embedContent": google.EmbedContent(),
         "batchEmbedContents": google.EmbedContent(batch=True),
     }
-    return {f"{version}/models/{{model}}:{method}": {"POST": gateway.calls(wire)} for method, wire in wires.items()}
+    return {f"{version}/{{model}}:{method}": {"POST": gateway.calls(wire)} for method, wire in wires.items()}
 
 
 def _readable(handler: ASGIApp) -> dict[str, ASGIApp]:

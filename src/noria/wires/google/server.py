@@ -38,7 +38,7 @@ class GenerateContent(Noun):
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
         """Read a call."""
         del created
-        request = decode_request(body, model=path["model"], stream=self.stream)
+        request = decode_request(body, model=_model(path), stream=self.stream)
         framing: Framing = "sse" if parse_qs(path.get("query", "")).get("alt") == ["sse"] else "array"
         return Incoming(request, GoogleAnswer(id, framing))
 
@@ -66,12 +66,16 @@ class EmbedContent(Noun):
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
         """Read a call."""
         del id, created
-        request = decode_embed(body, model=path["model"], wire=self.name, batch=self.batch)
+        request = decode_embed(body, model=_model(path), wire=self.name, batch=self.batch)
         return Incoming(request, VectorsAnswer(batch=self.batch))
 
     def encode_error(self, error: NoriaError) -> bytes:
         """The body of an error response."""
         return encode_error(error)
+
+
+def _model(path: Mapping[str, str]) -> str:
+    return path["model"].removeprefix("models/")
 
 
 class VectorsAnswer:
