@@ -39,7 +39,7 @@ def test_an_unknown_provider_is_told_which_can_be_called() -> None:
 
 def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
     settings = Settings(providers={"mine": Provider(base_url="http://x", kind="opnai")})
-    with pytest.raises(InvalidInput, match="'mine' is of kind 'opnai'; the kinds are anthropic, cohere, openai"):
+    with pytest.raises(InvalidInput, match="'mine' is of kind 'opnai'; the kinds are anthropic, bedrock, cohere"):
         check_kinds(settings)
 
 

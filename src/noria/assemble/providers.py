@@ -2,6 +2,7 @@
 
     kind       wire
     anthropic  Anthropic Messages
+    bedrock    Amazon Bedrock's Converse, with a key of Bedrock's own
     cohere     Cohere, version 2
     openai     Chat Completions: OpenAI, and everything that is compatible with it
     google     Gemini's API
@@ -23,6 +24,7 @@ from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.targets.litellm import LiteLLM
 from noria.wires.anthropic import Anthropic
+from noria.wires.bedrock import Bedrock
 from noria.wires.cohere import Cohere
 from noria.wires.google import Google
 from noria.wires.openai_chat import OpenAIChat
@@ -31,6 +33,7 @@ from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "anthropic": lambda _: Anthropic(),
+    "bedrock": lambda _: Bedrock(),
     "cohere": lambda _: Cohere(),
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
     "google": lambda _: Google(),
