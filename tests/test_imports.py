@@ -13,6 +13,7 @@ RULE: dict[str, set[str]] = {
     "stores": {"core"},
     "engines": {"core"},
     "scorers": {"core"},
+    "guards": {"core"},
     "adapt": {"core"},
     "evaluate": {"core"},
     "monitor": {"core"},
@@ -21,7 +22,7 @@ RULE: dict[str, set[str]] = {
     "targets": {"core", "wires"},
     "settings": {"core"},
     "assemble": {
-        "core", "settings", "wires", "stores", "engines", "scorers", "adapt", "evaluate", "monitor", "bridges", "targets",
+        "core", "settings", "wires", "stores", "engines", "scorers", "guards", "adapt", "evaluate", "monitor", "bridges", "targets",
     },
     "serve": {"core", "wires", "settings", "assemble"},
     "cli": {"core", "wires", "settings", "assemble", "serve"},

@@ -27,6 +27,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_PRICES": '{"mine/*": {"per_request": 1}}',
         "NORIA_ROUTES": '{"fast": {"targets": ["mine/a", "openai/b"]}}', "NORIA_ALIASES": '{"quick": "fast"}',
         "NORIA_MAX_CALLS": "10", "NORIA_MAX_WAITING": "5",
+        "NORIA_GUARDS": '[{"kind": "length", "options": {"characters": 9}}]',
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())
     found = load_settings(given, tmp_path)

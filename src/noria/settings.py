@@ -19,6 +19,7 @@ import msgspec
 
 from noria.core.caching import CachePolicy, Similar, calibration_id
 from noria.core.errors import InvalidInput
+from noria.core.guards import GuardRule
 from noria.core.prices import AgreedPrice
 from noria.core.routes import Route, check_routes
 from noria.core.struct import Noun
@@ -173,6 +174,8 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Calls that the gateway answers at a time."""
     max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 200
     """Calls that may wait for one of those places, ten seconds at most; further ones are turned away at once, with 503."""
+    guards: tuple[GuardRule, ...] = ()
+    """Checks of calls while they are made, in the order in which they check."""
     url: str = ""
     """A running server that the command line talks to; empty: whoever holds the data folder, else the folder itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -270,7 +273,7 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
 def _from_variable(field: str, variable: str, text: str) -> Any:
     if field == "allowed_hosts" and not text.startswith("["):
         return [host.strip() for host in text.split(",") if host.strip()]
-    if field in {"providers", "allowed_hosts", "caches", "prices", "routes", "aliases"}:
+    if field in {"providers", "allowed_hosts", "caches", "prices", "routes", "aliases", "guards"}:
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:

@@ -62,7 +62,7 @@ def test_every_setting_is_documented_with_its_variable_and_default() -> None:
             str(default)
             if default
             else "none"
-            if field in {"allowed_hosts", "providers", "caches", "prices", "routes", "aliases"}
+            if field in {"allowed_hosts", "providers", "caches", "prices", "routes", "aliases", "guards"}
             else "empty"
         )
         assert len(row[4]) > 20

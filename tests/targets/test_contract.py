@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from noria.core.apps import Variant
 from noria.core.caching import CachePolicy, KeptReply
 from noria.core.errors import CallFailed, CallRefused, EngineFailed
+from noria.core.guards import Checked, Flaw, GuardRule
 from noria.core.prompts import Block, Prompt
 from noria.core.protocols import Endpoint, EngineStatus, Target
 from noria.core.spans import Span
@@ -22,6 +23,7 @@ from noria.targets.capped import Capped
 from noria.targets.egress import Egress
 from noria.targets.fallback import Fallback, Member
 from noria.targets.forced import Forced
+from noria.targets.guarded import Guarded, InForce
 from noria.targets.load import Load
 from noria.targets.local import Local
 from noria.targets.observed import Observed
@@ -74,6 +76,15 @@ class Nowhere:
         return 0
 
 
+class Harmless:
+    """A guard that finds nothing."""
+
+    name, version, reach = "harmless", "1", 0
+
+    async def check(self, checked: Checked) -> Sequence[Flaw]:
+        return ()
+
+
 GONE = Scripted(lambda _: [CallRefused("No such thing.", status=404)])
 DEAD = Scripted(lambda _: [CallFailed("Dead.", retryable=True)])
 CONVERSATION = Prompt(blocks=(Block(role="conversation"),))
@@ -85,6 +96,9 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "routed": lambda inner: Routed({"m": inner}.__getitem__),
     "released": lambda inner: Released("app", [(inner, 1.0)], "release_1"),
     "cached": lambda inner: Cached(inner, never),
+    "guarded": lambda inner: Guarded(
+        inner, [InForce(Harmless(), GuardRule(kind="g", places=("input", "stream", "output")))]
+    ),
     "reusing": lambda inner: Reusing(inner, Nowhere(), CachePolicy(), now=lambda: 0, sleep=at_once),
     "retrying": lambda inner: Retrying(inner, sleep=at_once, random=lambda: 0.5),
     "structured": lambda inner: Structured(inner, lambda _: str),

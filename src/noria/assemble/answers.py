@@ -22,6 +22,7 @@ from noria.adapt.prompts import render
 from noria.assemble.caching import Caches
 from noria.assemble.clock import now
 from noria.assemble.engines import EnginePool
+from noria.assemble.guarding import Guards
 from noria.assemble.providers import Configured, check_kinds, configured
 from noria.assemble.routing import routed
 from noria.assemble.standing import Standing
@@ -73,6 +74,7 @@ class Answers:
         caches: what is answered from kept replies.
         prices: what calls cost.
         mirror: makes a call in the background, for shadows.
+        guards: what is checked.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Answers:
         caches: Caches,
         prices: Prices,
         mirror: Callable[[Target, Request], None],
+        guards: Guards,
     ) -> None:
         check_kinds(settings)
         self._settings = settings
@@ -98,6 +101,7 @@ class Answers:
         self._engines = engines
         self._egress = egress
         self._caches = caches
+        self._guards = guards
         self._known: dict[str, Target] = {}
         self._as_of = -1
 
@@ -144,7 +148,7 @@ class Answers:
         if lookup is not None:
             inner = Cached(inner, lookup, server=self._server(variant.model))
         if app:
-            inner = self._caches.around(app, inner, server=variant.model_id or self._behind(variant.model))
+            inner = self._live(app, inner, server=variant.model_id or self._behind(variant.model))
         if variant.prompt_id is not None:
             prompt = self._catalogue.prompts.by_id(variant.prompt_id)
             inner = Prompted(inner, prompt, variant.prompt_id, render)
@@ -247,6 +251,10 @@ class Answers:
         provider = self._settings.provider(name)
         return shown_url(provider.base_url, name) if provider else ""
 
+    def _live(self, name: str, inner: Target, *, server: str) -> Target:
+        """What stands around a model in live calls. Guards are outside of the cache: today's check yesterday's reply, too."""
+        return self._guards.around(name, self._caches.around(name, inner, server=server))
+
     def _behind(self, name: str) -> str:
         """What stands behind a model's name now: a local set-up's id, a base URL, or all that a route leads to."""
         route = self._settings.route(name)
@@ -257,7 +265,7 @@ class Answers:
 
     def _find(self, name: str) -> Target:
         if "/" in name or self._settings.route(name) is not None:
-            return self._caches.around(name, self.model(name), server=self._behind(name))
+            return self._live(name, self.model(name), server=self._behind(name))
         app_name, _, variant_name = name.partition("@")
         app = self._catalogue.apps.get(app_name)
         if variant_name:

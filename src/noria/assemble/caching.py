@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from noria.assemble.clock import now
+from noria.assemble.naming import names_for
 from noria.core.caching import SAVED, CachePolicy, Embed
 from noria.core.protocols import Target
 from noria.core.spans import Span
@@ -51,8 +52,7 @@ class Caches:
 
     def policy(self, name: str) -> CachePolicy | None:
         """The policy for calls of ``name``, its own before one for many."""
-        app = name.partition("@")[0]
-        for written in (name, app, f"{app.partition('/')[0]}/*" if "/" in app else app, "*"):
+        for written in names_for(name):
             if written in self._policies:
                 return self._policies[written]
         return None

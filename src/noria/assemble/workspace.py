@@ -25,6 +25,7 @@ from noria.assemble.erasure import Erasures
 from noria.assemble.exchange import Exchange
 from noria.assemble.following import following
 from noria.assemble.given_scores import GivenScores
+from noria.assemble.guarding import Guards
 from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
 from noria.assemble.keyring import Keyring
@@ -114,6 +115,7 @@ class Workspace:
             caches=self._caches,
             prices=self.prices,
             mirror=self._mirror.offer,
+            guards=Guards(settings.guards),
         )
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""

@@ -6,6 +6,7 @@
     │   ├── TooExpensive          the call would cost more than its caller allows  exit 2, HTTP 400
     │   └── Conflict              it exists already, or another process holds it   exit 2, HTTP 409
     ├── NotAllowed                no key, a wrong key, a foreign Host or Origin    exit 2, HTTP 401 or 403
+    ├── Blocked                   a guard stopped the call                         exit 2, HTTP 400
     ├── Unavailable               a store, engine or server can't answer now       exit 2, HTTP 503, retryable
     │   ├── EngineFailed          a local engine crashed, or can't run here
     │   ├── StorageFull           nothing more can be made durable
@@ -87,6 +88,13 @@ class NotAllowed(NoriaError):
     def __init__(self, message: str, *, status: int = 401, kept: str = "", hint: str = "") -> None:
         super().__init__(message, kept=kept, hint=hint)
         self.status = status
+
+
+class Blocked(NoriaError):
+    """A guard found something in a request or a reply that must not pass."""
+
+    code = "blocked"
+    status = 400
 
 
 class Unavailable(NoriaError):
