@@ -18,7 +18,8 @@ from peers import Process
 
 from gateways.load import Plan, Seen
 
-_HERE = Path(__file__).resolve().parent.parent
+_HERE = Path(__file__).resolve().parent
+"""Its programs are run by their paths: as modules they would first import all of Noria."""
 _NORIA = "import sys; from noria.cli import main; sys.exit(main())"
 ASKED = "Say in two sentences how a noria lifts water, and what drives it. " * 4
 """What every call asks: as many characters as an ordinary short question with its system prompt."""
@@ -52,7 +53,7 @@ class Gateway(Process):
 
     def environment(self) -> dict[str, str]:
         """Its variables."""
-        return {"PYTHONPATH": os.pathsep.join([str(_HERE), os.environ.get("PYTHONPATH", "")])}
+        return {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 
 
 class Direct(Gateway):
@@ -62,7 +63,7 @@ class Direct(Gateway):
 
     def command(self) -> list[str]:
         """Its command line."""
-        return [sys.executable, "-m", "gateways.upstream", str(self.port)]
+        return [sys.executable, str(_HERE / "upstream.py"), str(self.port)]
 
     def start(self) -> None:
         """Start, and know where."""
@@ -78,7 +79,7 @@ class Bare(Gateway):
 
     def command(self) -> list[str]:
         """Its command line."""
-        return [sys.executable, "-m", "gateways.passing", str(self.port), self.upstream]
+        return [sys.executable, str(_HERE / "passing.py"), str(self.port), self.upstream]
 
 
 class Nginx(Gateway):
@@ -174,8 +175,7 @@ def send(url: str, body: dict[str, Any], headers: Mapping[str, str], *, calls: i
     """Send calls from a process of their own, and wait until all are answered."""
     plan = Plan(url=url, body=body, headers=dict(headers), connections=connections, calls=calls)
     given = msgspec.json.encode(plan).decode()
-    environ = {**os.environ, "PYTHONPATH": str(_HERE)}
-    done = subprocess.run([sys.executable, "-m", "gateways.load", given], env=environ, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, str(_HERE / "load.py"), given], capture_output=True, check=False)
     if done.returncode:
         sys.exit(done.stderr.decode())
     return msgspec.json.decode(done.stdout, type=Seen)

@@ -1,6 +1,6 @@
 """A light client that keeps some connections busy, in a process of its own.
 
-    python -m gateways.load '{"url": ..., "headers": {...}, "body": {...}, "connections": 32, "calls": 1000}'
+    python benchmarks/gateways/load.py '{"url": ..., "headers": {...}, "body": {...}, "connections": 32, "calls": 1000}'
 
 Prints one line of JSON: a :class:`Seen`. Each connection sends its next call when the last one was answered.
 """

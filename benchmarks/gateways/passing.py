@@ -1,6 +1,6 @@
 """The least that a gateway in Python does: raw ASGI on uvicorn, the body sent on with aiohttp, the answer sent back.
 
-python -m gateways.passing PORT UPSTREAM_URL
+python benchmarks/gateways/passing.py PORT UPSTREAM_URL
 """
 
 from __future__ import annotations

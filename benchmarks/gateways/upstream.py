@@ -1,6 +1,6 @@
 """A provider that costs next to nothing: fixed replies in OpenAI's and Anthropic's shape, for load to pass through.
 
-    python -m gateways.upstream PORT
+    python benchmarks/gateways/upstream.py PORT
 
 The model's name says what a streamed reply is: ``gpt-4o`` answers with 20 chunks at once, ``gpt-4o-200x10`` with 200,
 one every 10 ms. It reads just enough HTTP for clients that send a Content-Length.
