@@ -210,11 +210,14 @@ def plain(event: Event) -> tuple[Event, ...]:
     return event.events if isinstance(event, Raw) else (event,)
 
 
+_ENDING = frozenset({Stopped, Used, Embedded, Ranked, Counted})
+
+
 def ends_reply(event: Event) -> bool:
     """Whether the event is part of what makes a reply complete, so that its record has to be durable first."""
     if isinstance(event, Raw):
-        return any(ends_reply(inner) for inner in event.events)
-    return isinstance(event, Stopped | Used | Embedded | Ranked | Counted)
+        return any(map(ends_reply, event.events))
+    return type(event) in _ENDING
 
 
 class Choice(Noun):
@@ -353,14 +356,14 @@ class Fold:
         """Add one event."""
         match event:
             case Delta():
-                self._drafts.setdefault(event.index, _Draft()).take(event)
+                self._draft(event.index).take(event)
             case Raw():
                 for inner in event.events:
                     self.take(inner)
             case Started():
                 self._id, self._model = event.id or self._id, event.model or self._model
             case Stopped():
-                self._drafts.setdefault(event.index, _Draft()).stopped = event
+                self._draft(event.index).stopped = event
             case Used():
                 self._usage = event.usage
             case Embedded() | Ranked() | Counted():
@@ -377,6 +380,12 @@ class Fold:
                 self._ranking.append(found)
             case Counted():
                 self._counted = found.tokens
+
+    def _draft(self, index: int) -> _Draft:
+        draft = self._drafts.get(index)
+        if draft is None:
+            draft = self._drafts[index] = _Draft()
+        return draft
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,8 @@ import msgspec
 
 from noria.core.errors import InvalidInput
 
+_NEEDS_CARE = re.compile(rb"\.0[,}\]]|\d[eE][+-]?\d")
+"""What a number that :func:`canonical` writes in another way looks like, also in a text."""
 ID_HEX = 32
 """Hex digits kept of the digest: 128 bits, enough that two contents never meet by chance."""
 
@@ -30,12 +33,35 @@ def canonical(value: Any) -> bytes:
     return msgspec.json.encode(_plain(msgspec.to_builtins(_lean(value), str_keys=True)), order="sorted")
 
 
+def quick(value: Any, *, nones: int = 0) -> bytes | None:
+    """What :func:`canonical` makes of ``value``, at a tenth of its price; None where only it knows.
+
+    msgspec's own sorted JSON is canonical but for whole numbers written as ``1.0``, numbers that are not finite, and fields
+    that equal their default without being the same object. ``None``, booleans, small numbers, empty texts and empty tuples
+    are always the same objects, so it is for values whose structs have no other defaults, and whose keys are texts.
+
+    Arguments:
+        value: a struct, or JSON-like builtins.
+        nones: how many ``None`` it holds where they are written; any further null may be a number that is not finite.
+    """
+    try:
+        made = msgspec.json.encode(value, order="sorted")
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return None if made.count(b"null") > nones or _NEEDS_CARE.search(made) else made
+
+
 def content_id(kind: str, value: Any) -> str:
     """The id of ``value``: ``kind``, an underscore and 32 hex digits, e.g. ``prompt_9f86d081884c7d659a2feaa0c55ad015``.
 
     ``kind`` is hashed too, so an empty prompt and an empty variant differ.
     """
-    digest = hashlib.sha256(kind.encode() + b"\0" + canonical(value)).hexdigest()
+    return id_of(kind, canonical(value))
+
+
+def id_of(kind: str, content: bytes) -> str:
+    """The id of content in its canonical form."""
+    digest = hashlib.sha256(kind.encode() + b"\0" + content).hexdigest()
     return f"{kind}_{digest[:ID_HEX]}"
 
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from noria.core.identity import content_id
+from noria.core.identity import content_id, id_of, quick
 from noria.core.keys import Caller
-from noria.core.messages import CacheLife, Message
+from noria.core.messages import BlobPart, CacheLife, Message
 from noria.core.struct import Noun
 
 CacheWish = Literal["", "skip", "refresh", "only"]
@@ -244,4 +244,15 @@ def request_id(request: Request, *, server: str = "") -> str:
         "repeat": request.lineage.repeat or 0,
     }
     parts |= {name: value for name in _RARE if (value := getattr(request, name))}
-    return content_id("request", parts)
+    content = None if _has_blob(request) else quick(parts, nones=request.tool_choice is None)
+    return content_id("request", parts) if content is None else id_of("request", content)
+
+
+def _has_blob(request: Request) -> bool:
+    """Whether a message holds the one part whose default is more than an empty text, which :func:`quick` can't know."""
+    return any(
+        isinstance(part, BlobPart)
+        for message in request.messages
+        if not isinstance(message.content, str)
+        for part in message.content
+    )

@@ -20,16 +20,24 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+_READ = "noria.headers"
+"""Where a scope keeps its headers once they were read: the door reads them first, and whoever answers again."""
+
+
 def headers_of(scope: Scope) -> dict[str, str]:
     """Request headers by lower-case name, decoded as Latin-1.
 
     Repeated ones are joined by a comma (RFC 9110, section 5.3), cookies by a semicolon (RFC 9113, section 8.2.3). So a
     second ``Host``, ``Origin`` or ``Authorization`` hides behind no first one: the joined value is none of ours.
     """
+    read: dict[str, str] | None = scope.get(_READ)
+    if read is not None:
+        return read
     found: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}" if name in found else value
+    scope[_READ] = found
     return found
 
 

@@ -16,6 +16,7 @@ import os
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -35,6 +36,8 @@ MOST_WAITING = 128 << 20
 """When so much waits in memory for the disk, appends are refused instead of filling the memory."""
 RESERVE_BYTES = 256 << 20
 """Appends are refused when they would leave less than this free on the disk."""
+ROOM_S = 0.05
+"""How long a disk that had room is taken to have it."""
 RETRY_AFTER_S = 5.0
 """Seconds after which an append that was refused is worth another try."""
 _KEPT = "Everything recorded before is safe; this batch was not recorded."
@@ -69,6 +72,7 @@ class Spool:
         self._most = most
         self._reserve = reserve
         self._refusing = False
+        self._room_until = 0.0
         self._taken = START
         self._queue: queue.SimpleQueue[_Waiting | threading.Event | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
@@ -180,9 +184,14 @@ class Spool:
     def check_room(self, size: int = 0) -> None:
         """Refuse while the consumer still has room to take what was accepted before.
 
+        Without a ``size`` it is asked before every call of a model, so an answer of a moment ago is good enough.
+
         Raises:
             StorageFull: with ``size`` bytes more, less than the reserve would be free.
         """
+        now = time.monotonic()
+        if not size and now < self._room_until:
+            return
         free = shutil.disk_usage(self._folder).free
         if free - size < self._reserve:
             raise StorageFull(
@@ -192,6 +201,7 @@ class Spool:
                 kept=_KEPT,
                 hint="Free disk space, or shorten retention; recording goes on by itself.",
             )
+        self._room_until = now + ROOM_S
 
     def read(self, after: Position, most: int = SEGMENT_BYTES) -> Batch | None:
         """The next frames of one segment; None when everything durable is before ``after``.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator, Callable
 
+from noria.core.errors import NoriaError
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.targets.closing import called
+from noria.targets.closing import failing
 
 
 class Admitted:
@@ -22,9 +23,10 @@ class Admitted:
         self._inner = inner
         self._check = check
 
-    async def call(self, request: Request) -> AsyncGenerator[Event]:
-        """Call on. Raises what ``check`` raises."""
-        self._check()
-        async with called(self._inner, request) as events:
-            async for event in events:
-                yield event
+    def call(self, request: Request) -> AsyncIterator[Event]:
+        """Call on: nothing stands between the caller and the target. Raises what ``check`` raises, from the iterator."""
+        try:
+            self._check()
+        except NoriaError as error:
+            return failing(error)
+        return self._inner.call(request)

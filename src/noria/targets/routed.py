@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator, Callable
 
+from noria.core.errors import NoriaError
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.targets.closing import called
+from noria.targets.closing import failing
 
 
 class Routed:
@@ -19,8 +20,10 @@ class Routed:
     def __init__(self, resolve: Callable[[str], Target]) -> None:
         self._resolve = resolve
 
-    async def call(self, request: Request) -> AsyncGenerator[Event]:
-        """Call on. Raises ``UnknownName``."""
-        async with called(self._resolve(request.model), request) as events:
-            async for event in events:
-                yield event
+    def call(self, request: Request) -> AsyncIterator[Event]:
+        """Call on: nothing stands between the caller and the target. Raises ``UnknownName`` from the iterator."""
+        try:
+            target = self._resolve(request.model)
+        except NoriaError as error:
+            return failing(error)
+        return target.call(request)
