@@ -5,6 +5,8 @@
     bedrock    Amazon Bedrock's Converse, with a key of Bedrock's own
     cohere     Cohere, version 2
     openai     Chat Completions: OpenAI, and everything that is compatible with it
+    openai_responses   OpenAI's Responses
+    azure      Chat Completions and embeddings as Azure OpenAI serves them
     google     Gemini's API
     vertex     the same on Vertex AI, with an access token for a key
     litellm    whatever LiteLLM can call
@@ -27,7 +29,8 @@ from noria.wires.anthropic import Anthropic
 from noria.wires.bedrock import Bedrock
 from noria.wires.cohere import Cohere
 from noria.wires.google import Google
-from noria.wires.openai_chat import OpenAIChat
+from noria.wires.openai_chat import AzureOpenAI, OpenAIChat
+from noria.wires.openai_responses import OpenAIResponses
 from noria.wires.tgi import Tei, Tgi
 from noria.wires.wire import WireOut
 
@@ -36,6 +39,10 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "bedrock": lambda _: Bedrock(),
     "cohere": lambda _: Cohere(),
     "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
+    "openai_responses": lambda _: OpenAIResponses(),
+    "azure": lambda provider: AzureOpenAI(
+        limit_field=provider.limit_field, extensions=(), api_version=provider.api_version
+    ),
     "google": lambda _: Google(),
     "vertex": lambda _: Google(vertex=True),
     "litellm": lambda provider: OpenAIChat(extensions=provider.extensions),

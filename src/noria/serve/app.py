@@ -52,10 +52,11 @@ from noria.serve.gateway import KEY, Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
 from noria.serve.openapi import NounSchemas, openapi_config
 from noria.serve.otlp import Otlp
+from noria.serve.responses import StoredResponses
 from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
-from noria.wires import anthropic, cohere, google, openai_chat
+from noria.wires import anthropic, cohere, google, openai_chat, openai_responses
 from noria.wires.wire import WireIn
 
 _JSON = "application/json"
@@ -94,6 +95,7 @@ class Application:
             workspace.slots.place,
             workspace.reuses,
         )
+        stored = StoredResponses(workspace.traces, KEY)
         otlp = Otlp(workspace)
         files = {name: _readable(_file(file)) for name, file in static_files().items()}
         self.traffic = Traffic()
@@ -102,7 +104,12 @@ class Application:
             "/v1/chat/completions": {"POST": gateway.calls(openai_chat.ChatCompletions())},
             "/v1/messages": {"POST": gateway.calls(anthropic.Messages())},
             "/v1/messages/count_tokens": {"POST": gateway.calls(anthropic.CountTokens())},
+            "/v1/embeddings": {"POST": gateway.calls(openai_chat.Embeddings())},
+            "/v1/responses": {"POST": gateway.calls(openai_responses.Responses(), stored.resume)},
+            "/v1/responses/{id}": {**_readable(stored.show), "DELETE": stored.delete},
+            "/v1/responses/{id}/input_items": _readable(stored.list_items),
             "/v1/models": _readable(gateway.list_models),
+            "/v1/models/{model}": _readable(gateway.show_model),
             "/v1/rerank": {"POST": gateway.calls(cohere.RerankV1())},
             "/v2/rerank": {"POST": gateway.calls(cohere.Rerank())},
             "/v1beta/models": _readable(gateway.list_google_models),

@@ -33,6 +33,8 @@ from noria.wires.wire import Answer, WireIn
 MAX_BODY = 32 * 1024 * 1024
 """Largest request, bytes."""
 
+Prepare = Callable[[Request], Awaitable[Request]]
+"""Completes a request before it is called."""
 KEY = "noria.key"
 """Where in the ASGI scope the caller's virtual key is; None there for the admin key."""
 _JSON = "application/json"
@@ -75,6 +77,16 @@ class Gateway:
         del receive
         await respond(send, 200, openai_chat.encode_models(await self._open_to(scope), _now()), _JSON)
 
+    async def show_model(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``GET /v1/models/{model}``. Google's clients read a shape of their own. Raises ``UnknownName``."""
+        if "x-goog-api-client" in headers_of(scope):
+            await self.show_google_model(scope, receive, send)
+            return
+        name = scope["path_params"]["model"]
+        if name not in await self._open_to(scope):
+            raise UnknownName(f"There is no model {name[:80]!r}.", hint="GET /v1/models lists those there are.")
+        await respond(send, 200, openai_chat.encode_model(name, _now()), _JSON)
+
     async def list_google_models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``GET /v1beta/models``: the same in Google's shape."""
         del receive
@@ -93,15 +105,15 @@ class Gateway:
         key: Key | None = scope.get(KEY)
         return [name for name in await self._models() if key is None or key.may_call(name)]
 
-    def calls(self, wire: WireIn) -> ASGIApp:
-        """The endpoint that takes a wire's calls."""
+    def calls(self, wire: WireIn, prepare: Prepare | None = None) -> ASGIApp:
+        """The endpoint that takes a wire's calls; ``prepare`` makes of a call what is asked, such as what it goes on from."""
 
         async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._call(wire, scope, receive, send)
+            await self._call(wire, prepare, scope, receive, send)
 
         return endpoint
 
-    async def _call(self, wire: WireIn, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _call(self, wire: WireIn, prepare: Prepare | None, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         trace = self._trace(headers.get("traceparent", ""))
         facts = Facts(trace.trace_id)
@@ -110,9 +122,11 @@ class Gateway:
                 body = await read_body(receive, MAX_BODY)
                 query = scope["query_string"].decode("latin-1")
                 path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
-                request, answer = wire.decode(body, path=path, id=trace.trace_id, created=_now())
+                request, answer = wire.decode(body, path=path, id=self._id(trace), created=_now())
                 caller = _permitted(scope.get(KEY), request.model)
                 request = _as_asked(request, trace, caller, headers, wire.passed_on)
+                if prepare is not None:
+                    request = await prepare(request)
                 if request.cache == "only":
                     check_kept(request.model, self._reuses)
                 async with _WhileConnected(receive), _Closing(self._target.call(request)) as events:
@@ -124,6 +138,10 @@ class Gateway:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
             await _refuse(send, wire, own_error(error, scope["path"]), facts.headers())
+
+    def _id(self, trace: TraceContext) -> str:
+        """What the reply's id is made of: the trace's id, and more where the caller's trace may hold several calls."""
+        return trace.trace_id if trace.parent_id is None else trace.trace_id + self._new_trace_id()[:16]
 
     def _trace(self, traceparent: str) -> TraceContext:
         """The caller's trace, where it sends a valid one (W3C Trace Context, level 1), else a new one."""

@@ -12,15 +12,19 @@ DeepSeek, OpenRouter, Mistral) add to it.
     replies.py    chat.completion object          <->  Reply
     stream.py     chat.completion.chunk events    <->  Event
     errors.py     {"error": ...} object           <->  NoriaError
+    embeddings.py POST /embeddings, both directions
     models.py     list of models
     shapes.py     the fields both directions know
     dialect.py    what differs between providers
     client.py     the wire as a client's targets see it
+    azure.py      the same as Azure serves it
     server.py     the wire as the gateway sees it
 """
 
+from noria.wires.openai_chat.azure import AzureOpenAI
 from noria.wires.openai_chat.client import OpenAIChat
 from noria.wires.openai_chat.dialect import NAME, Dialect, Extension
+from noria.wires.openai_chat.embeddings import Embeddings
 from noria.wires.openai_chat.errors import decode_error, encode_error
 from noria.wires.openai_chat.models import encode_model, encode_models
 from noria.wires.openai_chat.replies import decode_reply, encode_reply
@@ -30,8 +34,10 @@ from noria.wires.openai_chat.stream import StreamDecoder, StreamEncoder
 
 __all__ = [
     "NAME",
+    "AzureOpenAI",
     "ChatCompletions",
     "Dialect",
+    "Embeddings",
     "Extension",
     "OpenAIChat",
     "Read",

@@ -9,6 +9,7 @@ from noria.core.events import Reply
 from noria.core.requests import Request
 from noria.wires.cohere.rerank import decode_rank, encode_rank
 from noria.wires.openai_chat.dialect import NAME, Dialect
+from noria.wires.openai_chat.embeddings import decode_embed, encode_embed
 from noria.wires.openai_chat.errors import decode_error
 from noria.wires.openai_chat.replies import decode_reply
 from noria.wires.openai_chat.requests import encode_request
@@ -31,6 +32,8 @@ class OpenAIChat(Dialect):
 
     def encode(self, request: Request, *, stream: bool, model: str) -> Encoded:
         """The request as it is sent. A ranking is asked for as vLLM and llama.cpp took it over from Cohere."""
+        if request.embed is not None:
+            return encode_embed(request, request.embed, model=model)
         if request.rank is not None:
             return encode_rank(request, request.rank, model=model, wire=NAME, to="an OpenAI-compatible server")
         return encode_request(request, stream=stream, model=model, dialect=self)
@@ -41,6 +44,8 @@ class OpenAIChat(Dialect):
 
     def decode_reply(self, body: bytes, request: Request) -> Reply:
         """A reply that came in one piece."""
+        if request.embed is not None:
+            return decode_embed(body, request.embed)
         if request.rank is not None:
             return decode_rank(body, request.rank)
         return decode_reply(body, audio_format=_audio_format(request))
