@@ -65,6 +65,8 @@ class Provider(Noun, forbid_unknown_fields=True):
     extensions: tuple[Extension, ...] = ("top_k", "reasoning_content")
     """What the server takes beside OpenAI's own fields: ``top_k``; ``cache_control`` on parts and tools; earlier thinking as
     ``reasoning_content``, ``reasoning_details`` or ``thinking_blocks``; seals on tool calls in ``extra_content``."""
+    schemas: bool = True
+    """For kind ``openai``: the server holds replies to JSON schemas; else they are asked for in words and checked here."""
     api_version: str = ""
     """For kind ``azure``: the version of the API, such as ``2024-10-21``; empty calls the versionless ``/openai/v1``."""
     chat_template: str = ""
@@ -104,7 +106,7 @@ BUILT_IN_PROVIDERS: dict[str, Provider] = {
     "cerebras": Provider(base_url="https://api.cerebras.ai/v1", api_key_env="CEREBRAS_API_KEY"),
     "cohere": Provider(base_url="https://api.cohere.com/v2", kind="cohere", api_key_env="CO_API_KEY"),
     "deepinfra": Provider(base_url="https://api.deepinfra.com/v1/openai", api_key_env="DEEPINFRA_API_KEY"),
-    "deepseek": Provider(base_url="https://api.deepseek.com/v1", api_key_env="DEEPSEEK_API_KEY"),
+    "deepseek": Provider(base_url="https://api.deepseek.com/v1", api_key_env="DEEPSEEK_API_KEY", schemas=False),
     "fireworks": Provider(base_url="https://api.fireworks.ai/inference/v1", api_key_env="FIREWORKS_API_KEY"),
     "google": Provider(
         kind="google", base_url="https://generativelanguage.googleapis.com/v1beta", api_key_env="GEMINI_API_KEY"

@@ -38,7 +38,9 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "anthropic": lambda _: Anthropic(),
     "bedrock": lambda _: Bedrock(),
     "cohere": lambda _: Cohere(),
-    "openai": lambda provider: OpenAIChat(limit_field=provider.limit_field, extensions=provider.extensions),
+    "openai": lambda provider: OpenAIChat(
+        limit_field=provider.limit_field, extensions=provider.extensions, schemas=provider.schemas
+    ),
     "openai_responses": lambda _: OpenAIResponses(),
     "azure": lambda provider: AzureOpenAI(
         limit_field=provider.limit_field, extensions=(), api_version=provider.api_version

@@ -25,3 +25,5 @@ class Dialect(Noun):
     compatible servers know only ``max_tokens``."""
     extensions: tuple[Extension, ...] = ("top_k", "reasoning_content")
     """What they take beside OpenAI's own fields. A caller of the same wire may send all of it, known to them or not."""
+    schemas: bool = True
+    """They hold replies to JSON schemas. Where they don't, a schema is asked for in words, and JSON by ``json_object``."""

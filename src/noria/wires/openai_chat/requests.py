@@ -19,6 +19,7 @@ from noria.wires.openai_chat.parameters import params_in, params_out
 from noria.wires.openai_chat.shapes import RequestShape
 from noria.wires.openai_chat.tools import choice_in, tools_in, tools_out
 from noria.wires.wire import Encoded
+from noria.wires.worded import worded
 
 _KNOWN = frozenset(RequestShape.__struct_fields__)
 _OPENAI = Dialect()
@@ -79,6 +80,9 @@ def encode_request(request: Request, *, stream: bool, model: str | None = None, 
         InvalidInput: it asks for what the wire can't carry.
     """
     carrying = Carrying(request, "a Chat Completions server")
+    if request.params.response_schema is not None and not dialect.schemas:
+        carrying.emulates("response_schema")
+        request = _in_words(request)
     own = request.wire in {NAME, ""}
     body: dict[str, Any] = carrying.foreign(NAME, request) | request.params.extra
     body["model"] = model or request.model
@@ -101,3 +105,10 @@ def encode_request(request: Request, *, stream: bool, model: str | None = None, 
         dropped=carrying.dropped,
         emulated=carrying.emulated,
     )
+
+
+def _in_words(request: Request) -> Request:
+    """The schema said in words. JSON mode helps where the value is an object, which is all that it knows."""
+    any_object = (request.params.response_schema or {}).get("type") == "object"
+    params = msgspec.structs.replace(request.params, response_schema=None, response_json=any_object)
+    return msgspec.structs.replace(worded(request), params=params)
