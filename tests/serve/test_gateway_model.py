@@ -26,6 +26,18 @@ SCHEMA = {
     "additionalProperties": False,
 }
 
+CITY = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Oslo", "Rome"]}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
+TOOLS: list[Any] = [
+    {"type": "function", "function": {"name": "weather", "description": "The weather now", "parameters": CITY}},
+    {"type": "function", "function": {"name": "clock", "description": "The time now", "parameters": NOTHING}},
+]
+
 
 async def test_a_real_model_through_the_gateway(server: Noria, smollm2: Path) -> None:
     options = {"context": 512, "slots": 2}
@@ -58,6 +70,11 @@ async def test_a_real_model_through_the_gateway(server: Noria, smollm2: Path) ->
         asked = {"type": "json_schema", "json_schema": {"name": "r", "schema": SCHEMA, "strict": True}}
         bound = await ask(response_format=asked, max_tokens=30)
         assert json.loads(bound.choices[0].message.content)["answer"] in {"yes", "no"}
+        forced = await ask(tools=TOOLS, tool_choice="required", max_tokens=80)
+        [call] = forced.choices[0].message.tool_calls
+        assert forced.choices[0].finish_reason == "tool_calls"
+        assert call.function.name in {"weather", "clock"}
+        assert isinstance(json.loads(call.function.arguments), dict)
         stopped = await ask(stop=[text.split()[-1]], max_tokens=30)
         assert text.split()[-1] not in stopped.choices[0].message.content
         with pytest.raises(openai.BadRequestError):
@@ -65,9 +82,9 @@ async def test_a_real_model_through_the_gateway(server: Noria, smollm2: Path) ->
         async with await ask(stream=True, max_tokens=400, extra_body={"ignore_eos": True}) as stream:
             await anext(stream)
     async with asyncio.timeout(10):
-        while len(spans := await server.spans()) < 6:
+        while len(spans := await server.spans()) < 7:
             pass
-    assert [span.get("status", "ok") for span in spans] == ["ok"] * 4 + ["error", "cancelled"]
+    assert [span.get("status", "ok") for span in spans] == ["ok"] * 5 + ["error", "cancelled"]
     assert spans[1]["ttft_s"] > 0
     assert spans[1]["tpot_s"] > 0
     assert spans[1]["cost_usd"] == 0
