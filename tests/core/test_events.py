@@ -7,6 +7,8 @@ from noria.core.events import (
     Delta,
     Event,
     Fold,
+    OnRecord,
+    Raw,
     Reply,
     Sent,
     Started,
@@ -98,3 +100,13 @@ def test_text_of_a_message_of_parts() -> None:
 def test_an_empty_reply_has_no_text_and_is_not_complete() -> None:
     assert Reply().text == ""
     assert not Reply().complete
+
+
+def test_a_whole_reply_in_raw_bytes_is_kept_as_it_is_and_folds_with_what_comes_behind_it() -> None:
+    reply = Reply(id="a", choices=(Choice(message=Message(role="assistant", content="hi"), finish_reason="stop"),))
+    raw = Raw(wire="w", data=b"{}", events=tuple(events_of(reply)), whole=reply)
+    sent = Sent(request=Request(model="m"), provider="p")
+    assert fold([sent, raw, OnRecord(trace_id="1", span_id="2")]) is reply
+    assert fold([raw, Delta(text="!")]) == fold([*raw.events, Delta(text="!")])
+    assert fold([Delta(text="!"), raw]) == fold([Delta(text="!"), *raw.events])
+    assert fold([raw, raw]) == fold([*raw.events, *raw.events])

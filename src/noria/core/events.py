@@ -188,6 +188,8 @@ class Raw(Noun, tag="raw", tag_field="event"):
     """Whole server-sent events, or the body of a reply that is not streamed."""
     events: tuple[Content, ...] = ()
     """What they mean, in order."""
+    whole: Reply | None = None
+    """The reply that they are, where it is not streamed: what its events fold into, so that nobody has to fold them."""
 
 
 class OnRecord(Noun, tag="on_record", tag_field="event"):
@@ -340,6 +342,10 @@ class _Draft:
         )
 
 
+_ASIDE = frozenset({Sent, Noted, OnRecord})
+"""Events that tell about the call, and are no part of the reply."""
+
+
 class Fold:
     """Folds events into a reply, one by one, so that what came before a cut is still there."""
 
@@ -351,24 +357,37 @@ class Fold:
         self._vectors: dict[int, tuple[float, ...]] = {}
         self._ranking: list[Ranked] = []
         self._counted: int | None = None
+        self._fresh = True
+        self._whole: Reply | None = None
 
     def take(self, event: Event) -> None:
         """Add one event."""
-        match event:
+        if type(event) in _ASIDE:
+            return
+        if self._whole is not None:  # it was not all
+            before, self._whole = self._whole, None
+            for said in events_of(before):
+                self._take(said)
+        if isinstance(event, Raw) and self._fresh:
+            self._whole = event.whole
+        self._fresh = False
+        if self._whole is None:
+            for each in plain(event):
+                self._take(each)
+
+    def _take(self, said: Event) -> None:
+        match said:
             case Delta():
-                self._draft(event.index).take(event)
-            case Raw():
-                for inner in event.events:
-                    self.take(inner)
+                self._draft(said.index).take(said)
             case Started():
-                self._id, self._model = event.id or self._id, event.model or self._model
+                self._id, self._model = said.id or self._id, said.model or self._model
             case Stopped():
-                self._draft(event.index).stopped = event
+                self._draft(said.index).stopped = said
             case Used():
-                self._usage = event.usage
+                self._usage = said.usage
             case Embedded() | Ranked() | Counted():
-                self._find(event)
-            case Sent() | Noted() | OnRecord():
+                self._find(said)
+            case _:
                 pass
 
     def _find(self, found: Embedded | Ranked | Counted) -> None:
@@ -389,6 +408,8 @@ class Fold:
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
+        if self._whole is not None:
+            return self._whole
         return Reply(
             id=self._id,
             model=self._model,

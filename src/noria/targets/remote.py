@@ -154,8 +154,9 @@ class Remote:
     async def _whole(self, response: Response, request: Request, *, raw: str) -> tuple[Event, ...]:
         """A reply that comes in one piece."""
         body = await self._body(response)
-        events = tuple(events_of(self._wire.decode_reply(body, request)))
-        return (Raw(wire=raw, data=body, events=events),) if raw else events
+        reply = self._wire.decode_reply(body, request)
+        events = tuple(events_of(reply))
+        return (Raw(wire=raw, data=body, events=events, whole=reply),) if raw else events
 
     async def _body(self, response: Response, most: int | None = None) -> bytes:
         """The body; with ``most``, no more than about so many bytes of it."""
