@@ -146,3 +146,7 @@ async def test_embeddings_of_cohere(servers: tuple[openai.AsyncOpenAI, Servers, 
     reply = await client.embeddings.create(model="co/embed-v4.0", input=["one", "two"], encoding_format="float")
     assert [item.embedding for item in reply.data] == [[0.5, -0.25, 0.125], [1.0, 0.0, -1.0]]
     assert provider.calls[0][2]["input_type"] == "search_document"
+    await client.embeddings.create(
+        model="co/embed-v4.0", input=["one", "two"], encoding_format="float", extra_body={"input_type": "search_query"}
+    )
+    assert provider.calls[1][2]["input_type"] == "search_query"

@@ -34,6 +34,7 @@ class _RequestShape(msgspec.Struct):
     dimensions: Annotated[int, msgspec.Meta(ge=1)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None
+    input_type: str | None = None
 
 
 class _VectorShape(msgspec.Struct):
@@ -70,13 +71,16 @@ class Embeddings(Noun):
         return ()
 
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
-        """Read a call: a text, texts, the token ids of one, or of several."""
+        """Read a call: a text, texts, the token ids of one, or of several.
+
+        ``input_type``, what the vectors are for, is Cohere's own field, which NVIDIA's servers and LiteLLM's callers know too.
+        """
         del path, id, created
         fields = read_object(body)
         shape = read_shape(fields, _RequestShape)
         request = Request(
             model=shape.model,
-            embed=ToEmbed(inputs=_inputs(shape.input), dimensions=shape.dimensions),
+            embed=ToEmbed(inputs=_inputs(shape.input), dimensions=shape.dimensions, use=shape.input_type),
             stream=False,
             wire=NAME,
             unread={name: value for name, value in fields.items() if name not in _KNOWN},
@@ -138,7 +142,9 @@ def encode_embed(request: Request, embed: ToEmbed, *, model: str) -> Encoded:
     """Write a request for vectors. Raises ``InvalidInput`` where it asks for what the wire can't carry."""
     carrying = Carrying(request, "an OpenAI-compatible server")
     body: dict[str, Any] = carrying.foreign(NAME, request) | request.params.extra
-    if embed.use is not None:
+    if embed.use is not None and request.wire == NAME:
+        body["input_type"] = embed.use
+    elif embed.use is not None:
         carrying.cannot("use", "OpenAI's embeddings have one use for all")
     body |= {"model": model, "input": embed.inputs, "encoding_format": "float"}
     if embed.dimensions is not None:
