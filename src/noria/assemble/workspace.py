@@ -30,6 +30,7 @@ from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
 from noria.assemble.keyring import Keyring
 from noria.assemble.local_models import LocalModels
+from noria.assemble.measuring import CallMetrics
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened, open_folder, open_shared
 from noria.assemble.prices import prices_of, unpriced
@@ -117,6 +118,8 @@ class Workspace:
             mirror=self._mirror.offer,
             guards=Guards(settings.guards),
         )
+        self.calls = CallMetrics()
+        """What live calls were like."""
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""
         self.configuration = Reloading(settings, read_again, self._configure, self._note_settings)
@@ -187,7 +190,9 @@ class Workspace:
         return self._caches.policy(name) is not None
 
     async def _record(self, span: Span) -> None:
-        await self.traces.append([with_savings(span, self.prices.of_span) if span.cached else span])
+        span = with_savings(span, self.prices.of_span) if span.cached else span
+        await self.traces.append([span])
+        self.calls.observe(span)
         self.monitors.live.observe(span)
 
     async def _ask(self, request: Request) -> tuple[Span, Reply]:

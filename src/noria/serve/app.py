@@ -87,7 +87,7 @@ class Application:
     def __init__(self, workspace: Workspace, access: Access) -> None:
         self._workspace = workspace
         self._access = access
-        self._metrics = metrics_page(workspace.numbers)
+        self._metrics = metrics_page(workspace.numbers, workspace.calls)
         gateway = Gateway(
             workspace.target,
             workspace.callable_models,

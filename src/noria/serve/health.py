@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+
+from noria.assemble.measuring import CallMetrics
 
 Numbers = Mapping[str, float]
 """Name -> value. Names that end in ``_total`` are counters, others gauges."""
@@ -19,10 +21,13 @@ __all__ = ["CONTENT_TYPE_LATEST", "Numbers", "metrics_page"]
 class _Snapshot(Collector):
     """Reads the numbers when Prometheus asks, so that nothing is counted twice."""
 
-    def __init__(self, read: Callable[[], Numbers]) -> None:
+    def __init__(self, read: Callable[[], Numbers], calls: CallMetrics | None) -> None:
         self._read = read
+        self._calls = calls
 
     def collect(self) -> Iterable[Metric]:
+        if self._calls is not None:
+            yield from _measured(self._calls)
         for name, value in sorted(self._read().items()):
             text = name.removeprefix("noria_").removesuffix("_total").replace("_", " ").capitalize() + "."
             if name.endswith("_total"):
@@ -31,8 +36,22 @@ class _Snapshot(Collector):
                 yield GaugeMetricFamily(name, text, value=value)
 
 
-def metrics_page(read: Callable[[], Numbers]) -> Callable[[], bytes]:
-    """A function that renders the numbers in Prometheus' text format."""
+def _measured(calls: CallMetrics) -> Iterable[Metric]:
+    for histogram in calls.histograms:
+        family = HistogramMetricFamily(histogram.name, histogram.help, labels=histogram.labels)
+        for series in histogram.series():
+            buckets = [(str(bound), float(upto)) for bound, upto in series.buckets]
+            family.add_metric(series.labels, [*buckets, ("+Inf", float(series.count))], series.total)
+        yield family
+    for counter in calls.counters:
+        sums = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)
+        for labels, value in list(counter.values.items()):
+            sums.add_metric(labels, value)
+        yield sums
+
+
+def metrics_page(read: Callable[[], Numbers], calls: CallMetrics | None = None) -> Callable[[], bytes]:
+    """A function that renders the numbers, and what calls were like, in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(read))
+    registry.register(_Snapshot(read, calls))
     return lambda: generate_latest(registry)
