@@ -41,7 +41,7 @@ def test_a_call() -> None:
     metrics.observe(span(status="error", error_type="call_timeout", ttft_s=None, tpot_s=None, cost_usd=None))
     model = ("chat", "p", "m")
     duration = all_of(metrics, "gen_ai_client_operation_duration_seconds")
-    assert {labels: (one.count, one.total) for labels, one in duration.items()} == {
+    assert {labels: (one.calls, one.total) for labels, one in duration.items()} == {
         (*model, ""): (1, 2.0),
         (*model, "call_timeout"): (1, 2.0),
     }
@@ -54,7 +54,7 @@ def test_a_local_engine_is_a_server_too() -> None:
     metrics = CallMetrics()
     metrics.observe(span(provider="local"))
     model = ("chat", "local", "m")
-    assert all_of(metrics, "gen_ai_server_request_duration_seconds")[(*model, "")].count == 1
+    assert all_of(metrics, "gen_ai_server_request_duration_seconds")[(*model, "")].calls == 1
     assert all_of(metrics, "gen_ai_server_time_to_first_token_seconds")[model].total == 0.5
     assert all_of(metrics, "gen_ai_server_time_per_output_token_seconds")[model].total == 0.1
 
@@ -82,5 +82,5 @@ def test_callers_can_not_fill_the_memory_with_names() -> None:
         metrics.observe(span(request_model=f"real-{number}"))
     found = all_of(metrics, "gen_ai_client_operation_time_to_first_chunk_seconds")
     assert len(found) == MOST_MODELS + 1
-    assert found["chat", "p", "m"].count == 1
-    assert found["chat", OTHER, OTHER].count > MOST_MODELS
+    assert found["chat", "p", "m"].calls == 1
+    assert found["chat", OTHER, OTHER].calls > MOST_MODELS

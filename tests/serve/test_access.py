@@ -75,6 +75,8 @@ RULES: dict[str, str | dict[str, str]] = {
     "/api/experiments/{ref}": "read",
     "/api/experiments/{ref}/progress": "read",
     "/api/experiments/{ref}/stop": "admin",
+    "/api/cache/calibrations": "admin",
+    "/api/gateway/doctor": "admin",
     "/api/intake/problems": "read",
     "/api/keys": "admin",
     "/api/keys/{ref}": "admin",

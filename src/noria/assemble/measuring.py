@@ -33,8 +33,10 @@ class Series(NamedTuple):
     labels: Labels
     buckets: Sequence[tuple[float, int]]
     """Upper bound, and how many were at most so large; without the last bucket, which is all."""
-    count: int
+    calls: int
+    """All of them."""
     total: float
+    """Their sum."""
 
 
 class Histogram:

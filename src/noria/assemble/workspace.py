@@ -19,6 +19,7 @@ from noria.assemble.caching import Caches, live_price, with_savings
 from noria.assemble.clock import now
 from noria.assemble.collecting import BlobCollector
 from noria.assemble.cut_calls import CutCalls
+from noria.assemble.doctor import Doctor
 from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.erasure import Erasures
@@ -118,6 +119,8 @@ class Workspace:
             mirror=self._mirror.offer,
             guards=Guards(settings.guards),
         )
+        self.doctor = Doctor(lambda: self.settings, environ, egress, self._ask)
+        """Examines providers."""
         self.calls = CallMetrics()
         """What live calls were like."""
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
@@ -196,7 +199,7 @@ class Workspace:
         self.monitors.live.observe(span)
 
     async def _ask(self, request: Request) -> tuple[Span, Reply]:
-        """For judges: a call that is made and recorded like any other."""
+        """For judges and the doctor: a call that is made and recorded like any other."""
         request = msgspec.structs.replace(request, cache="skip")
         span, reply = await recorded_call(
             self._answers.resolve(request.model), request, now=now, new_ids=random_ids, price=self.prices.of_span

@@ -33,6 +33,7 @@ from noria.serve.api.erasures import ErasuresController
 from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
 from noria.serve.api.experiments import ExperimentsController
 from noria.serve.api.exports import ExportsController
+from noria.serve.api.gateway import GatewayController
 from noria.serve.api.intake import IntakeController
 from noria.serve.api.keys import KeysController
 from noria.serve.api.models import ModelsController
@@ -221,6 +222,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             ErasuresController,
             ExperimentsController,
             ExportsController,
+            GatewayController,
             IntakeController,
             KeysController,
             ModelsController,

@@ -41,7 +41,7 @@ def _measured(calls: CallMetrics) -> Iterable[Metric]:
         family = HistogramMetricFamily(histogram.name, histogram.help, labels=histogram.labels)
         for series in histogram.series():
             buckets = [(str(bound), float(upto)) for bound, upto in series.buckets]
-            family.add_metric(series.labels, [*buckets, ("+Inf", float(series.count))], series.total)
+            family.add_metric(series.labels, [*buckets, ("+Inf", float(series.calls))], series.total)
         yield family
     for counter in calls.counters:
         sums = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)

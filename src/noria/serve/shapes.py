@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from noria.assemble.calibrating import Pair
 from noria.core.apps import Variant
 from noria.core.datasets import Case
 from noria.core.experiments import ExperimentSpec, ExperimentStatus
@@ -247,6 +248,26 @@ class PutRecords(Noun, forbid_unknown_fields=True):
     """Spans; one that is there already is replaced."""
     scores: tuple[Score, ...] = ()
     """Scores; without a ``trace_id`` it is looked up by ``span_id``."""
+
+
+class Examine(Noun, forbid_unknown_fields=True):
+    """Providers to examine."""
+
+    providers: tuple[str, ...] = ()
+    """Their names; none for all that are configured or whose key is there."""
+    calls: tuple[str, ...] = ()
+    """Models to call, ``provider/model``, which costs money."""
+
+
+class Calibrate(Noun, forbid_unknown_fields=True):
+    """Labelled pairs of questions."""
+
+    embedder: str
+    """What turns questions into vectors: ``provider/model``."""
+    pairs: Annotated[tuple[Pair, ...], msgspec.Meta(max_length=20_000)]
+    """The pairs."""
+    most_false: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02
+    """Highest share of different questions that may be taken for one."""
 
 
 class RunRetention(Noun, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from noria.wires.sse import Whole
 from noria.wires.wire import Decoder, Encoded, WireOut
 
 _LARGEST_ERROR_BODY = 64 * 1024
+_LARGEST_LIST = 4 * 1024 * 1024
 _LAST_BYTES_S = 0.1
 """How long to wait, after the reply's end mark, for the end of the body, so that the connection can be kept."""
 _PORTS = {"http": 80, "https": 443}
@@ -120,6 +121,22 @@ class Remote:
         finally:
             if response is not None:
                 response.close()  # keeps the connection when the body was read to its end, else ends the call
+
+    async def look(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Read something below the base URL, with the key, as calls are made: status, headers, and a body of 4 MB at most.
+
+        Raises:
+            CallFailed: there was no answer.
+        """
+        target = quote(_joined(self._root, path, self._query), safe=_IN_A_PATH)
+        request = b"GET %b HTTP/1.1\r\n%b\r\n" % (target.encode(), self._head)
+        response = await self._egress.post(
+            self._origin, request, waits=self._timeouts, shown=self._shown, provider=self._provider
+        )
+        try:
+            return response.status, response.headers, await self._body(response, most=_LARGEST_LIST)
+        finally:
+            response.close()
 
     def _encoded(self, request: Request, stream: bool) -> Encoded:
         model = self._model or request.model.removeprefix(f"{self._provider}/")

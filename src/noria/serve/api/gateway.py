@@ -1,0 +1,37 @@
+"""The gateway: its providers examined, its cache calibrated."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from noria.assemble import Workspace
+from noria.assemble.calibrating import Calibration, calibrate
+from noria.assemble.doctor import Examination
+from noria.serve.api.actor import ADMIN, Actor
+from noria.serve.shapes import Calibrate, Examine
+
+
+class GatewayController(Controller):
+    """``/api/gateway`` and ``/api/cache``."""
+
+    path = "/"
+    tags = ("gateway",)
+
+    @post("/gateway/doctor", status_code=200)
+    async def doctor(self, workspace: NamedDependency[Workspace], data: JSONBody[Examine]) -> list[Examination]:
+        """Examine providers: keys, names, connections, models, clocks; with ``calls`` also by calling models."""
+        return await workspace.doctor.examine(data.providers, data.calls)
+
+    @post("/cache/calibrations", status_code=200)
+    async def calibrate(
+        self, workspace: NamedDependency[Workspace], data: JSONBody[Calibrate], actor: Actor = ADMIN
+    ) -> Calibration:
+        """Find from which similarity on two questions are one, on labelled pairs; what came out is in the audit log."""
+        found = await calibrate(data.pairs, workspace.embed, embedder=data.embedder, most_false=data.most_false)
+        told = {"threshold": found.threshold, "said": found.said, "id": found.id}
+        await asyncio.to_thread(workspace.catalogue.audit.add, "cache.calibrated", found.embedder, by=actor, **told)
+        return found

@@ -1,0 +1,86 @@
+"""``noria gateway doctor`` and ``noria cache calibrate`` at the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from noria.assemble.calibrating import AtThreshold, Calibration, Pair
+from noria.assemble.doctor import Check, Examination
+from noria.cli.api import Api
+from noria.cli.main import commands
+from noria.serve.shapes import Calibrate, Examine
+
+ILL = Examination(
+    provider="p",
+    base_url="http://127.0.0.1:1/v1",
+    checks=(
+        Check(name="configuration", ok=True, said="openai; it needs no key"),
+        Check(name="connection", ok=False, said="Nothing answers.", hint="Start it."),
+        Check(name="key", said="nobody knows", hint="--call"),
+    ),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, found: object) -> list[object]:
+    asked: list[object] = []
+
+    async def post(_: Api, __: str, ___: object, body: object) -> object:
+        asked.append(body)
+        return found
+
+    monkeypatch.setattr(Api, "post", post)
+    return asked
+
+
+def run(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(commands, list(words), standalone_mode=False)
+    code = result.exception.code if isinstance(result.exception, SystemExit) else 0
+    return int(code or 0), result.output
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch, [ILL])
+    code, said = run("gateway", "doctor", "p", "--call", "p/m")
+    assert code == 1
+    assert asked == [Examine(providers=("p",), calls=("p/m",))]
+    assert "wrong  connection     Nothing answers." in said
+    assert "Start it." in said
+    code, said = run("gateway", "doctor", "--json")
+    assert (code, json.loads(said[said.index("[") :])[0]["checks"][1]["hint"]) == (1, "Start it.")
+
+
+def test_a_calibration_is_printed_as_it_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "pairs.jsonl").write_text('{"a": "x", "b": "y", "same": true}\n\n{"a": "x", "b": "z", "same": false}\n')
+    row = AtThreshold(threshold=0.9, hits=1, hit_rate=0.5, false_hits=0, false_hit_rate=0.0, upper=0.01)
+    found = Calibration(
+        embedder="p/e",
+        id="calibration_1",
+        threshold=0.9,
+        measured=row,
+        most_false=0.02,
+        same=2,
+        different=3,
+        table=(row,),
+    )
+    asked = answers(monkeypatch, found)
+    code, said = run("cache", "calibrate", "pairs.jsonl", "--embedder", "p/e")
+    assert code == 0
+    pairs = (Pair(a="x", b="y", same=True), Pair(a="x", b="z", same=False))
+    assert asked == [Calibrate(embedder="p/e", pairs=pairs, most_false=0.02)]
+    assert '[caches.NAME.similar]\nembedder = "p/e"\nthreshold = 0.9\ncalibration = "calibration_1"' in said
+
+
+def test_a_wrong_line_is_named(folder: Path) -> None:
+    (folder / "pairs.jsonl").write_text('{"a": "x", "b": "y", "same": true}\n{"a": "x"}\n')
+    code, said = run("cache", "calibrate", "pairs.jsonl", "--embedder", "p/e")
+    assert (code, "line 2: Object missing required field `b`" in said) == (2, True)
