@@ -7,9 +7,10 @@
 One fake provider, one light client and the gateway, each in a process of its own. *CPU* is of the gateway's whole process
 tree over ``--calls`` calls of 32 connections, what it does afterwards and its stop included: for Noria the key, the price,
 and the record, durable before each reply ends. *added* is the median of one connection without what the provider alone
-takes. *chunk* is CPU over paced streams of 200 chunks, 10 ms apart, the calls themselves included.
+takes. *us/chunk* is CPU over paced streams of 200 chunks, 10 ms apart, the calls themselves included; *translated* is the
+same where callers speak OpenAI's dialect and the provider Anthropic's.
 Targets: CPU at most twice the bare pass-through's (and 0.25), p50 added 1 ms, p99 at most three times the bare one's, first
-chunk 1 ms later, 60 us a chunk, and no error and no growth in the other two.
+chunk 1 ms later, 60 us a chunk and 150 translated, and no error and no growth in the other two.
 
 ``benchmarks/peers/README.md`` tells how to install the peers.
 """
@@ -21,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateways import PEERS, Bare, Direct, Gateway, Nginx, Noria, Seen, ask, scratch, send, settled
+from gateways import PEERS, TRANSLATED, Bare, Direct, Gateway, Nginx, Noria, Seen, ask, scratch, send, settled
 from report import Report, arguments
 
 CONNECTIONS = 32
@@ -39,9 +40,8 @@ class Measured:
         self.one = self._send(server, "gpt-4o", calls=500)  # what a first request costs is another question
         self.one = self._send(server, "gpt-4o", calls=max(200, calls // 20))
         self.streamed = self._send(server, "gpt-4o", stream=True, calls=max(100, calls // 50))
-        before = settled(server)
-        streams = self._send(server, PACED, stream=True, calls=2 * STREAMS, connections=STREAMS)
-        self.chunk_us = 1e6 * (settled(server) - before) / (streams.calls * CHUNKS)
+        self.chunk_us = self._chunk_us(server, server.model(PACED))
+        translated_us = self._chunk_us(server, f"{TRANSLATED}/{PACED}") if isinstance(server, Noria) else None
         before = server.cpu_s()
         self.many = self._send(server, "gpt-4o", calls=calls, connections=CONNECTIONS)
         memory = server.memory_mb()
@@ -57,8 +57,17 @@ class Measured:
             self.one.p50_ms - direct.one.p50_ms if direct else None,
             self.streamed.first_ms - direct.streamed.first_ms if direct else None,
             self.chunk_us,
+            translated_us,
             memory,
         )
+
+    @staticmethod
+    def _chunk_us(server: Gateway, model: str) -> float:
+        before, calls = settled(server), 2 * STREAMS
+        seen = send(server.calls, ask(model, stream=True), server.headers, calls=calls, connections=STREAMS)
+        if seen.failed:
+            sys.exit(f"{seen.failed} of {calls} streams through {server.name} failed; see {server.folder}.")
+        return 1e6 * (settled(server) - before) / (calls * CHUNKS)
 
     def _send(self, server: Gateway, model: str, *, stream: bool = False, calls: int, connections: int = 1) -> Seen:
         body = ask(server.model(model), stream=stream)
@@ -155,7 +164,18 @@ def main() -> None:
         report = Report(f"{given.soak:,} calls of {CONNECTIONS} connections", columns, as_json=given.json)
         soak(given.soak, report)
     else:
-        columns = ["server", "CPU-s/1,000", "calls/s", "p50 ms", "p99 ms", "added ms", "first ms", "us/chunk", "MB"]
+        columns = [
+            "server",
+            "CPU-s/1,000",
+            "calls/s",
+            "p50 ms",
+            "p99 ms",
+            "added ms",
+            "first ms",
+            "us/chunk",
+            "translated",
+            "MB",
+        ]
         report = Report(f"Calls of {CONNECTIONS} connections", columns, as_json=given.json)
         for _ in range(given.rounds):
             compare(given.calls, given.peer_calls, given.peers, given.only, report)

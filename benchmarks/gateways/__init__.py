@@ -21,6 +21,8 @@ from gateways.load import Plan, Seen
 _HERE = Path(__file__).resolve().parent
 """Its programs are run by their paths: as modules they would first import all of Noria."""
 _NORIA = "import sys; from noria.cli import main; sys.exit(main())"
+TRANSLATED = "translated"
+"""The provider of Noria's that speaks Anthropic's dialect, while its callers speak OpenAI's."""
 ASKED = "Say in two sentences how a noria lifts water, and what drives it. " * 4
 """What every call asks: as many characters as an ordinary short question with its system prompt."""
 
@@ -124,7 +126,8 @@ class Noria(Gateway):
 
     def command(self) -> list[str]:
         """Its command line, beside the file with its providers."""
-        providers = f'[providers.openai]\nbase_url = "{self.upstream}/v1"\n'
+        there = f'base_url = "{self.upstream}/v1"\n'
+        providers = f'[providers.openai]\n{there}[providers.{TRANSLATED}]\nkind = "anthropic"\n{there}'
         (self.folder / "noria.toml").write_text(providers)
         return [sys.executable, "-c", _NORIA, "up", "--port", str(self.port), "--data", str(self.folder / "data")]
 
@@ -201,6 +204,7 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 __all__ = [
     "ASKED",
     "PEERS",
+    "TRANSLATED",
     "Bare",
     "Direct",
     "Gateway",

@@ -25,6 +25,10 @@ class BoundedHTTP(HttpToolsProtocol):
 
     _unheard = 0
     """Bytes since the parser last passed something on."""
+    _in_head = False
+    """A request has begun, and its head is not whole."""
+    _in_body = False
+    """A head was whole, and its body is not."""
     _head_timer: asyncio.TimerHandle | None = None
     _body_timer: asyncio.TimerHandle | None = None
     _last_piece = 0.0
@@ -42,22 +46,30 @@ class BoundedHTTP(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; end a connection whose head or trailers have no end."""
+        """Parse what came; end a connection whose head or trailers have no end.
+
+        What came whole, as most requests do, is never waited for, and needs no timers.
+        """
         self._unheard += len(data)
         super().data_received(data)
+        if self._in_head and self._head_timer is None:
+            self._expect_head()
+        if self._in_body and self._body_timer is None:
+            self._body_timer = self.loop.call_later(BODY_S, self._end_idle_body)
         if self._unheard > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response(f"The request's head is larger than {MAX_HEAD:,} bytes.")
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._expect_head()
+        self._stop_head_timer()
+        self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
         self._stop_head_timer()
+        self._in_head, self._in_body = False, True
         self._last_piece = self.loop.time()
-        self._body_timer = self.loop.call_later(BODY_S, self._end_idle_body)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -69,12 +81,13 @@ class BoundedHTTP(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """It ends."""
         self._unheard = 0
+        self._in_body = False
         self._stop_body_timer()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Its answer is sent; what is still missing of its body is waited for, but not for ever."""
-        if self._body_timer is not None and self.cycle.response_complete:  # not of a pipelined one before it
+        if self._in_body and self.cycle.response_complete:  # not of a pipelined one before it
             self._stop_body_timer()
             self._body_timer = self.loop.call_later(LINGER_S, self.transport.close)
         super().on_response_complete()
