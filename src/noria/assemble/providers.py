@@ -2,7 +2,7 @@
 
     kind       wire
     anthropic  Anthropic Messages
-    bedrock    Amazon Bedrock's Converse, with a key of Bedrock's own
+    bedrock    Amazon Bedrock's Converse, with a key of Bedrock's own, or signed
     cohere     Cohere, version 2
     openai     Chat Completions: OpenAI, and everything that is compatible with it
     openai_responses   OpenAI's Responses
@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from noria.assemble.aws import bedrock_signer
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.targets.litellm import LiteLLM
@@ -36,7 +37,7 @@ from noria.wires.wire import WireOut
 
 KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "anthropic": lambda _: Anthropic(),
-    "bedrock": lambda _: Bedrock(),
+    "bedrock": lambda provider: Bedrock(sign=bedrock_signer(provider)),
     "cohere": lambda _: Cohere(),
     "openai": lambda provider: OpenAIChat(
         limit_field=provider.limit_field, extensions=provider.extensions, schemas=provider.schemas

@@ -1,8 +1,8 @@
 """Amazon Bedrock's Converse, ``POST /model/{model}/converse`` and ``/converse-stream``.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html and botocore's model of the service.
-The key is one of Bedrock's own (``AWS_BEARER_TOKEN_BEDROCK``), sent as a bearer token: nothing is signed. The base URL names the
-region: ``https://bedrock-runtime.eu-central-1.amazonaws.com``.
+The key is one of Bedrock's own (``AWS_BEARER_TOKEN_BEDROCK``), sent as a bearer token, or calls are signed by whoever assembles
+the wire. The base URL names the region: ``https://bedrock-runtime.eu-central-1.amazonaws.com``.
 
     requests.py   Request                    ->  body of POST /converse
     blocks.py     parts, calls and thinking  ->  content blocks

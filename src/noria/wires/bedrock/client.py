@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Reply
@@ -16,6 +16,9 @@ from noria.wires.wire import Encoded
 
 class Bedrock(Noun):
     """The dialect of Bedrock's Converse."""
+
+    sign: Callable[[str, bytes], dict[str, str]] | None = None
+    """Makes the headers that prove who calls, from a call's path and body; None where the key does."""
 
     @property
     def name(self) -> str:
@@ -31,7 +34,10 @@ class Bedrock(Noun):
         """The request as it is sent."""
         if request.embed is not None or request.rank is not None:
             raise InvalidInput("Bedrock's Converse carries conversations alone, no embeddings and no rankings.")
-        return encode_request(request, stream=stream, model=model)
+        encoded = encode_request(request, stream=stream, model=model)
+        if self.sign is None:
+            return encoded
+        return encoded._replace(headers=encoded.headers | self.sign(encoded.path, encoded.body))
 
     def decoder(self, request: Request) -> StreamDecoder:
         """A decoder for one streamed reply."""
