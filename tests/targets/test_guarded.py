@@ -99,6 +99,7 @@ async def test_a_request_is_stopped_before_a_model_is_asked() -> None:
         msgspec.structs.replace(ASK, messages=(Message(role="assistant", tool_calls=(ToolCall(id="c", name="f", arguments="[4111]"),)),)),
         msgspec.structs.replace(ASK, messages=(Message(role="assistant", reasoning="4111"),)),
         Request(model="m", embed=ToEmbed(inputs=("4111", (1, 2)))),
+        msgspec.structs.replace(ASK, attributes={"noria.response": '{"input":"my card is 4111"}'}),
     ],
 )  # fmt: skip
 async def test_what_is_taken_out_of_a_request_reaches_neither_model_nor_record(request_: Request) -> None:

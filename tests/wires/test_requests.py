@@ -390,8 +390,10 @@ def test_sealed_thinking_goes_back_as_it_came() -> None:
     assert message.tool_calls[0].signature == "s2"
     back = written(read(messages=[sent]))["messages"][0]
     assert back == sent | {"reasoning_content": "a"}
-    with pytest.raises(InvalidInput, match="`thinking` can't be carried"):
+    with pytest.raises(InvalidInput, match="`redacted_thinking` can't be carried"):
         elsewhere(read(messages=[sent]))
+    words = json.loads(elsewhere(read(messages=[sent]), Dialect(), may_drop=("redacted_thinking",)).body)["messages"][0]
+    assert (words["reasoning_content"], words.keys() & {"reasoning_details", "extra_content"}) == ("a", set())
     litellm = json.loads(elsewhere(read(messages=[sent]), Dialect(extensions=("thinking_blocks",))).body)["messages"][0]
     blocks = [
         {"type": "thinking", "thinking": "a", "signature": "s1"},

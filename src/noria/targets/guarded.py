@@ -18,6 +18,7 @@ from noria.core.requests import Request
 from noria.targets.closing import called
 from noria.targets.held_back import HeldBack, Look
 from noria.targets.texts import rewritten
+from noria.wires.openai_responses.requests import STORED
 
 _TURN_S = 0.005
 """What a shadow that was not done gets at the end: its turn, if it needs nothing else."""
@@ -159,6 +160,9 @@ class _Checks:
         checked = await rewritten(request, rewrite)
         if checked == request:
             checked = request
+        elif STORED in checked.attributes:  # the caller's own words, as they were before they were replaced
+            kept = {name: value for name, value in checked.attributes.items() if name != STORED}
+            checked = msgspec.structs.replace(checked, attributes=kept)
         if self._notes:
             checked = msgspec.structs.replace(checked, attributes=checked.attributes | {GUARDS: self._notes})
             self._notes = []

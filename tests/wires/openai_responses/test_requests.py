@@ -222,6 +222,7 @@ def test_thinking_that_openai_sealed_finds_its_way_back() -> None:
         ({"input": [{"type": "function_call", "call_id": "c", "name": "f"}]}, "`input[0].arguments` must"),
         ({"input": [{"type": "function_call_output", "output": "x"}]}, "`input[0].call_id` must"),
         ({"input": [{"type": 5}]}, "`input[0].type` must"),
+        ({"input": [{"type": ["message"]}]}, "`input[0].type` must"),
         ({"tools": [{"name": "f"}]}, "`tools[0].type` must"),
         ({"tools": [{"type": "function"}]}, "`tools[0].name` is missing"),
         ({"text": {"format": {"type": "json_schema", "schema": {}, "strict": "yes"}}}, "`text.format` is wrong"),

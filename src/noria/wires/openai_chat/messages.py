@@ -12,7 +12,7 @@ from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.dialect import Dialect
 from noria.wires.openai_chat.parts import citations_in, citations_out, part_in, part_out
 from noria.wires.openai_chat.shapes import MessageShape, ToolCallShape
-from noria.wires.openai_chat.thinking import blocks_out, details_out, is_sealed, seal_in, seal_out, thoughts_in
+from noria.wires.openai_chat.thinking import blocks_out, details_out, seal_in, seal_out, thoughts_in
 
 _KNOWN = frozenset(MessageShape.__struct_fields__)
 
@@ -133,6 +133,7 @@ def _citations_out(message: Message) -> dict[str, Any]:
 
 
 def _thinking_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: bool) -> dict[str, Any]:
+    """Earlier thinking: sealed where the server takes seals, else its words. A seal is of use to its provider alone."""
     out: dict[str, Any] = {}
     takes = dialect.extensions
     if message.thoughts and (own or "reasoning_details" in takes):
@@ -141,10 +142,10 @@ def _thinking_out(message: Message, dialect: Dialect, carrying: Carrying, *, own
         out["thinking_blocks"] = blocks_out(message.thoughts)
     if message.reasoning and (own or "reasoning_content" in takes):
         out["reasoning_content"] = message.reasoning
-    lost_seal = (
-        not own and is_sealed(message) and not {"reasoning_details", "thinking_blocks", "extra_content"} & {*takes}
-    )
-    if lost_seal or (message.reasoning and not out):
+    hidden = any(thought.redacted for thought in message.thoughts)
+    if hidden and not {"reasoning_details", "thinking_blocks"} & {*out}:
+        carrying.cannot("redacted_thinking", "thinking that its provider hides can be read by nobody else")
+    if message.reasoning and not out:
         carrying.cannot("thinking", "it takes no earlier thinking back")
     return out
 

@@ -162,7 +162,7 @@ def citations_out(citations: Iterable[Citation]) -> dict[str, Any]:
     for citation in citations:
         if citation.url:
             web.append({"type": "url_citation", "url_citation": _cited(citation) | {"url": citation.url}})
-        elif citation.data.get("type") in {"file_citation", "file_path"}:
+        elif citation.data.get("type") in ("file_citation", "file_path"):
             web.append(citation.data)
         else:
             number = {} if citation.document is None else {"document": citation.document}

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from noria.core.events import ThoughtDelta
-from noria.core.messages import Message, Thought
+from noria.core.messages import Thought
 
 
 def thoughts_in(details: Sequence[dict[str, Any]] | None, blocks: Sequence[dict[str, Any]] | None) -> list[Thought]:
@@ -114,10 +114,3 @@ def seal_in(extra_content: Any) -> str:
 def seal_out(signature: str) -> dict[str, Any]:
     """The seal as a field of a tool call."""
     return {"extra_content": {"google": {"thought_signature": signature}}} if signature else {}
-
-
-def is_sealed(message: Message) -> bool:
-    """Whether somebody's seal is on the message's thinking."""
-    return any(thought.signature or thought.redacted for thought in message.thoughts) or any(
-        call.signature for call in message.tool_calls
-    )

@@ -62,7 +62,7 @@ def messages_in(items: Sequence[dict[str, Any]], at: str = "input") -> Iterator[
         place = f"{at}[{i}]"
         other = _spoken(item, place)
         if other is None:
-            if turn.calls and item.get("type") not in {*_CALLS, "reasoning"}:  # calls come last in a message
+            if turn.calls and item.get("type") not in (*_CALLS, "reasoning"):  # calls come last in a message
                 if (before := turn.message()) is not None:
                     yield before
                 turn = _Turn()
@@ -79,6 +79,8 @@ def messages_in(items: Sequence[dict[str, Any]], at: str = "input") -> Iterator[
 def _spoken(item: dict[str, Any], at: str) -> Message | None:
     """The message of somebody other than the model; None for an item of the model's."""
     kind = item.get("type", "message")
+    if not isinstance(kind, str):
+        raise InvalidInput(f"`{at}.type` must name the kind of the item, such as `message`.")
     if kind in _OUTPUTS.values():
         call_id = item.get("call_id")
         if not isinstance(call_id, str):
@@ -105,10 +107,8 @@ def _take(turn: _Turn, item: dict[str, Any], at: str) -> None:
         turn.calls.append(call_in(item, at))
     elif kind == "reasoning":
         turn.thoughts.append(thought_in(item, at=len(turn.parts) + len(turn.calls)))
-    elif isinstance(kind, str):
-        turn.parts.append(OtherPart(data=item))
     else:
-        raise InvalidInput(f"`{at}.type` must name the kind of the item, such as `message`.")
+        turn.parts.append(OtherPart(data=item))
 
 
 def _content_in(content: Any, at: str) -> tuple[str | tuple[Part, ...], str]:
@@ -150,11 +150,16 @@ def thought_in(item: dict[str, Any], *, at: int) -> Thought:
     return Thought(
         text="\n\n".join(blocks),
         signature=signature,
-        redacted=bool(signature) and not blocks,
+        redacted=is_hidden(item, bool(blocks)),
         id=id if isinstance(id, str) else "",
         format=form if isinstance(form, str) else "",
         at=at,
     )
+
+
+def is_hidden(item: dict[str, Any], shown: bool) -> bool:
+    """Whether a provider hides the thinking. ``redacted`` is Noria's word for a seal without words that hides none."""
+    return bool(item.get("encrypted_content")) and not shown and item.get("redacted") is not False
 
 
 def _blocks(parts: Any) -> Iterator[str]:
@@ -221,8 +226,6 @@ def _said(parts: list[dict[str, Any]]) -> dict[str, Any]:
 def _piece_out(piece: OtherPart | ToolCall | Thought, carrying: Carrying, *, own: bool) -> Iterator[dict[str, Any]]:
     match piece:
         case ToolCall():
-            if piece.signature and not own:
-                carrying.cannot("thinking", "its seal is another provider's")
             yield call_out(piece, sealed=own)
         case Thought():
             if own or piece.format.startswith("openai-responses"):
@@ -246,4 +249,5 @@ def thought_out(thought: Thought) -> dict[str, Any]:
     """A block of thinking as a reasoning item."""
     summary = [{"type": "summary_text", "text": thought.text}] if thought.text else []
     named = {"id": thought.id, "encrypted_content": thought.signature, "format": thought.format}
-    return {"type": "reasoning", "summary": summary} | {name: value for name, value in named.items() if value}
+    open_ = {"redacted": False} if thought.signature and not (thought.text or thought.redacted) else {}
+    return {"type": "reasoning", "summary": summary, **open_} | {name: value for name, value in named.items() if value}

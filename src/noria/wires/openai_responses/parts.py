@@ -125,7 +125,7 @@ def citation_out(citation: Citation) -> dict[str, Any]:
     if citation.url:
         where = {"start_index": citation.start or 0, "end_index": citation.end or 0}
         return {"type": "url_citation", "url": citation.url, "title": citation.title, **where}
-    if citation.data.get("type") in {"file_citation", "container_file_citation", "file_path"}:
+    if citation.data.get("type") in ("file_citation", "container_file_citation", "file_path"):
         return citation.data
     numbers = {key: value for name, key in _DOCUMENT.items() if (value := getattr(citation, name)) is not None}
     content = {"content": citation.cited} if citation.cited else {}

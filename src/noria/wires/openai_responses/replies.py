@@ -70,7 +70,7 @@ def reason_of(shape: ResponseShape) -> str:
     if shape.error or shape.status == "failed":
         raise decode_error_object(shape.error or {"message": "The response failed."})
     if shape.status == "completed":
-        calls = any(item.get("type") in {"function_call", "custom_tool_call"} for item in shape.output or ())
+        calls = any(item.get("type") in ("function_call", "custom_tool_call") for item in shape.output or ())
         return "tool_calls" if calls else "stop"
     if shape.status == "incomplete":
         reason = (shape.incomplete_details.reason if shape.incomplete_details else None) or "length"

@@ -12,6 +12,7 @@ from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, To
 from noria.core.messages import OtherPart
 from noria.wires.openai_chat.errors import decode_error_object
 from noria.wires.openai_chat.thinking import seal_in
+from noria.wires.openai_responses.items import is_hidden
 from noria.wires.openai_responses.parts import citation_in
 from noria.wires.openai_responses.replies import reason_of, usage_of
 from noria.wires.openai_responses.shapes import EventShape, ResponseShape
@@ -19,8 +20,7 @@ from noria.wires.sse import EventParser
 
 _event_decoder = msgspec.json.Decoder(EventShape)
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_SPOKEN = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
-"""Items whose content comes in deltas; all others are taken whole when they are done."""
+_CALLS = ("function_call", "custom_tool_call")
 
 
 class _Item:
@@ -32,6 +32,8 @@ class _Item:
         """Which call, or which block of thinking, it is."""
         self.said = ""
         """Text, arguments or thinking that came in deltas."""
+        self.logprobs = 0
+        """How many tokens' log-probabilities have come."""
         self.block = 0
         """Which block of a summary goes on."""
 
@@ -86,6 +88,11 @@ class StreamDecoder:
             yield from self._close(event)
         elif kind.endswith(".delta") and isinstance(event.delta, str) and event.output_index in self._items:
             yield from self._delta(self._items[event.output_index], event)
+        elif kind == "response.output_text.done" and event.logprobs and event.output_index in self._items:
+            open_ = self._items[event.output_index]
+            late, open_.logprobs = event.logprobs[open_.logprobs :], 0
+            if late:
+                yield Delta(logprobs={"content": late})
         elif kind == "response.output_text.annotation.added":
             yield Delta(citations=(citation_in(event.annotation),))
 
@@ -97,7 +104,7 @@ class StreamDecoder:
         else:
             place = self._calls
         self._items[event.output_index] = _Item(item, place)
-        if kind in {"function_call", "custom_tool_call"}:
+        if kind in _CALLS:
             self._calls += 1
             yield Delta(tool_calls=(_opened(item, place),))
 
@@ -105,6 +112,7 @@ class StreamDecoder:
         match event.type:
             case "response.output_text.delta":
                 open_.said += event.delta
+                open_.logprobs += len(event.logprobs or ())
                 yield Delta(text=event.delta, logprobs={"content": event.logprobs} if event.logprobs else None)
             case "response.refusal.delta":
                 open_.said += event.delta
@@ -136,7 +144,7 @@ class StreamDecoder:
                 thought = msgspec.structs.replace(
                     _thought(open_, opened=not open_.said),
                     signature=seal,
-                    redacted=bool(seal) and not (text or open_.said),
+                    redacted=is_hidden(item, bool(text or open_.said)),
                     format=item["format"] if isinstance(item.get("format"), str) else "",
                 )
                 if text or thought != ThoughtDelta(index=open_.place):

@@ -39,6 +39,8 @@ class Writer:
         """Which of the model's blocks of thinking that is."""
         self._calls: dict[int, int] = {}
         """Which of the model's calls -> place of its item."""
+        self._early: list[Any] = []
+        """Log-probabilities that came before their text."""
         self._reason: str | None = None
         self._usage: Usage | None = None
         self.response: Fields = {
@@ -110,6 +112,8 @@ class Writer:
             yield from self._thinking(delta)
         if delta.text:
             yield from self._text(delta)
+        elif delta.logprobs:
+            self._late_logprobs(delta.logprobs)
         if delta.refusal:
             yield from self._refusal(delta.refusal)
         for piece in delta.tool_calls:
@@ -170,6 +174,8 @@ class Writer:
         place = self._open if self._open is not None else 0
         if block is not None and block.signature:
             item["encrypted_content"] = item.get("encrypted_content", "") + block.signature
+            if not (block.redacted or delta.reasoning or item["summary"]):
+                item["redacted"] = False
         if block is not None and block.format:
             item["format"] = block.format
         if delta.reasoning:
@@ -208,10 +214,21 @@ class Writer:
     def _text(self, delta: Delta) -> Iterator[Fields]:
         yield from self._content("output_text", _empty_text())
         _, part, at = self._last()
-        logprobs = (delta.logprobs or {}).get("content") or []
+        early, self._early = self._early, []
+        logprobs = [*early, *((delta.logprobs or {}).get("content") or ())]
         part["text"] += delta.text
         part["logprobs"] += logprobs
         yield self._event("response.output_text.delta", **at, delta=delta.text, logprobs=logprobs)
+
+    def _late_logprobs(self, logprobs: Fields) -> None:
+        """Of text that has gone out already, which only the finished part can tell, or of the text to come."""
+        item = self._opened("message")
+        texts = [part for part in (item or {"content": []})["content"] if part["type"] == "output_text"]
+        told = logprobs.get("content") or []
+        if texts:
+            texts[-1]["logprobs"] += told
+        else:
+            self._early += told
 
     def _refusal(self, words: str) -> Iterator[Fields]:
         yield from self._content("refusal", {"type": "refusal", "refusal": ""})

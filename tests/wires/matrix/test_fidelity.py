@@ -1,0 +1,22 @@
+"""Nothing is lost in silence between any two wires, and docs/fidelity.md says what becomes of everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wires.matrix.asked import FEATURES, Feature
+from wires.matrix.seen import INS, OUTS, asked, page
+
+PAGE = Path(__file__).parents[3] / "docs" / "fidelity.md"
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_what_is_asked_for_arrives_or_is_refused(feature: Feature) -> None:
+    found = {(wire, out): asked(feature, wire, out) for wire in INS for out in OUTS}
+    assert [where for where, cell in found.items() if cell == "LOST"] == []
+
+
+def test_the_page_says_what_is_so() -> None:
+    assert PAGE.read_text() == page(), "run `python -m wires.matrix` in tests/ if this is meant"
