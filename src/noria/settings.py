@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -268,8 +269,9 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}.") from error
-    _convert(values, str(path))
-    return values
+    plain: dict[str, Any] = _dates_as_texts(values)
+    _convert(plain, str(path))
+    return plain
 
 
 def _from_variable(field: str, variable: str, text: str) -> Any:
@@ -317,9 +319,22 @@ def _check_calibrated(name: str, similar: Similar) -> None:
         )
 
 
+def _dates_as_texts(value: Any) -> Any:
+    """TOML has dates of its own, JSON has none, and the same settings come from both."""
+    if isinstance(value, dict):
+        return {key: _dates_as_texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dates_as_texts(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def _check_price(name: str, price: AgreedPrice) -> None:
     if not name.partition("/")[2]:
         raise InvalidInput(f"prices: {name!r} names no model.", hint='Write [prices."provider/model"].')
+    try:
+        date.fromisoformat(price.since or "2000-01-01")
+    except ValueError:
+        raise InvalidInput(f'prices."{name}": from is a day, such as 2027-01-01, not {price.since!r}.') from None
     for field in price.__struct_fields__:
         value = getattr(price, field)
         if isinstance(value, float) and not 0 <= value < math.inf:

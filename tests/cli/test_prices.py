@@ -30,5 +30,14 @@ def test_prices_known_agreed_and_unknown(noria: Noria) -> None:
     assert "by contract" in shown
     assert "$1.5 a million" in shown
     assert "as published" in noria.here("prices", "show", "openai/gpt-4o", environ=agreed).stdout
-    for wrong in ('{"mine": {}}', '{"mine/x": {"input_per_mtok": -1}}', '{"mine/x": {"inputs": 1}}', "x"):
+    (noria.folder.parent / "noria.toml").write_text('[prices."mine/*"]\nfrom = 2026-01-01\noutput_per_mtok = 2')
+    config = {"NORIA_CONFIG": str(noria.folder.parent / "noria.toml")}
+    assert "$2 a million" in noria.here("prices", "show", "mine/big", environ=config).stdout
+    for wrong in (
+        '{"mine/x": {"from": "soon"}}',
+        '{"mine": {}}',
+        '{"mine/x": {"input_per_mtok": -1}}',
+        '{"mine/x": {"inputs": 1}}',
+        "x",
+    ):
         assert noria.here("prices", "unknown", environ={"NORIA_PRICES": wrong}).exit_code == 2

@@ -82,6 +82,8 @@ RULES: dict[str, str | dict[str, str]] = {
     "/api/keys/{ref}": "admin",
     "/api/keys/{ref}/revoke": "admin",
     "/api/keys/{ref}/rotate": "admin",
+    "/api/limits": {"GET": "read", "PUT": "admin"},
+    "/api/limits/{name}": "admin",
     "/api/login-tokens": "admin",
     "/api/models": {"GET": "read", "POST": "admin"},
     "/api/models/pulls/{pull_id}": "read",

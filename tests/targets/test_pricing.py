@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import genai_prices
@@ -160,8 +160,8 @@ def test_contracts_begin_on_their_day_and_names_go_before_patterns() -> None:
         {
             "mine/*": AgreedPrice(input_per_mtok=1.0),
             "mine/big": [
-                AgreedPrice(input_per_mtok=9.0, since=date(2026, 1, 2)),
-                AgreedPrice(input_per_mtok=5.0, since=date(2026, 1, 1)),
+                AgreedPrice(input_per_mtok=9.0, since="2026-01-02"),
+                AgreedPrice(input_per_mtok=5.0, since="2026-01-01"),
             ],
         }
     )

@@ -30,6 +30,7 @@ from noria.assemble.guarding import Guards
 from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
 from noria.assemble.keyring import Keyring
+from noria.assemble.limits import Limits
 from noria.assemble.local_models import LocalModels
 from noria.assemble.measuring import CallMetrics
 from noria.assemble.monitoring import Monitoring
@@ -62,6 +63,7 @@ from noria.scorers.registry import kinds, make
 from noria.settings import Settings
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
+from noria.targets.limited import Limited
 from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids, recorded_call
@@ -139,13 +141,9 @@ class Workspace:
         """Deletes what is on record about a user."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
-        self._recorded = Recorded(
-            Routed(self._answers.resolve),
-            self._record,
-            now=now,
-            new_ids=random_ids,
-            price=live_price(self.prices.of_span),
-        )
+        self.limits = Limits(catalogue, now)
+        """Limits and budgets of calls."""
+        self._recorded = self._answering()
         self.intake = OtlpIntake(
             traces,
             blobs,
@@ -172,6 +170,13 @@ class Workspace:
         """Runs experiments."""
         self.ready = True
         """False once closing has begun."""
+
+    def _answering(self) -> Recorded:
+        """What answers calls, within limits, and records them."""
+        routed = Routed(self._answers.resolve)
+        self._limited = Limited(routed, self.limits.matching, self.limits.allowances, self.prices, now)
+        price = live_price(self.prices.of_span)
+        return Recorded(self._limited, self._record, now=now, new_ids=random_ids, price=price)
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -370,6 +375,8 @@ class Workspace:
             **self.intake.numbers(),
             **self.retention.numbers(),
             "noria_keys": self.keyring.size,
+            "noria_limits_refused_total": self._limited.refused,
+            "noria_limits_asked_total": self.limits.allowances.asks,
             **self._caches.numbers(),
             **self._answers.standing.numbers(),
             "noria_calls_running": self.slots.taken,
@@ -394,6 +401,7 @@ class Workspace:
             stack.push_async_callback(self.laboratory.close)
             stack.push_async_callback(self.retention.close)
             stack.push_async_callback(self.keyring.close)
+            stack.push_async_callback(self.limits.close)
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,8 @@
     │   └── Conflict              it exists already, or another process holds it   exit 2, HTTP 409
     ├── NotAllowed                no key, a wrong key, a foreign Host or Origin    exit 2, HTTP 401 or 403
     ├── Blocked                   a guard stopped the call                         exit 2, HTTP 400
+    ├── LimitReached              a rate limit is reached for now                  exit 2, HTTP 429, retryable
+    │   └── BudgetUsedUp          the money of this window is used up              exit 2, HTTP 402
     ├── Unavailable               a store, engine or server can't answer now       exit 2, HTTP 503, retryable
     │   ├── EngineFailed          a local engine crashed, or can't run here
     │   ├── StorageFull           nothing more can be made durable
@@ -24,6 +26,8 @@ Foreign errors (sockets, SQL, files) are mapped to these once, at the edge where
 from __future__ import annotations
 
 from typing import ClassVar
+
+from noria.core.limits import Standing
 
 
 class NoriaError(Exception):
@@ -95,6 +99,32 @@ class Blocked(NoriaError):
 
     code = "blocked"
     status = 400
+
+
+class LimitReached(NoriaError):
+    """A limit on requests, tokens or concurrent calls is reached; the same call may pass later."""
+
+    code = "limit_reached"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = 1.0, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, kept=kept, hint=hint)
+        self.retry_after_s = retry_after_s
+        """Seconds until the window ends, sent as ``Retry-After``; None where waiting does not help."""
+        self.standings: tuple[Standing, ...] = ()
+        """How the caller's limits stand, the one that is reached among them."""
+
+
+class BudgetUsedUp(LimitReached):
+    """The money of this window is used up.
+
+    HTTP 402 and not 429, because clients try a 429 again after seconds, and a budget is empty for hours or days.
+    """
+
+    code = "budget_used_up"
+    status = 402
+    retryable = False
 
 
 class Unavailable(NoriaError):

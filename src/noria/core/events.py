@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from noria.core.limits import Standing
 from noria.core.messages import Citation, Message, Part, TextPart, Thought, ToolCall
 from noria.core.requests import Request
 from noria.core.struct import Noun
@@ -50,6 +51,8 @@ class Sent(Noun, tag="sent", tag_field="event"):
     """For a replay: wall time of the earlier call, seconds."""
     dropped: tuple[str, ...] = ()
     """What the caller asked for, and allowed to be left out, and the provider's wire can't carry."""
+    standings: tuple[Standing, ...] = ()
+    """How the caller's limits stand with this call, those that are nearest to their end."""
     emulated: tuple[str, ...] = ()
     """What the provider lacks and Noria does in its place, such as ``response_schema``."""
     continues: int | None = None

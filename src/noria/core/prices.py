@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from noria.core.struct import Noun
 
 
@@ -22,8 +20,8 @@ class AgreedPrice(Noun, forbid_unknown_fields=True, rename={"since": "from"}):
     """A million of those that were thinking; by default as the others."""
     per_request: float | None = None
     """Each call, beside its tokens."""
-    since: date | None = None
-    """The first day, UTC, on which it holds; absent: from ever. Of several, the latest that has begun."""
+    since: str = ""
+    """The first day, UTC, on which it holds, such as ``2027-01-01``; absent: from ever. Of several, the latest that has begun."""
 
 
 class PriceTag(Noun):

@@ -36,6 +36,7 @@ from noria.serve.api.exports import ExportsController
 from noria.serve.api.gateway import GatewayController
 from noria.serve.api.intake import IntakeController
 from noria.serve.api.keys import KeysController
+from noria.serve.api.limits import LimitsController
 from noria.serve.api.models import ModelsController
 from noria.serve.api.monitors import MonitorsController
 from noria.serve.api.prices import PricesController
@@ -225,6 +226,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             GatewayController,
             IntakeController,
             KeysController,
+            LimitsController,
             ModelsController,
             MonitorsController,
             PricesController,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-from noria.core.errors import CallFailed, Cancelled, InvalidInput, NoriaError, Unavailable
+from noria.core.errors import CallFailed, Cancelled, InvalidInput, LimitReached, NoriaError, Unavailable
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -79,5 +79,5 @@ async def respond(send: Send, status: int, body: bytes, content_type: str, heade
 
 def retry_after(error: NoriaError) -> Headers:
     """``Retry-After`` in whole seconds, at least 1, where it is known when the same call may succeed."""
-    seconds = error.retry_after_s if isinstance(error, Unavailable | CallFailed) else None
+    seconds = error.retry_after_s if isinstance(error, Unavailable | CallFailed | LimitReached) else None
     return () if seconds is None else ((b"retry-after", str(max(1, math.ceil(seconds))).encode()),)

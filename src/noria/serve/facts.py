@@ -5,12 +5,15 @@ The table in ``docs/gateway.md`` lists them; a test compares.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from noria.core.attributes import ATTEMPTS, CONTINUED, ROUTE
 from noria.core.caching import AGE, CACHE, SIMILARITY
 from noria.core.events import OnRecord, Sent
+from noria.core.limits import Standing
 
 Fields = tuple[tuple[bytes, bytes], ...]
 """Names and values of headers."""
@@ -28,6 +31,13 @@ HEADERS: dict[str, str] = {
     "noria-cost-usd": "What the call cost, US dollars, where the price is known; not for streams, whose headers leave before.",
     "noria-dropped": "What was left out because the provider can't be asked for it.",
     "noria-emulated": "What Noria did in the provider's place.",
+    "noria-budget-remaining-usd": "What is left of the budget that is nearest to its end, where one counts the call.",
+    "x-ratelimit-limit-requests": "The limit on requests that is nearest to its end, where one counts the call.",
+    "x-ratelimit-remaining-requests": "What is left of it.",
+    "x-ratelimit-reset-requests": "When its window ends, such as `59s` or `6m0s`.",
+    "x-ratelimit-limit-tokens": "The same of tokens.",
+    "x-ratelimit-remaining-tokens": "What is left, after what this call is expected to use.",
+    "x-ratelimit-reset-tokens": "When its window ends.",
 }
 """Every header and what it says."""
 
@@ -75,12 +85,41 @@ def of_call(sent: Sent) -> Fields:
         found.append((b"noria-attempts", str(len(attributes.get(ATTEMPTS, ())) + 1).encode()))
     if attributes:
         found.extend(_noted(attributes))
+    if sent.standings:
+        found.extend(of_limits(sent.standings))
     return tuple(found)
 
 
 def of_record(kept: OnRecord) -> Fields:
     """What is known when the record is durable."""
     return () if kept.cost_usd is None else ((b"noria-cost-usd", f"{kept.cost_usd:.9f}".encode()),)
+
+
+def of_limits(standings: Sequence[Standing]) -> Fields:
+    """How the caller's limits stand, as OpenAI's headers say it: of each measure the one that is nearest to its end."""
+    nearest: dict[str, Standing] = {}
+    for standing in sorted(standings, key=_share, reverse=True):
+        nearest[standing.measure] = standing
+    found: list[tuple[bytes, bytes]] = []
+    for measure in ("requests", "tokens"):
+        if (near := nearest.get(measure)) is not None:
+            said = (("limit", near.amount), ("remaining", near.remaining))
+            found += [(f"x-ratelimit-{name}-{measure}".encode(), b"%d" % value) for name, value in said]
+            found.append((f"x-ratelimit-reset-{measure}".encode(), _until(near.resets_ns)))
+    if (budget := nearest.get("usd")) is not None:
+        found.append((b"noria-budget-remaining-usd", f"{budget.remaining:.6f}".encode()))
+    return tuple(found)
+
+
+def _share(standing: Standing) -> float:
+    return standing.remaining / standing.amount if standing.amount else 0.0
+
+
+def _until(moment_ns: int) -> bytes:
+    """A duration as OpenAI writes it: ``6m0s``."""
+    seconds = max(0, -((time.time_ns() - moment_ns) // 10**9))
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    return (f"{hours}h" * bool(hours) + f"{minutes}m" * bool(hours or minutes) + f"{seconds % 60}s").encode()
 
 
 _PLAIN = "/:@.,+-_=()[]{} "

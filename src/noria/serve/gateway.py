@@ -18,14 +18,23 @@ from http import HTTPStatus
 import msgspec
 import structlog
 
-from noria.core.errors import CallFailed, CallRefused, Cancelled, InvalidInput, NoriaError, NotAllowed, UnknownName
+from noria.core.errors import (
+    CallFailed,
+    CallRefused,
+    Cancelled,
+    InvalidInput,
+    LimitReached,
+    NoriaError,
+    NotAllowed,
+    UnknownName,
+)
 from noria.core.events import Event, Fold, OnRecord, Raw, Sent
 from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.cache_wish import cache_wish, check_kept
-from noria.serve.facts import Facts
+from noria.serve.facts import Facts, of_limits
 from noria.serve.failures import own_error
 from noria.wires import google, openai_chat
 from noria.wires.wire import Answer, WireIn
@@ -250,6 +259,8 @@ async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers)
         # The provider refused Noria's key; to say 401 would tell the callers that theirs is wrong.
         error = CallFailed(error.message, retry_after_s=error.retry_after_s, hint=error.hint)
     headers = (*headers, (b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
+    if isinstance(error, LimitReached):
+        headers = (*headers, *of_limits(error.standings))
     await respond(send, error.status, wire.encode_error(error), _JSON, headers)
 
 

@@ -14,6 +14,7 @@ from noria.core.apps import Variant
 from noria.core.datasets import Case
 from noria.core.experiments import ExperimentSpec, ExperimentStatus
 from noria.core.keys import Permission
+from noria.core.limits import Limit, Standing
 from noria.core.models import EngineOptions
 from noria.core.prompts import Prompt, PromptVersion
 from noria.core.requests import Parameters
@@ -284,6 +285,15 @@ class EraseUser(Noun, forbid_unknown_fields=True):
     """The id, as callers name the user."""
     dry_run: bool = False
     """Change nothing, only tell."""
+
+
+class LimitReport(Noun):
+    """A limit, and how it stands."""
+
+    limit: Limit
+    """The limit."""
+    standings: tuple[Standing, ...] = ()
+    """How it stands for those whose use was counted in the present window, the fullest first."""
 
 
 class NewKey(Noun, forbid_unknown_fields=True):

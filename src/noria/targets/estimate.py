@@ -4,7 +4,7 @@ The rule is simple, and errs on the high side for plain English, so that a limit
 
 - a prompt: a token for each three bytes of text in UTF-8, four more for each message, and the JSON of tools and schema by
   the same rule; 1,000 for an image, 2,000 for another file or sound;
-- the output: ``max_tokens`` where it is set, else 1,000, for each of ``n`` choices; none for embeddings and rankings.
+- the output: ``max_tokens`` where it is set, else 1,000, for each of ``n`` choices; none for embeddings, rankings and counts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def input_tokens(request: Request) -> int:
 
 def output_tokens(request: Request) -> int:
     """Generated tokens of a request, by the rule above."""
-    if request.embed is not None or request.rank is not None:
+    if request.embed is not None or request.rank is not None or request.count:
         return 0
     most = request.params.max_tokens
     return (OUTPUT if most is None else max(0, most)) * max(1, request.n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from noria.core.events import Usage
@@ -143,7 +143,7 @@ def price_of(span: Span) -> float | None:
 
 def _first_day(price: AgreedPrice) -> int:
     """Days since 1970."""
-    return (price.since.toordinal() - _EPOCH) if price.since else -(10**9)
+    return date.fromisoformat(price.since).toordinal() - _EPOCH if price.since else -(10**9)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
@@ -154,6 +154,8 @@ def _merged(contract: AgreedPrice, published: Rates) -> Rates:
         return else_ if agreed is None else agreed / 1_000_000
 
     # A published discount on cached tokens is one on the published price: it says nothing about an agreed one.
+    if not published.known and contract.input_per_mtok is None and contract.output_per_mtok is None:
+        return _FREE._replace(request=contract.per_request or 0.0) if contract.per_request is not None else published
     own_input = contract.input_per_mtok is not None
     return Rates(
         input=rate(contract.input_per_mtok, published.input),

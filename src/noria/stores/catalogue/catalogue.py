@@ -15,6 +15,7 @@ from noria.stores.catalogue.dump import dump, load
 from noria.stores.catalogue.experiments import Experiments
 from noria.stores.catalogue.keys import Keys
 from noria.stores.catalogue.leases import Leases
+from noria.stores.catalogue.limits import Limits
 from noria.stores.catalogue.models import Models
 from noria.stores.catalogue.monitors import Monitors
 from noria.stores.catalogue.prompts import Prompts
@@ -45,6 +46,7 @@ class Catalogue:
         self.experiments = Experiments(database, now)
         self.monitors = Monitors(database, now)
         self.keys = Keys(database, now)
+        self.limits = Limits(database, now)
         self.audit = Audit(database, now)
         self.retention = Retention(database, now)
         self.receipts = Receipts(database, now)

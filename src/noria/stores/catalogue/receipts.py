@@ -14,6 +14,7 @@ from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.records import decode, encode
 from noria.stores.catalogue.tables import (
     experiments,
+    limits,
     models,
     monitors,
     prompts,
@@ -24,6 +25,7 @@ from noria.stores.catalogue.tables import (
 
 _BODIES: dict[str, Table] = {
     "experiment": experiments,
+    "limit": limits,
     "model": models,
     "monitor": monitors,
     "prompt": prompts,

@@ -212,7 +212,6 @@ limit_leases = Table(
     Column("starts_ns", BigInteger, primary_key=True),
     Column("holder", Text, primary_key=True),
     Column("granted", BigInteger, nullable=False),
-    Column("spent", BigInteger, nullable=False),
     Column("until_ns", BigInteger, nullable=False),
     Index("limit_leases_by_until", "until_ns"),
 )

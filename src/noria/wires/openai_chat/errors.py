@@ -14,7 +14,13 @@ import msgspec
 from noria.core.errors import CallFailed, NoriaError
 from noria.wires.statuses import failed, failed_with_status
 
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+}
 _NEVER_BETTER = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Codes that come with status 429 but mean that waiting will not help."""
 

@@ -50,7 +50,6 @@ def upgrade() -> None:
         sa.Column("starts_ns", sa.BigInteger(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("granted", sa.BigInteger(), nullable=False),
-        sa.Column("spent", sa.BigInteger(), nullable=False),
         sa.Column("until_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("counter", "starts_ns", "holder"),
     )

@@ -1,0 +1,281 @@
+"""What this process may use of limits without asking: leases of quota, taken in pieces from a state that all share.
+
+Law: what is reserved by all processes together never exceeds a limit, because a lease is taken out of the shared counter
+before it is used. So requests and concurrent calls never exceed theirs; tokens and dollars only by what calls under way turn
+out to use beyond their estimate. What a process has used it tells within a second or two; one that is killed forgets what it used since
+then, and its lease is free again after :data:`LEASE_NS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterable
+from typing import Any, NamedTuple
+
+from noria.core.errors import NoriaError
+from noria.core.limits import Ask, Grant, Limit, SharedCounters, Standing, amount, units
+from noria.core.protocols import Clock
+from noria.targets.windows import bounds
+
+LEASE_NS = 30 * 10**9
+"""How long a lease lasts that nobody renews."""
+_PART = 8
+"""A lease is at most one such part of what is left: that much may lie idle with one process while another runs out."""
+_AGAIN_NS = 250_000_000
+"""How long a refusal stands before the shared state is asked again."""
+
+
+class Counted(NamedTuple):
+    """A limit, and the one whose use is counted."""
+
+    limit: Limit
+    """The limit."""
+    counter: str
+    """Name of the counter."""
+    who: str
+    """Whose it is, fit to be shown."""
+
+
+class Refusal(NamedTuple):
+    """Which limit would be exceeded."""
+
+    counted: Counted
+    """The limit and whose."""
+    standing: Standing
+    """How it stands."""
+
+    @property
+    def resets_ns(self) -> int:
+        """When its window ends; 0 for concurrency."""
+        return self.standing.resets_ns
+
+
+class _Purse:
+    """This process's part of one counter in one window."""
+
+    def __init__(self, counted: Counted, starts_ns: int, ends_ns: int) -> None:
+        self.counted = counted
+        self.starts_ns = starts_ns
+        self.ends_ns = ends_ns
+        self.held = 0  # units leased and not used yet, those that calls under way have reserved included
+        self.reserved = 0
+        self.spent = 0  # units used since the shared state was told
+        self.used = 0  # by all together, when it was last asked
+        self.low = 0
+        self.asked_ns = 0
+        self.renewed_ns = 0
+        self.touched = False
+        self.waiting = 0
+        self.lock = asyncio.Lock()
+
+    @property
+    def free(self) -> int:
+        return self.held - self.reserved
+
+    @property
+    def left(self) -> int:
+        """Units that nobody has used or reserved, as far as is known here."""
+        return max(0, self.counted.limit.units - self.used + self.free)
+
+    def ask(self, wish: int) -> Ask:
+        return Ask(
+            counter=self.counted.counter,
+            starts_ns=self.starts_ns,
+            ends_ns=self.ends_ns,
+            limit=self.counted.limit.units,
+            spent=self.spent,
+            keep=self.reserved,
+            wish=self.reserved + wish,
+        )
+
+    def standing(self) -> Standing:
+        limit, left = self.counted.limit, self.left
+        return Standing(
+            limit=limit.name,
+            measure=limit.measure,
+            who=self.counted.who,
+            amount=limit.amount,
+            used=amount(limit.measure, limit.units - left),
+            remaining=amount(limit.measure, left),
+            resets_ns=0 if limit.measure == "concurrency" else self.ends_ns,
+        )
+
+    def take(self, ask: Ask, grant: Grant, now_ns: int) -> None:
+        self.spent -= ask.spent
+        self.held = grant.held - self.spent
+        self.used = grant.used
+        self.low = self.free // 4
+        self.asked_ns = self.renewed_ns = now_ns
+
+
+class Reservation:
+    """Units of one counter that a call holds."""
+
+    __slots__ = ("_purse", "units")
+
+    def __init__(self, purse: _Purse, units: int) -> None:
+        self._purse = purse
+        self.units = units
+
+    def settle(self, used: int) -> None:
+        """Give back what was reserved, and count what was used. A second call does nothing more than count."""
+        purse = self._purse
+        purse.reserved -= self.units
+        self.units = 0
+        purse.touched = True
+        if purse.counted.limit.measure != "concurrency":
+            purse.held -= used
+            purse.spent += used
+
+    def standing(self) -> Standing:
+        """How its limit stands now."""
+        return self._purse.standing()
+
+
+class Allowances:
+    """Reserves and settles. All methods belong to one event loop; the shared state is asked in a thread.
+
+    Arguments:
+        shared: the counters of all processes.
+        holder: this process's name among them.
+        now: the clock.
+    """
+
+    def __init__(self, shared: SharedCounters, holder: str, now: Clock) -> None:
+        self._shared = shared
+        self._holder = holder
+        self._now = now
+        self._purses: dict[tuple[str, int], _Purse] = {}
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self.asks = 0
+        """Times that the shared state was asked."""
+
+    async def reserve(self, counted: Counted, wanted: int) -> Reservation | Refusal:
+        """Hold so many units, or say that there are not so many left.
+
+        Raises:
+            Unavailable: this process's lease does not do, and the shared state can't be reached.
+        """
+        now = self._now()
+        starts, ends = bounds(counted.limit, now)
+        key = (counted.counter, starts)
+        purse = self._purses.get(key)
+        if purse is None:
+            purse = self._purses[key] = _Purse(counted, starts, ends)
+        purse.counted, purse.touched = counted, True
+        if not purse.lock.locked() and purse.free >= wanted:
+            purse.reserved += wanted
+            if purse.free < purse.low and purse.left > purse.free:
+                purse.low = 0
+                self._started(self._refilled(purse))
+            return Reservation(purse, wanted)
+        if wanted > purse.left and now - purse.asked_ns < _AGAIN_NS:
+            return self._refusal(purse)
+        # A task of its own: whoever asked for it may go away in the middle, and what was agreed must be noted.
+        task = self._started(self._leased(purse, wanted))
+        try:
+            enough = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda done: _returned(done, purse, wanted))
+            raise
+        return Reservation(purse, wanted) if enough else self._refusal(purse)
+
+    async def tend(self, *, all: bool = False) -> None:
+        """Tell what was used, keep leases alive, and give back what lies idle; to be called about every second.
+
+        Arguments:
+            all: give back everything that no call under way holds.
+        """
+        if all and self._tasks:
+            await asyncio.wait(set(self._tasks))
+        now = self._now()
+        due: list[_Purse] = []
+        for purse in list(self._purses.values()):
+            over = now >= purse.ends_ns or all
+            stale = purse.held > 0 and now - purse.renewed_ns > LEASE_NS // 3
+            idle = not purse.touched and purse.free > 0
+            if (purse.spent or over or stale or idle) and not purse.lock.locked():
+                due.append(purse)
+        for purse in due:
+            await purse.lock.acquire()
+        try:
+            if due:
+                await self._renew(due, 0, give_back=[p for p in due if all or now >= p.ends_ns or not p.touched])
+        finally:
+            for purse in due:
+                purse.touched = False
+                purse.lock.release()
+        for key, purse in list(self._purses.items()):
+            if not (purse.held or purse.reserved or purse.spent or purse.touched or purse.waiting):
+                del self._purses[key]
+
+    async def close(self) -> None:
+        """Tell everything, and give back all leases."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.tend(all=True)
+
+    def _started(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _leased(self, purse: _Purse, wanted: int) -> bool:
+        """Reserve, after asking for more where that may help; whether there was enough."""
+        purse.waiting += 1
+        try:
+            async with purse.lock:
+                known = wanted > purse.left and self._now() - purse.asked_ns < _AGAIN_NS
+                if purse.free < wanted and not known:
+                    await self._renew([purse], wanted)
+                if purse.free < wanted:
+                    return False
+                purse.reserved += wanted
+                return True
+        finally:
+            purse.waiting -= 1
+
+    async def _refilled(self, purse: _Purse) -> bool:
+        """Ask for more before it is needed. A failure shows when it is."""
+        purse.waiting += 1
+        try:
+            async with purse.lock:
+                with contextlib.suppress(NoriaError):
+                    await self._renew([purse], 0)
+            return True
+        finally:
+            purse.waiting -= 1
+
+    @staticmethod
+    def _refusal(purse: _Purse) -> Refusal:
+        return Refusal(purse.counted, purse.standing())
+
+    async def _renew(self, purses: Iterable[_Purse], wanted: int, give_back: Iterable[_Purse] = ()) -> None:
+        """Ask the shared state; the purses are locked, so that nobody reserves meanwhile. Others may settle."""
+        idle = set(map(id, give_back))
+        asked = [(purse, purse.ask(0 if id(purse) in idle else max(wanted, _part(purse)))) for purse in purses]
+        now = self._now()
+        self.asks += 1
+        grants = await asyncio.to_thread(
+            self._shared.renew, self._holder, [ask for _, ask in asked], now_ns=now, until_ns=now + LEASE_NS
+        )
+        for (purse, ask), grant in zip(asked, grants, strict=True):
+            purse.take(ask, grant, now)
+
+
+def _returned(done: asyncio.Task[bool], purse: _Purse, wanted: int) -> None:
+    """Give back what was reserved for a caller who did not wait for it."""
+    if not done.cancelled() and done.exception() is None and done.result():
+        purse.reserved -= wanted
+
+
+def _part(purse: _Purse) -> int:
+    """A part of what is left, at least one unit's worth of asking."""
+    return -(-purse.left // _PART)
+
+
+def counted_units(limit: Limit, tokens: int, usd: float | None) -> int:
+    """What a call of so many tokens and dollars is in the units of a limit; an unknown price counts nothing."""
+    return tokens if limit.measure == "tokens" else units("usd", usd or 0.0)

@@ -1,0 +1,103 @@
+"""Limits and budgets as callers meet them, through a real server; and what is left of them after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import openai
+import pytest
+
+from noria.assemble import open_workspace
+from noria.core.errors import LimitReached
+from noria.core.events import collect
+from noria.core.keys import Caller
+from noria.core.limits import Limit
+from noria.core.messages import Message
+from noria.core.requests import Lineage, Request
+from noria.settings import Provider, Settings
+from targets import upstream
+
+from .conftest import KEY, Noria, hello
+
+HI: list[Any] = [{"role": "user", "content": "hi"}]
+BODY = {"model": "up/m", "messages": HI, "max_tokens": 9}
+
+
+async def key(noria: Noria, name: str, **more: Any) -> dict[str, str]:
+    made = await noria.post("/api/keys", {"name": name, **more})
+    return {"authorization": f"Bearer {made['secret']}"}
+
+
+async def ask(noria: Noria, headers: dict[str, str], **more: Any) -> httpx.Response:
+    return await noria.client.post("/v1/chat/completions", json=BODY | more, headers=headers)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_limit_is_told_in_headers_and_reached_with_429(server: Noria, stream: bool) -> None:
+    bot = await key(server, "bot", team="care")
+    await server.put("/api/limits", {"name": "rpm", "measure": "requests", "amount": 1, "window": "hour", "who": "bot"})
+    await server.put("/api/limits", {"name": "tpm", "measure": "tokens", "amount": 500, "of": "team", "who": "care"})
+    said = (await ask(server, bot, stream=stream)).headers
+    assert (said["x-ratelimit-limit-requests"], said["x-ratelimit-remaining-requests"]) == ("1", "0")
+    assert (said["x-ratelimit-limit-tokens"], said["x-ratelimit-remaining-tokens"]) == ("500", "486")
+    assert said["x-ratelimit-reset-requests"][-1] == "s"
+    refused = await ask(server, bot, stream=stream)
+    assert refused.status_code == 429
+    assert "limit 'rpm'" in refused.json()["error"]["message"]
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    assert 1 <= int(refused.headers["retry-after"]) <= 3600
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert (await ask(server, {})).status_code == 200, "the admin key is nobody's"
+    async with openai.AsyncOpenAI(
+        base_url=f"{server.url}/v1", api_key=bot["authorization"][7:], max_retries=0
+    ) as client:
+        with pytest.raises(openai.RateLimitError):
+            await client.chat.completions.create(model="up/m", messages=HI)
+    assert [span.get("error_type") for span in await server.spans()] == [None, "limit_reached", None, "limit_reached"]
+    assert len(server.upstream.bodies) == 2
+    [rpm, tpm] = await server.get("/api/limits")
+    assert [(one["used"], one["remaining"]) for one in rpm["standings"]] == [(1, 0)]
+    assert [(one["who"], one["used"]) for one in tpm["standings"]] == [("care", 9)]
+    await server.delete("/api/limits/rpm")
+    assert (await ask(server, bot)).status_code == 200
+
+
+async def test_a_budget_that_is_used_up_is_not_tried_again(noria: Noria) -> None:
+    await noria.put("/api/limits", {"name": "b", "measure": "usd", "amount": 0, "of": "all", "window": "month"})
+    assert (await ask(noria, {})).status_code == 200, "a price that is unknown counts nothing"
+    await noria.put("/api/limits", {"name": "n", "measure": "requests", "amount": 0, "of": "user"})
+    assert (await ask(noria, {}, user="ann")).status_code == 429
+    assert (await ask(noria, {})).status_code == 200
+
+
+async def test_budgets_are_kept_over_restarts(tmp_path: Path) -> None:
+    request = Request(
+        model="up/m",
+        messages=(Message(role="user", content="hi"),),
+        lineage=Lineage(user_id="ann"),
+        caller=Caller(key_id="0" * 12, team="care"),
+    )
+    async with upstream.serving(hello) as provider:
+        made = {
+            "data": str(tmp_path / "data"),
+            "providers": {"up": msgspec.to_builtins(Provider(base_url=provider.base_url, attempts=1))},
+            "prices": {"up/*": {"per_request": 0.4}},
+        }
+        settings = msgspec.convert(made, Settings)
+        for round, passes in ((1, 2), (2, 0)):
+            async with open_workspace(settings, {"NORIA_API_KEY": KEY}, holder="a test") as workspace:
+                if round == 1:
+                    limit = {"name": "b", "measure": "usd", "amount": 1.0, "window": "month", "of": "user"}
+                    workspace.catalogue.limits.put(msgspec.convert(limit, type=Limit))
+                for _ in range(passes):
+                    await collect(workspace.target.call(request))
+                with pytest.raises(LimitReached, match="1 US dollars a month") as caught:
+                    await collect(workspace.target.call(request))
+                assert caught.value.status == 402
+                assert not caught.value.retryable
+                [standing] = (await workspace.limits.standings())["b"]
+                assert (standing.used, standing.who != "ann") == (0.8, True)
+        assert len(provider.bodies) == 2

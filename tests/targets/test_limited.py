@@ -1,0 +1,315 @@
+"""Limits around a target: reserved before, settled after, never exceeded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from noria.core.errors import BudgetUsedUp, CallFailed, LimitReached, UnknownName
+from noria.core.events import Delta, Event, Sent, Started, Usage, Used, collect
+from noria.core.limits import Limit, Measure
+from noria.core.messages import Message
+from noria.core.prices import AgreedPrice
+from noria.core.requests import Parameters, Request
+from noria.stores.catalogue import Catalogue
+from noria.targets.allowances import LEASE_NS, Allowances, Counted, Reservation
+from noria.targets.limited import Limited
+from noria.targets.pricing import Prices
+from noria.targets.scripted import Scripted, answer
+
+ASK = Request(model="up/m", messages=(Message(role="user", content="x" * 300),), params=Parameters(max_tokens=50))
+"""Expected to take 104 tokens in and 50 out."""
+PRICES = Prices({"scripted/*": AgreedPrice(input_per_mtok=1000.0, output_per_mtok=10_000.0)})
+MINUTE = 60 * 10**9
+
+
+class Time:
+    def __init__(self) -> None:
+        self.ns = 1_767_225_600 * 10**9
+
+    def __call__(self) -> int:
+        return self.ns
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, time: Time) -> Iterator[Catalogue]:
+    with Catalogue.open(f"sqlite:///{tmp_path / 'c.sqlite'}", now=time) as found:
+        yield found
+
+
+def counted(measure: Measure, amount: float, name: str = "limit") -> Counted:
+    return Counted(Limit(name=name, measure=measure, amount=amount, of="team"), f"{name} {measure}", "care")
+
+
+class Door:
+    """A target with limits, and what it used."""
+
+    def __init__(self, catalogue: Catalogue, time: Time, *limits: Counted, script: Any = None) -> None:
+        self.catalogue, self.time = catalogue, time
+        self.allowances = Allowances(catalogue.limits, "me", time)
+        self.inner = Scripted(script or (lambda _: answer("Hel", "lo")))
+        self.target = Limited(self.inner, lambda _: limits, self.allowances, PRICES, time)
+
+    async def call(self, request: Request = ASK) -> list[Event]:
+        return [event async for event in self.target.call(request)]
+
+    async def used(self) -> dict[str, int]:
+        await self.allowances.close()
+        return {name: used for name, _, used in self.catalogue.limits.used(self.time())}
+
+
+async def test_requests_are_counted_to_the_last(catalogue: Catalogue, time: Time) -> None:
+    door = Door(catalogue, time, counted("requests", 3))
+    for left in (2, 1, 0):
+        [sent, *_] = await door.call()
+        assert isinstance(sent, Sent)
+        assert [standing.remaining for standing in sent.standings] == [left]
+    with pytest.raises(LimitReached, match="3 requests a minute for team 'care'") as caught:
+        await door.call()
+    assert caught.value.retry_after_s == 60.0
+    assert caught.value.standings[0].remaining == 0
+    assert len(door.inner.requests) == 3
+    time.ns += MINUTE
+    await door.call()
+
+
+@pytest.mark.parametrize("measure", ["tokens", "usd"])
+async def test_a_call_beyond_its_limit_is_refused_before_it_is_made(
+    catalogue: Catalogue, time: Time, measure: Measure
+) -> None:
+    """154 tokens, or 0.104 + 0.5 dollars, are expected; 9 tokens, or 0.027 dollars, are used."""
+    asked: list[str] = []
+
+    def script(request: Request) -> Any:
+        yield Sent(request=request, provider="scripted")
+        asked.append("asked")  # behind the first event: as a provider is asked
+        yield from answer("Hel", "lo")
+
+    expected = {"tokens": 154, "usd": 0.604}[measure]
+    door = Door(catalogue, time, counted(measure, expected), script=script)
+    await door.call()
+    with pytest.raises(LimitReached) as caught:
+        await door.call()
+    assert isinstance(caught.value, BudgetUsedUp) is (measure == "usd")
+    assert caught.value.status == (402 if measure == "usd" else 429)
+    await door.call(msgspec.structs.replace(ASK, params=Parameters(max_tokens=1)))
+    units = {"tokens": 18, "usd": 54_000_000}[measure]
+    assert await door.used() == {f"limit {measure}": units}
+
+
+async def test_calls_under_way_are_counted(catalogue: Catalogue, time: Time) -> None:
+    gate = asyncio.Event()
+    door = Door(catalogue, time, counted("concurrency", 2), script=lambda _: [*answer("a")[:2], gate, *answer("a")[2:]])
+    running = [asyncio.create_task(door.call()) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(LimitReached, match="2 calls at a time"):
+        await door.call()
+    gate.set()
+    await asyncio.gather(*running)
+    await door.call()
+    await door.allowances.tend()
+    assert await door.used() == {"limit concurrency": 0}
+
+
+def cut(_: Request) -> Any:
+    return [Started(id="r", model="m"), Delta(text="x" * 30), CallFailed("broke")]
+
+
+@pytest.mark.parametrize(
+    ("script", "tokens", "requests"),
+    [
+        (lambda _: [*answer("a")[:2], Used(usage=Usage(input_tokens=40, output_tokens=2)), CallFailed("late")], 42, 1),
+        (cut, 104 + 10, 1),
+        (lambda _: [CallFailed("refused")], 0, 1),
+        (lambda r: [Sent(request=r, provider="scripted", replays="a/b"), *answer("a")], 0, 1),
+        (lambda r: [Sent(request=r, provider="scripted"), Sent(request=r, provider="scripted"), *answer("a")], 8, 1),
+    ],
+    ids=["counted", "cut", "refused", "replayed", "again"],
+)
+async def test_calls_that_end_otherwise_are_settled(
+    catalogue: Catalogue, time: Time, script: Any, tokens: int, requests: int
+) -> None:
+    door = Door(catalogue, time, counted("tokens", 1000), counted("requests", 9), script=script)
+    with contextlib.suppress(CallFailed):
+        await door.call()
+    used = {name: units for name, units in (await door.used()).items() if units}
+    assert used == {name: n for name, n in (("limit tokens", tokens), ("limit requests", requests)) if n}
+
+
+async def test_a_call_that_nobody_could_answer_is_none(catalogue: Catalogue, time: Time) -> None:
+    class Nobody:
+        async def call(self, request: Request) -> Any:
+            raise UnknownName("nobody")
+            yield
+
+    door = Door(catalogue, time, counted("requests", 1))
+    door.target = Limited(Nobody(), lambda _: [counted("requests", 1)], door.allowances, PRICES, time)
+    for _ in range(3):
+        with pytest.raises(UnknownName):
+            await door.call()
+    assert await door.used() == {"limit requests": 0}
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+async def test_whoever_goes_away_has_used_what_came(catalogue: Catalogue, time: Time, after: int) -> None:
+    gate = asyncio.Event()
+    script = lambda _: [Started(id="r", model="m"), Delta(text="x" * 30), gate]  # noqa: E731
+    door = Door(catalogue, time, counted("tokens", 1000), counted("concurrency", 1), script=script)
+    events = door.target.call(ASK)
+    for _ in range(after + 1):
+        await anext(events)
+    await events.aclose()
+    assert await door.used() == {"limit tokens": 104 + (10 if after == 2 else 0), "limit concurrency": 0}
+
+
+async def test_one_of_several_limits_refuses_and_the_others_get_theirs_back(catalogue: Catalogue, time: Time) -> None:
+    door = Door(catalogue, time, counted("requests", 9, "a"), counted("tokens", 1000, "b"), counted("tokens", 100, "c"))
+    with pytest.raises(LimitReached, match="'c'"):
+        await door.call()
+    assert await door.used() == {"a requests": 0, "b tokens": 0, "c tokens": 0}
+
+
+async def test_limits_without_a_match_cost_nothing(catalogue: Catalogue, time: Time) -> None:
+    door = Door(catalogue, time)
+    assert (await collect(door.target.call(ASK))).text == "Hello"
+    assert door.allowances.asks == 0
+
+
+# -- several processes
+
+
+async def test_processes_that_hammer_one_limit_pass_exactly_what_it_allows(catalogue: Catalogue, time: Time) -> None:
+    limit = counted("requests", 500)
+    processes = [Allowances(catalogue.limits, f"p{n}", time) for n in range(4)]
+    passed = 0
+
+    async def hammer(process: Allowances) -> None:
+        nonlocal passed
+        for _ in range(200):
+            found = await process.reserve(limit, 1)
+            if isinstance(found, Reservation):
+                passed += 1
+                found.settle(1)
+
+    await asyncio.gather(*(hammer(process) for process in processes))
+    assert passed <= 500, "never more"
+    for _ in range(3):  # what lies idle with one comes back, and then all of it can be used
+        time.ns += 10**9
+        for process in processes:
+            await process.tend()
+            await process.tend()
+        await hammer(processes[0])
+    assert passed == 500
+    assert sum(process.asks for process in processes) < 250
+    for process in processes:
+        await process.close()
+    assert catalogue.limits.used(time()) == [(limit.counter, time() - time() % MINUTE + MINUTE, 500)]
+
+
+async def test_a_lease_is_used_without_asking(catalogue: Catalogue, time: Time) -> None:
+    process = Allowances(catalogue.limits, "p", time)
+    for _ in range(1000):
+        found = await process.reserve(counted("requests", 1_000_000), 1)
+        assert isinstance(found, Reservation)
+        found.settle(1)
+    assert process.asks == 1
+    await process.close()
+
+
+class Play:
+    """Three processes on one limit of 100, and what a careful book-keeper knows of them."""
+
+    def __init__(self, catalogue: Catalogue, time: Time, limit: Counted) -> None:
+        self.catalogue, self.time, self.limit = catalogue, time, limit
+        self.made = 0
+        self.processes = [self.process() for _ in range(3)]
+        self.held: list[tuple[int, Reservation]] = []
+        self.untold = [0, 0, 0]
+        self.spent = self.over = self.forgotten = 0
+
+    def process(self) -> Allowances:
+        self.made += 1
+        return Allowances(self.catalogue.limits, f"{self.limit.counter} {self.made}", self.time)
+
+    async def reserve(self, which: int, wanted: int) -> None:
+        found = await self.processes[which].reserve(self.limit, wanted)
+        if isinstance(found, Reservation):
+            self.held.append((which, found))
+
+    async def settle(self, which: int, share: float) -> None:
+        if self.held:
+            of, reservation = self.held.pop(which % len(self.held))
+            used = int(reservation.units * share)
+            self.over += max(0, used - reservation.units)
+            reservation.settle(used)
+            self.spent += used
+            self.untold[of] += used
+
+    async def tend(self, which: int, _: int) -> None:
+        await self.processes[which].tend()
+        self.untold[which] = 0
+
+    async def crash(self, which: int, _: int) -> None:
+        self.forgotten += self.untold[which] + sum(one.units for of, one in self.held if of == which)
+        self.untold[which] = 0
+        self.held = [(of, one) for of, one in self.held if of != which]
+        self.processes[which] = self.process()
+
+    async def wait(self, seconds: int, _: int) -> None:
+        self.time.ns += seconds * 10**9
+
+    async def all(self, steps: list[tuple[str, int, Any]]) -> None:
+        for what, which, value in steps:
+            await getattr(self, what)(which, value)
+            assert sum(one.units for _, one in self.held) + self.spent <= 100 + self.over + self.forgotten
+        for _, reservation in self.held:
+            reservation.settle(0)
+        for process in self.processes:
+            await process.close()
+        self.time.ns += LEASE_NS + 1
+        last = self.process()
+        assert isinstance(await last.reserve(self.limit, 0), Reservation)
+        await last.close()
+        now = self.catalogue.limits.used(self.time())
+        used = sum(used for name, _, used in now if name == self.limit.counter)
+        assert self.spent - self.forgotten <= used <= self.spent
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("reserve"), st.integers(0, 2), st.integers(0, 40)),
+        st.tuples(st.just("settle"), st.integers(0, 30), st.floats(0, 1.5)),
+        st.tuples(st.just("tend"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("crash"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("wait"), st.integers(1, 70), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(steps)
+def test_whatever_happens_no_more_is_reserved_than_there_is(
+    catalogue: Catalogue, time: Time, steps: list[tuple[str, int, Any]]
+) -> None:
+    """Law: what calls hold and what was used within the estimates is at most the limit, but for what a crash forgot."""
+    time.ns += 3600 * 10**9
+    time.ns -= time.ns % MINUTE
+    limit = Counted(Limit(name="l", measure="tokens", amount=100, window="day", of="team"), f"l {time.ns}", "care")
+
+    asyncio.run(Play(catalogue, time, limit).all(steps))
