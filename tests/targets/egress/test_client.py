@@ -368,15 +368,11 @@ async def test_who_goes_away_ends_the_call_at_once(egress: Egress) -> None:
 # -- bodies that come compressed
 
 
-@pytest.mark.parametrize(
-    ("encoding", "packed"),
-    [
-        ("gzip", gzip.compress(b"hello" * 1000)),
-        ("deflate", zlib.compress(b"hello" * 1000)),
-        ("identity", b"hello" * 1000),
-    ],
-)
-async def test_a_compressed_body_is_unpacked(egress: Egress, encoding: str, packed: bytes) -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
+async def test_a_compressed_body_is_unpacked(egress: Egress, encoding: str) -> None:
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[encoding]
+    packed = pack(b"hello" * 1000)
+
     async def packs(peer: Peer) -> None:
         await peer.request()
         head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (
@@ -399,6 +395,7 @@ async def test_a_compressed_body_is_unpacked(egress: Egress, encoding: str, pack
         ("gzip", gzip.compress(b"hello" * 1000)[:-10], "in the middle of"),
         ("br", b"whatever", "not asked for"),
     ],
+    ids=["no gzip", "half of it", "brotli"],
 )
 async def test_what_cannot_be_unpacked_is_a_failure(egress: Egress, encoding: str, packed: bytes, said: str) -> None:
     async def packs(peer: Peer) -> None:
