@@ -12,6 +12,7 @@ import pytest
 import noria.assemble.retention as room
 from noria.assemble import Workspace, open_workspace
 from noria.assemble.clock import now
+from noria.core.apps import Share, Variant
 from noria.core.datasets import Case
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.messages import BlobPart, Message
@@ -106,6 +107,19 @@ async def test_much_is_deleted_in_slices(
     workspace.catalogue.retention.put(RetentionRule(app="*", spans_days=7))
     assert (await workspace.retention.run()).rules[0].deleted == 15
     assert await record(workspace) == {"triage": "hello"}
+
+
+async def test_mirrored_calls_go_with_those_of_their_app(workspace: Workspace, span: Callable[..., Span]) -> None:
+    apps = workspace.catalogue.apps
+    apps.put("triage")
+    named = apps.add_variant("triage", "plain", Variant(model="up/m"), by="a test")
+    share = Share(variant_id=named.variant_id)
+    apps.release("triage", [share], shadows=[share], by="a test")
+    mirrored = [span(age, None, text=f"{age}", attributes={"noria.shadow_of": "triage"}) for age in (20, 1)]
+    await workspace.traces.append([*mirrored, span(20, None, text="else")])
+    workspace.catalogue.retention.put(RetentionRule(app="triage", texts_days=10), by="a test")
+    await workspace.retention.run()
+    assert sorted((await record(workspace))["nobody"].split()) == ["-", "1", "else"]
 
 
 async def test_experiments_stay_unless_they_are_named(workspace: Workspace, span: Callable[..., Span]) -> None:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -194,6 +195,38 @@ def test_a_second_signal_ends_the_server_at_once(noria: Noria, upstream: Upstrea
         server.terminate()
         assert server.wait(timeout=5) == 128 + signal.SIGTERM
         call.join(30)
+
+
+def test_a_running_server_takes_a_changed_file(noria: Noria, tmp_path: Path) -> None:
+    assert "No server runs" in refused(noria, "reload")
+    file = tmp_path / "noria.toml"
+    file.write_text('[aliases]\nold = "openai/m"\n')
+    with noria.start("up", "--port", "0", environ={"NORIA_CONFIG": str(file)}) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[4]
+        key = (noria.folder / "admin.key").read_text().strip()
+
+        def listed() -> str:
+            asked = urllib.request.Request(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"})
+            with urllib.request.urlopen(asked) as answer:
+                return str(answer.read())
+
+        assert "old" in listed()
+        file.write_text('keep_free_mb = 300\n[aliases]\nnew = "openai/m"\n')
+        said = ok(noria, "reload")
+        assert "In force now: aliases." in said
+        assert "From the next start on: keep_free_mb." in said
+        file.write_text("[aliases")
+        assert "stays in force" in refused(noria, "reload")
+        server.send_signal(signal.SIGHUP)  # the same, and the server lives on
+        file.write_text('[aliases]\nnewer = "openai/m"\n')
+        server.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while "newer" not in listed():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        server.terminate()
+        assert server.wait(timeout=30) == 0
 
 
 def test_what_an_evaluation_tried_for_an_app_can_be_promoted_by_its_name(noria: Noria, tmp_path: Path) -> None:

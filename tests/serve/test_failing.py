@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from aiohttp import web
 
 from noria.assemble import Workspace, open_workspace
 from noria.core.apps import Share
@@ -109,6 +110,14 @@ async def test_a_provider_that_is_down_is_not_seen(tmp_path: Path) -> None:
         }
         listed = [model.id async for model in noria.client.models.list()]
         assert listed[:2] == ["safe", "gpt"]
+
+
+async def test_nobody_waits_for_one_model_where_another_can_answer(tmp_path: Path) -> None:
+    async with opened(tmp_path, routes=SAFE, provider={"attempts": 3}) as noria:
+        noria.one.script = lambda _: [web.Response(status=429, headers={"Retry-After": "15"})]
+        async with asyncio.timeout(10):
+            assert (await noria.ask("safe")).parse().choices[0].message.content == "two"
+        assert len(noria.one.bodies) == 1
 
 
 async def test_the_last_failure_is_told_with_what_was_tried(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "capped": lambda inner: Capped(inner, provider="p", estimate=lambda _: 1.0),
     "fallback": lambda inner: Fallback("r", [Member("m", inner), Member("n", GONE)], as_listed(2)),
     "fallen": lambda inner: Fallback("r", [Member("n", DEAD), Member("m", inner)], as_listed(2)),
-    "continuing": lambda inner: Fallback("r", [Member("m", inner)], as_listed(1), may_continue=True),
+    "continuing": lambda inner: Fallback("r", [Member("n", DEAD), Member("m", inner)], as_listed(2), may_continue=True),
     "shadowed": lambda inner: Shadowed(inner, of="app", shadows=[Shadow("s", DEAD, 1.0)], mirror=lambda *_: None),
     "recorded": lambda inner: Recorded(inner, forget, now=lambda: 0, new_ids=random_ids, price=lambda _: None),
 }

@@ -167,6 +167,7 @@ async def test_only_asks_no_model() -> None:
         [Started(), Delta(text="half")],
         list(answer("no", reason="content_filter")),
         list(answer("x" * (MOST_BYTES + 1))),
+        [*answer("The ")[:2], Sent(request=ASK, provider="two", continues=4), *answer("wheel")[1:]],
     ],
 )
 async def test_what_failed_or_was_cut_or_is_too_large_is_not_kept(script: list[Any]) -> None:

@@ -56,6 +56,10 @@ from noria.wires.anthropic import Anthropic
 from noria.wires.openai_chat import OpenAIChat
 from noria.wires.wire import WireOut
 
+_LONGEST_WAIT_S = 20.0
+"""Seconds that a provider is waited for before it is tried again; one that asks for more is not."""
+_HURRIED_S = 2.0
+"""The same where another model can answer in its place."""
 _MOST_KNOWN = 10_000
 """Names that are kept with their targets; callers choose them, so there could be any number."""
 Lookup = Callable[[str], Awaitable[Span | None]]
@@ -154,12 +158,13 @@ class Answers:
             inner = Prompted(inner, prompt, variant.prompt_id, render)
         return AsVariant(inner, variant, variant.id)
 
-    def model(self, name: str, *, patient: bool = False) -> Target:
+    def model(self, name: str, *, patient: bool = False, others: bool = False) -> Target:
         """``local/model``, ``provider/model``, or a route.
 
         Arguments:
             name: the model's.
             patient: call it without a breaker, a line or a budget of retries.
+            others: another model can answer in its place, so no long wait is worth it.
 
         Raises:
             UnknownName: no such model or provider.
@@ -170,7 +175,7 @@ class Answers:
             return routed(
                 name,
                 route,
-                find=lambda target: self.model(target, patient=patient),
+                find=lambda target: self.model(target, patient=patient, others=others or len(route.targets) > 1),
                 load=self._load,
                 estimate=self._cost,
                 mirror=self._mirror,
@@ -182,9 +187,9 @@ class Answers:
             )
         if provider_name == "local":
             return self._local(self._catalogue.models.get(model))
-        return self._remote(provider_name, model, patient=patient)
+        return self._remote(provider_name, model, patient=patient, others=others)
 
-    def _remote(self, provider_name: str, model: str, *, patient: bool) -> Target:
+    def _remote(self, provider_name: str, model: str, *, patient: bool, others: bool) -> Target:
         there = configured(provider_name, self._settings, self._environ)
         provider = there.provider
         inner = self._spoken(provider_name, there, model)
@@ -204,6 +209,7 @@ class Answers:
             attempts=provider.attempts,
             sleep=asyncio.sleep,
             random=random.random,
+            longest_wait_s=_HURRIED_S if others else _LONGEST_WAIT_S,
             budget=whole.budget,
         )
         return Capped(inner, provider=provider_name, estimate=lambda request: self._cost(request, name))

@@ -10,8 +10,9 @@ import structlog
 
 from noria.assemble.belongings import batches
 from noria.assemble.collecting import BlobCollector
+from noria.core.attributes import SHADOW
 from noria.core.audit import SYSTEM
-from noria.core.errors import NoriaError
+from noria.core.errors import NoriaError, UnknownName
 from noria.core.protocols import Clock, TraceStore
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.core.retention import EVERY_APP, RetentionRule, Tidied, Trimmed
@@ -110,11 +111,13 @@ class Retention:
             await asyncio.to_thread(self._replies.forget, traces=[id for id in some if id not in there])
 
     async def _apply(self, rule: RetentionRule, named: Sequence[str], *, by: str, dry_run: bool) -> Trimmed:
-        where = _spans_of(rule, named)
+        kinds = [_spans_of(rule, named)]
+        if await asyncio.to_thread(self._has_shadows, rule.app):
+            kinds.append(_shadows_of(rule))
         delete = self._count if dry_run else self._traces.delete
         strip = self._count if dry_run else self._traces.strip
-        deleted = await self._older(delete, where, rule.spans_days)
-        stripped = await self._older(strip, where, rule.texts_days)
+        deleted = sum([await self._older(delete, where, rule.spans_days) for where in kinds])
+        stripped = sum([await self._older(strip, where, rule.texts_days) for where in kinds])
         if dry_run and rule.spans_days:
             stripped = max(0, stripped - deleted)  # those would be gone by then
         if not dry_run:
@@ -126,6 +129,15 @@ class Retention:
                     deleted=deleted, stripped=stripped, texts_days=rule.texts_days, spans_days=rule.spans_days,
                 )  # fmt: skip
         return Trimmed(rule=rule, stripped=stripped, deleted=deleted)
+
+    def _has_shadows(self, app: str) -> bool:
+        """Whether calls of an app were ever mirrored: only then is it worth looking for such among those of no app."""
+        if app == EVERY_APP:
+            return False
+        try:
+            return any(release.shadows for release in self._catalogue.apps.releases(app))
+        except UnknownName:  # an app of records from elsewhere
+            return False
 
     async def _older(
         self, act: Callable[[Question], Awaitable[int]], where: tuple[Filter, ...], days: int | None
@@ -200,3 +212,8 @@ def _spans_of(rule: RetentionRule, named: Sequence[str]) -> tuple[Filter, ...]:
     if not rule.experiments:
         where.append(Filter(column="experiment_id", op="is null"))
     return tuple(where)
+
+
+def _shadows_of(rule: RetentionRule) -> tuple[Filter, ...]:
+    """Mirrored calls of the rule's app, which name no app: they hold the same texts, so they live no longer."""
+    return (Filter(column="app", op="is null"), Filter(column=f"attributes.{SHADOW}", value=rule.app))

@@ -12,27 +12,35 @@ from noria.core.messages import Message
 from noria.core.requests import Request
 
 
+def can_be_continued(request: Request) -> bool:
+    """Whether the caller allows it, and a text is asked for.
+
+    Text that has to satisfy a schema would be begun anew by a model that is held to it.
+    """
+    params = request.params
+    return (
+        request.may_continue
+        and request.operation == "chat"
+        and request.n == 1
+        and params.response_schema is None
+        and not params.response_json
+        and params.logprobs is None
+    )
+
+
 class Unfinished:
     """What of an answer has come. Only plain text can be gone on from.
 
-    Tool calls, thinking, citations and the like can't be handed to another model as the beginning of its own answer; nor
-    can text that has to satisfy a schema, which a model that is held to it would begin anew.
+    Tool calls, thinking, citations and the like can't be handed to another model as the beginning of its own answer.
 
     Arguments:
         request: what is answered.
     """
 
     def __init__(self, request: Request) -> None:
-        params = request.params
         self._request = request
         self._text: list[str] = []
-        self._plain = (
-            request.operation == "chat"
-            and request.n == 1
-            and params.response_schema is None
-            and not params.response_json
-            and params.logprobs is None
-        )
+        self._plain = True
         self._bare = True
         self._resumed = False
 

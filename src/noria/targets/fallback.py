@@ -15,7 +15,7 @@ from noria.core.protocols import Target
 from noria.core.requests import Request
 from noria.targets.attempts import Beginning, noted
 from noria.targets.closing import called
-from noria.targets.continuing import Unfinished
+from noria.targets.continuing import Unfinished, can_be_continued
 
 Also = Literal["too_long", "refused"]
 """Refusals after which the next model is tried too: of a prompt that is too long, or any."""
@@ -88,7 +88,7 @@ class Fallback:
         """Ask the models in turn. Raises the last one's error."""
         request = self._marked(request)
         left = [self._members[number] for number in self._order(request)]
-        unfinished = Unfinished(request) if request.may_continue else None
+        unfinished = Unfinished(request) if len(left) > 1 and can_be_continued(request) else None
         spoken = False
         while True:
             member = left.pop(0)

@@ -162,6 +162,8 @@ class _Taken:
         reply, place, sent = self._fold.reply(), self._request.trace, self._sent
         if place is None or sent is None or self._bytes > MOST_BYTES or not reply.complete or sent.replays:
             return None
+        if sent.continues is not None:  # it is no model's own answer
+            return None
         if any(choice.finish_reason in _UNLUCKY for choice in reply.choices):
             return None
         ttft_s, tpot_s = self._timings(reply)
