@@ -37,7 +37,7 @@ OUTS: dict[str, WireOut] = {
     "Google": Google(),
     "Cohere": Cohere(),
     "Bedrock": Bedrock(),
-    "TGI": Tgi(),
+    "TGI": Tgi(template="{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"),
 }
 """Who is called. ``compatible``: a server that speaks Chat Completions with the usual additions, such as vLLM."""
 SHOWN = {
@@ -250,8 +250,8 @@ _HEAD = """# Fidelity
 What becomes of what a caller asks for, and of what a provider says, for every wire in and every wire out. This page is
 written by `tests/wires/matrix`, which also holds it equal to what the wires do: from requests in each wire's own words, and
 from [recorded replies](../tests/wires/recorded) in each provider's documented shape, whole and streamed. "compatible" is a
-server of OpenAI's Chat Completions with the usual additions, such as vLLM. The page says nothing about what a model makes
-of what it is sent.
+server of OpenAI's Chat Completions with the usual additions, such as vLLM; TGI's entry has a chat template. The page
+says nothing about what a model makes of what it is sent.
 
 | cell | meaning |
 |---|---|

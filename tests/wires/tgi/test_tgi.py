@@ -161,6 +161,8 @@ def test_any_json_object_is_asked_for_in_words() -> None:
     body, encoded = sent(wanted, Tgi(template=CHATML))
     assert encoded.emulated == ("response_json",)
     assert "one JSON object" in body["inputs"]
+    body, _ = sent(wanted)
+    assert body["inputs"].startswith("hi\n\nAnswer with one JSON object")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,7 @@ def test_any_json_object_is_asked_for_in_words() -> None:
         ("tools", Request(model="m", messages=HI, tools=(Tool(name="f"),))),
         ("presence_penalty", Request(model="m", messages=HI, params=Parameters(presence_penalty=0.5))),
         ("reasoning", Request(model="m", messages=HI, params=Parameters(reasoning=Reasoning(effort="high")))),
+        ("reasoning", Request(model="m", messages=(Message(role="user", content="x", reasoning="hm"),))),
         ("image", Request(model="m", messages=(Message(role="user", content=(ImagePart(url="https://x"),)),))),
         ("cache", Request(model="m", messages=(Message(role="user", content=(TextPart(text="x", cache="5m"),)),))),
         ("name", Request(model="m", messages=(Message(role="user", content="x", name="Ada"),))),

@@ -10,7 +10,7 @@ from noria.core.requests import Parameters, Request
 from noria.wires.carrying import Carrying
 from noria.wires.tgi.prompt import prompt_of
 from noria.wires.wire import Encoded
-from noria.wires.worded import worded
+from noria.wires.worded import with_last_words, worded
 
 NAME = "tgi"
 """The dialect's name."""
@@ -29,7 +29,7 @@ def encode_request(request: Request, *, stream: bool, template: str) -> Encoded:
     _refuse_what_is_lacking(request, carrying)
     if params.response_json and params.response_schema is None:
         carrying.emulates("response_json")
-        request = worded(request)
+        request = worded(request, say=None if template or not request.messages else with_last_words)
     fields = carrying.foreign(NAME, request)
     parameters = params.extra | _parameters(params) | {"details": True, "return_full_text": False}
     body = fields | {"inputs": prompt_of(request, template, carrying), "parameters": parameters}
