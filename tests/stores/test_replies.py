@@ -126,3 +126,21 @@ async def test_the_likest_question_with_the_same_everything_else(shelf: Shelf) -
     assert (found[0].key, round(found[1], 3)) == ("near", 0.995)
     assert await shelf.replies.near("x", "e", vector(1, 0), 0.999) is None
     assert await shelf.replies.near("z", "e", vector(1, 0), 0.0) is None
+
+
+async def test_new_questions_are_seen_and_the_oldest_are_compared_no_more(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noria.stores.replies.MOST_COMPARED", 3)
+    for number in range(5):
+        shelf.now_ns += S
+        shelf.keep(f"k{number}", about="x", embedder="e", vector=vector(1, number))
+        shelf.replies._settle()
+        found = await shelf.replies.near("x", "e", vector(1, number), 0.9999)
+        assert found is not None
+        assert found[0].key == f"k{number}"
+    assert await shelf.replies.near("x", "e", vector(1, 0), 0.9999) is None
+    shelf.replies.forget(traces=["trace-k4"])
+    found = await shelf.replies.near("x", "e", vector(1, 4), 0.9)
+    assert found is not None
+    assert found[0].key == "k3"

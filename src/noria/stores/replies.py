@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     delete,
     func,
+    inspect,
     select,
     text,
 )
@@ -45,6 +46,8 @@ _MOST_WAITING = 1000
 """Replies that wait to be written; what comes meanwhile is not kept."""
 _GROUP = 200
 _MANY = 500
+_MOST_ABOUTS = 32
+"""Sets of questions that are held in memory, 3 MB each with vectors of 384 numbers."""
 _log = structlog.get_logger(__name__)
 
 _metadata = MetaData()
@@ -62,10 +65,50 @@ _replies = Table(
     Column("body", LargeBinary, nullable=False),
     Index(f"{_TABLE}_by_trace", "trace_id"),
     Index(f"{_TABLE}_by_age", "kept_ns"),
-    Index(f"{_TABLE}_by_question", "about"),
+    Index(f"{_TABLE}_by_question", "about", "kept_ns"),
 )
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(KeptReply).decode
+
+
+class Questions:
+    """The newest questions with the same everything else, as unit vectors in one matrix."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keys: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._matrix = np.zeros((0, size // 4), dtype="<f4")
+        self._next = 0
+        self.newest_ns = 0
+        """When the newest was kept."""
+
+    def add(self, key: str, vector: bytes | None, kept_ns: int) -> None:
+        """Add one, in the place of the oldest where there are too many."""
+        self.newest_ns = max(self.newest_ns, kept_ns)
+        if vector is None or len(vector) != self._size:
+            return
+        row = self._rows.get(key)
+        if row is None:
+            row, self._next = self._next % MOST_COMPARED, self._next + 1
+            if row < len(self._keys):
+                del self._rows[self._keys[row]]
+                self._keys[row] = key
+            else:
+                self._keys.append(key)
+            self._rows[key] = row
+        if row >= len(self._matrix):
+            more = np.zeros((max(16, len(self._matrix)), self._matrix.shape[1]), dtype="<f4")
+            self._matrix = np.concatenate([self._matrix, more])
+        self._matrix[row] = np.frombuffer(vector, dtype="<f4")
+
+    def likest(self, vector: bytes) -> tuple[str, float] | None:
+        """The key of the likest, and its cosine."""
+        if not self._keys:
+            return None
+        cosines = np.einsum("ij,j->i", self._matrix[: len(self._keys)], np.frombuffer(vector, dtype="<f4"))
+        best = int(cosines.argmax())
+        return self._keys[best], float(cosines[best])
 
 
 class KeptReplies:
@@ -81,6 +124,8 @@ class KeptReplies:
         self._count = 0
         self._not_kept = 0
         self._failed = 0
+        self._asked: dict[str, Questions] = {}
+        self._asking = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="noria-replies", daemon=True)
 
     @classmethod
@@ -116,8 +161,7 @@ class KeptReplies:
 
     async def near(self, about: str, embedder: str, vector: bytes, threshold: float) -> tuple[KeptReply, float] | None:
         """See :class:`noria.core.caching.Replies`."""
-        found = await asyncio.to_thread(self._near, f"{embedder} {about}", vector, threshold)
-        return found if found is not None and found[0].ends_ns > self._now() else None
+        return await asyncio.to_thread(self._near, f"{embedder} {about}", vector, threshold)
 
     def keep(self, reply: KeptReply) -> None:
         """See :class:`noria.core.caching.Replies`."""
@@ -130,6 +174,7 @@ class KeptReplies:
     def forget(self, *, user: str = "", traces: Iterable[str] = ()) -> int:
         """See :class:`noria.core.caching.Replies`. The file holds them no longer, when it returns."""
         self._settle()
+        self._asked.clear()
         ids = list(traces)
         with self._database.write() as connection:
             if connection.dialect.name == "sqlite":
@@ -178,27 +223,37 @@ class KeptReplies:
 
     def _near(self, about: str, vector: bytes, threshold: float) -> tuple[KeptReply, float] | None:
         """The likest of the newest questions, all of them compared: exact, and quick enough for so many."""
-        newest = (
-            select(_replies.c.key, _replies.c.vector)
-            .where(_replies.c.about == about, _replies.c.ends_ns > self._now())
-            .order_by(_replies.c.kept_ns.desc())
-            .limit(MOST_COMPARED)
-        )
         try:
             with self._database.read() as connection:
-                rows = [row for row in connection.execute(newest).all() if len(row[1] or b"") == len(vector)]
-                if not rows:
+                with self._asking:  # a row must not be of one question by its name and of another by its vector
+                    best = self._questions(connection, about, len(vector)).likest(vector)
+                if best is None or best[1] < threshold:
                     return None
-                table = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), -1)
-                cosines = table @ np.frombuffer(vector, dtype="<f4")
-                best = int(cosines.argmax())
-                if cosines[best] < threshold:
-                    return None
-                body = connection.execute(select(_replies.c.body).where(_replies.c.key == rows[best][0])).scalar_one()
-            return _decode(body), float(cosines[best])
+                body = connection.execute(select(_replies.c.body).where(_replies.c.key == best[0])).scalar()
+            found = None if body is None else _decode(body)
+            if found is None or found.ends_ns <= self._now():  # deleted by another process, or too old
+                self._asked.pop(about, None)
+                return None
+            return found, best[1]
         except (NoriaError, msgspec.DecodeError) as error:
             self._note_failure("near", error)
             return None
+
+    def _questions(self, connection: Connection, about: str, size: int) -> Questions:
+        """The newest questions with the same everything else; only what is new since the last time is read."""
+        known = self._asked.pop(about, None) or Questions(size)
+        newer = (
+            select(_replies.c.key, _replies.c.vector, _replies.c.kept_ns)
+            .where(_replies.c.about == about, _replies.c.kept_ns >= known.newest_ns, _replies.c.ends_ns > self._now())
+            .order_by(_replies.c.kept_ns.desc())
+            .limit(MOST_COMPARED)
+        )
+        for key, vector, kept_ns in reversed(connection.execute(newer).all()):
+            known.add(key, vector, kept_ns)
+        self._asked[about] = known
+        while len(self._asked) > _MOST_ABOUTS:
+            self._asked.pop(next(iter(self._asked)))
+        return known
 
     def _serve(self) -> None:
         going = True
@@ -278,6 +333,9 @@ def _opened(url: str) -> Database:
     database = Database(url)
     try:
         with database.write() as connection:
+            for name in inspect(connection).get_table_names():
+                if name.startswith("kept_replies_") and name != _TABLE:
+                    Table(name, MetaData()).drop(connection)
             _metadata.create_all(connection)
     except BaseException:
         database.close()
