@@ -18,7 +18,13 @@ from targets.upstream import CUT
 from .conftest import KEY, Noria
 
 NODE = PLACE / "gateway_clients"
-CLIENTS = ("openai", "@ai-sdk/openai, Chat Completions", "@ai-sdk/google")
+CLIENTS = (
+    "openai",
+    "@ai-sdk/openai, Chat Completions",
+    "@ai-sdk/openai, Responses",
+    "@ai-sdk/anthropic",
+    "@ai-sdk/google",
+)
 CITY = {"city": "Hama", "wheels": 17}
 
 
@@ -49,7 +55,7 @@ async def test_streams_tools_schemas_and_broken_streams(server: Noria) -> None:
     server.upstream.script = script
     shutil.copy(APPS / "gateway_clients" / "app.mjs", NODE)
     environ = {"NORIA_URL": server.url, "NORIA_API_KEY": KEY, "MODEL": "up/m", "CLIENTS": ";".join(CLIENTS)}
-    environ |= {"PATH": os.environ["PATH"], "AI_SDK_LOG_WARNINGS": "false"}
+    environ["PATH"] = os.environ["PATH"]
     node = await asyncio.create_subprocess_exec(
         "node", str(NODE / "app.mjs"), env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -29,6 +29,8 @@ class Tool(Noun):
     """JSON Schema of its result, where the caller says it."""
     strict: bool | None = None
     """Ask the provider to hold the arguments to the schema."""
+    eager: bool | None = None
+    """Its arguments are to be streamed as they are written, where a provider would else wait until they are whole."""
     cache: CacheLife | None = None
     """The provider is asked to cache the prompt up to here."""
     hosted: dict[str, Any] = {}

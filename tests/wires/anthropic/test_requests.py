@@ -588,3 +588,12 @@ def test_a_count_is_asked_for_with_the_same_prompt() -> None:
     assert not asked.keys() & {"max_tokens", "temperature", "stream", "metadata"}
     reply = Anthropic().decode_reply(b'{"input_tokens": 2095}', request)
     assert json.loads(answer.whole(reply)) == {"input_tokens": 2095}
+
+
+def test_when_arguments_are_streamed_is_carried_and_no_reason_to_refuse_a_tool() -> None:
+    tool = {"name": "f", "input_schema": {"type": "object"}, "eager_input_streaming": True}
+    request = read(tools=[tool])
+    assert (request.tools[0].hosted, request.tools[0].eager) == ({}, True)
+    assert written(request)["tools"] == [tool]
+    with pytest.raises(InvalidInput, match="eager_input_streaming"):
+        read(tools=[tool | {"eager_input_streaming": 1}])

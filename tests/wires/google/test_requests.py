@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import InvalidInput
+from noria.core.events import Choice, Reply
 from noria.core.messages import (
     AudioPart,
     FilePart,
@@ -251,7 +252,7 @@ REFUSED: list[tuple[str, Request]] = [
     ("tool_choice", asked(tools=(WEATHER,), tool_choice={"type": "web_search"})),
     ("logit_bias", asked(wire="openai_chat", unread={"logit_bias": {"1": 2}})),
     ("web_search", asked(wire="anthropic", tools=(Tool(name="web_search", hosted={"type": "web_search_1"}),))),
-    ("redacted_thinking", asked(Message(role="assistant", thoughts=(Thought(signature="x", redacted=True),)))),
+    ("reasoning", asked(Message(role="assistant", thoughts=(Thought(signature="x", redacted=True),)))),
 ]
 
 
@@ -345,15 +346,30 @@ def test_results_pair_by_name_and_order() -> None:
     assert [m.tool_call_id for m in request.messages[1:]] == ["noria_call_0", "noria_call_2", "noria_call_1"]
 
 
-def test_seals_of_other_providers_come_back_as_they_were() -> None:
-    for seal, id in (("not base64!", ""), (SEAL, ""), ("EqQBCkYI", "rs_1"), ("bm9yaWE6oh", "")):
-        thought = Thought(text="Hm.", signature=seal, id=id)
-        call = ToolCall(id="a", name="f", arguments="{}", signature=seal)
-        said = Message(role="assistant", content="So.", thoughts=(thought,), reasoning="Hm.", tool_calls=(call,))
-        body = written(asked(said))
-        check(body)
-        [again] = read(body).messages
-        assert again == said
+@pytest.mark.parametrize(
+    ("seal", "id", "own"),
+    [("not base64!", "", False), (SEAL, "", True), ("EqQBCkYI", "rs_1", False), ("bm9yaWE6oh==", "", False)],
+)
+def test_seals_of_other_providers_come_back_to_them_and_never_go_to_google(seal: str, id: str, own: bool) -> None:
+    thought = Thought(text="Hm.", signature=seal, id=id)
+    call = ToolCall(id="a", name="f", arguments="{}", signature="" if id else seal)
+    said = Message(role="assistant", content="So.", thoughts=(thought,), reasoning="Hm.", tool_calls=(call,))
+    answer = GenerateContent().decode(b'{"contents":"a"}', path={"model": "m"}, id="", created=0).answer
+    replied = json.loads(answer.whole(Reply(choices=(Choice(message=said, finish_reason="stop"),))))
+    content = types.Content.model_validate(replied["candidates"][0]["content"])
+    again = read(
+        {"contents": [content.model_dump(mode="json", by_alias=True, exclude_none=True)]}
+    )  # as clients send it
+    assert again.messages == (said,)
+    if own:
+        assert encoded(again).dropped == ()
+    else:
+        with pytest.raises(InvalidInput, match="`reasoning` can't be carried"):
+            encoded(again)
+        assert seal not in encoded(msgspec.structs.replace(again, may_drop=("*",))).body.decode()
+
+
+def test_seals_are_read_in_either_alphabet() -> None:
     mixed = read({"contents": [{"role": "model", "parts": [{"text": "a", "thoughtSignature": "CtQB_VSo-A=="}]}]})
     assert mixed.messages[0].thoughts[0].signature == "CtQB/VSo+A=="
 

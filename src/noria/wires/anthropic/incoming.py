@@ -26,7 +26,7 @@ _KNOWN = frozenset(RequestShape.__struct_fields__)
 _EFFORT = frozenset({"effort", "format"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"})
-_FUNCTION = frozenset({"type", "name", "description", "input_schema", "cache_control", "strict"})
+_FUNCTION = frozenset({"type", "name", "description", "input_schema", "cache_control", "strict", "eager_input_streaming"})
 
 
 def decode_request(body: bytes, *, counting: bool = False) -> Request:
@@ -126,17 +126,21 @@ def _tool(tool: dict[str, Any], at: str) -> Tool:
     if not isinstance(name, str) or not name:
         raise InvalidInput(f"`{at}.name` must be a text." if "name" in tool else f"`{at}.name` is missing.")
     schema, description, strict = tool.get("input_schema"), tool.get("description"), tool.get("strict")
+    eager = tool.get("eager_input_streaming")
     if not isinstance(schema, dict):
         raise InvalidInput(
             f"`{at}.input_schema` must be an object." if "input_schema" in tool else f"`{at}.input_schema` is missing."
         )
     if not isinstance(description, str | None) or not isinstance(strict, bool | None):
         raise InvalidInput(f"`{at}` is wrong: `description` is a text, `strict` true or false.")
+    if not isinstance(eager, bool | None):
+        raise InvalidInput(f"`{at}.eager_input_streaming` must be true or false.")
     return Tool(
         name=name,
         description=description or "",
         parameters=schema,
         strict=strict,
+        eager=eager,
         cache=cache_in(tool, at),
         hosted=tool if tool.keys() - _FUNCTION else {},
     )

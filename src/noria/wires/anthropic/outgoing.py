@@ -142,6 +142,8 @@ class Outgoing:
             written["description"] = tool.told
         if tool.strict is not None:
             written["strict"] = tool.strict
+        if tool.eager is not None:
+            written["eager_input_streaming"] = tool.eager
         return written | cache_out(tool.cache)
 
     def _tool_choice(self, tools: bool) -> dict[str, Any] | None:

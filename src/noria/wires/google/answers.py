@@ -84,8 +84,8 @@ class _Answer:
                 reason = MALFORMED
                 message = f"The model called {piece.name} with what is no JSON object: {piece.arguments}"
                 continue
-            call = ToolCall(id=piece.id, name=piece.name, arguments="", signature=piece.signature)
-            calls.append(write_call(call, args, made=True))
+            seal = seal_out(Seal(piece.signature)) if piece.signature else ""
+            calls.append(write_call(ToolCall(id=piece.id, name=piece.name, arguments=""), args, seal, made=True))
         out: dict[str, Any] = {"content": {"parts": calls, "role": "model"}, "finishReason": reason}
         if message:
             out["finishMessage"] = message

@@ -14,7 +14,7 @@ from noria.core.errors import InvalidInput
 from noria.core.messages import Message, TextPart, ToolCall
 from noria.wires.carrying import Carrying
 from noria.wires.google.parts import read_part, write_part
-from noria.wires.google.seals import Seal, seal_in, seal_out
+from noria.wires.google.seals import seal_in
 
 _MADE = "noria_call_"
 
@@ -39,18 +39,19 @@ def read_call(call: dict[str, Any], signature: Any, number: int) -> ToolCall:
     )
 
 
-def write_call(call: ToolCall, args: dict[str, Any], *, made: bool) -> dict[str, Any]:
+def write_call(call: ToolCall, args: dict[str, Any], seal: str, *, made: bool) -> dict[str, Any]:
     """A part with a ``functionCall``.
 
     Arguments:
         call: the call.
         args: its arguments, parsed.
+        seal: its ``thoughtSignature``; empty for none.
         made: write an id that Noria made, too.
     """
     named = {"id": call.id} if call.id and (made or not call.id.startswith(_MADE)) else {}
     part: dict[str, Any] = {"functionCall": {**named, "name": call.name, "args": args}}
-    if call.signature:
-        part["thoughtSignature"] = seal_out(Seal(call.signature))
+    if seal:
+        part["thoughtSignature"] = seal
     return part
 
 

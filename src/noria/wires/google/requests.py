@@ -19,7 +19,7 @@ from noria.wires.google.choosing import write_choice
 from noria.wires.google.functions import arguments_of, write_call, write_result
 from noria.wires.google.parts import write_part
 from noria.wires.google.schemas import unheld
-from noria.wires.google.seals import Seal, seal_out
+from noria.wires.google.seals import Seal, is_plain
 from noria.wires.wire import Encoded
 
 NAME = "google"
@@ -216,10 +216,11 @@ class _Contents:
             if args is None:
                 raise InvalidInput(f"`messages[{i}].tool_calls[{j}].function.arguments` must be a JSON object.")
             self._names[call.id] = call.name
-            parts.append(write_call(call, args, made=False))
+            seal = call.signature if is_plain(Seal(call.signature)) else ""
+            parts.append(write_call(call, args, seal, made=False))
             if call.cache is not None:
                 self._carrying.cannot("cache", "Gemini caches by itself, or what was stored beforehand")
-        if self._sealed and message.tool_calls and not message.tool_calls[0].signature:
+        if self._sealed and message.tool_calls and "thoughtSignature" not in parts[before]:
             parts[before]["thoughtSignature"] = _UNSEALED
             self._carrying.emulates("signature")
         for thought in reversed(message.thoughts):
@@ -232,10 +233,10 @@ class _Contents:
 
     def _think(self, parts: list[dict[str, Any]], thought: Thought, before: int) -> None:
         """Put a block of thinking at its place. A seal alone belongs to the part before it."""
-        if thought.redacted:
-            self._carrying.cannot("redacted_thinking", "Gemini hides no thinking of other models")
+        if not is_plain(Seal(thought.signature, thought.redacted, thought.id)):
+            self._carrying.cannot("reasoning", "another provider has sealed this thinking")
             return
-        sealed = {"thoughtSignature": seal_out(Seal(thought.signature, id=thought.id))} if thought.signature else {}
+        sealed = {"thoughtSignature": thought.signature} if thought.signature else {}
         if thought.text or not sealed:
             parts.insert(thought.at, {"text": thought.text, "thought": True, **sealed})
         elif 0 < thought.at <= before and "thoughtSignature" not in parts[thought.at - 1]:

@@ -29,8 +29,7 @@ class Seal(NamedTuple):
 
 def seal_out(seal: Seal) -> str:
     """As ``thoughtSignature``."""
-    plain = not (seal.redacted or seal.id or seal.signature.startswith(_MARKED))
-    if plain and _is_base64(seal.signature):
+    if is_plain(seal):
         return seal.signature
     return b64encode(_MARK + msgspec.json.encode(seal)).decode()
 
@@ -47,8 +46,14 @@ def seal_in(text: str) -> Seal:
     return Seal(text)
 
 
-def _is_base64(text: str) -> bool:
-    """Whether clients can read it as bytes and write it again: the last character has no bits to spare."""
+def is_plain(seal: Seal) -> bool:
+    """Whether it may be Google's own: a signature in base64 and nothing else.
+
+    Clients read it as bytes and write it again, so that the last character has no bits to spare.
+    """
+    text = seal.signature
+    if seal.redacted or seal.id or text.startswith(_MARKED):
+        return False
     try:
         return b64encode(b64decode(text, validate=True)).decode() == text
     except ValueError:

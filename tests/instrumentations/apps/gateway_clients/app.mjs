@@ -7,6 +7,7 @@ import { Output, generateText, stepCountIs, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { z } from "zod";
 
+globalThis.AI_SDK_LOG_WARNINGS = false; // they go to the standard output
 const { NORIA_URL: url, NORIA_API_KEY: apiKey, MODEL: model, CLIENTS: wanted } = process.env;
 const baseURL = `${url}/v1`;
 const makers = {
@@ -42,9 +43,11 @@ async function vercel(language) {
   const settings = { model: language, maxRetries: 0, onError: () => {} };
   const streamed = streamText({ ...settings, system: "Be brief.", prompt: "stream" });
   const stream = await watched(streamed);
+  if (stream.error) throw new Error(stream.error);
   stream.usage = await streamed.totalUsage;
   const called = streamText({ ...settings, prompt: "tool", tools: { get_weather: weather }, stopWhen: stepCountIs(3) });
   const used = await watched(called);
+  if (used.error) throw new Error(used.error);
   used.results = (await called.steps).flatMap((step) => step.toolResults.map((result) => result.output));
   const made = await generateText({ ...settings, prompt: "object", output: Output.object({ schema: city }) });
   const cut = await watched(streamText({ ...settings, prompt: "cut" }));
