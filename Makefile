@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench lock clean
+.PHONY: help demo up test test-proxies check format bench lock clean
 
 help:
 	@sed -n '3,8p' Makefile | cut -c3-
@@ -36,6 +36,11 @@ $(BIN)/python:
 	@sh scripts/instruments.sh
 	@touch $@
 
+.venv/.proxies: .venv/.dev requirements/proxies.txt
+	@echo "· installing the servers of others that tests call (hash-checked, once)"
+	@sh scripts/proxies.sh
+	@touch $@
+
 demo: .venv/.demo
 	@$(BIN)/noria demo
 
@@ -46,7 +51,10 @@ test: .venv/.dev
 	@sh scripts/system-packages.sh
 	@$(MAKE) --no-print-directory .venv/.instruments
 	@echo "· running the tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+test-proxies: .venv/.proxies
+	@$(BIN)/python -m pytest -m proxies -n0 tests/targets
 
 check: .venv/.dev
 	@echo "· formatting, lint, types"

@@ -348,7 +348,7 @@ def test_results_pair_by_name_and_order() -> None:
 
 @pytest.mark.parametrize(
     ("seal", "id", "own"),
-    [("not base64!", "", False), (SEAL, "", True), ("EqQBCkYI", "rs_1", False), ("bm9yaWE6oh==", "", False)],
+    [("not base64!", "", False), (SEAL, "", True), ("EqQBCkYI", "rs_1", True), ("bm9yaWE6oh==", "", False)],
 )
 def test_seals_of_other_providers_come_back_to_them_and_never_go_to_google(seal: str, id: str, own: bool) -> None:
     thought = Thought(text="Hm.", signature=seal, id=id)

@@ -26,7 +26,9 @@ _KNOWN = frozenset(RequestShape.__struct_fields__)
 _EFFORT = frozenset({"effort", "format"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"})
-_FUNCTION = frozenset({"type", "name", "description", "input_schema", "cache_control", "strict", "eager_input_streaming"})
+_FUNCTION = frozenset(
+    {"type", "name", "description", "input_schema", "cache_control", "strict", "eager_input_streaming"}
+)
 
 
 def decode_request(body: bytes, *, counting: bool = False) -> Request:

@@ -233,7 +233,7 @@ class _Contents:
 
     def _think(self, parts: list[dict[str, Any]], thought: Thought, before: int) -> None:
         """Put a block of thinking at its place. A seal alone belongs to the part before it."""
-        if not is_plain(Seal(thought.signature, thought.redacted, thought.id)):
+        if not is_plain(Seal(thought.signature, thought.redacted)):  # an id may be of the caller's wire alone
             self._carrying.cannot("reasoning", "another provider has sealed this thinking")
             return
         sealed = {"thoughtSignature": thought.signature} if thought.signature else {}
