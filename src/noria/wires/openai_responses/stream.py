@@ -49,6 +49,7 @@ class StreamDecoder:
         self._items: dict[int, _Item] = {}
         self._calls = 0
         self._thoughts = 0
+        self._named = True
         self._done = False
 
     @property
@@ -81,6 +82,7 @@ class StreamDecoder:
             yield from self._end(event.response or ResponseShape())
         elif kind == "response.created":
             response = event.response or ResponseShape()
+            self._named = bool(response.model)
             yield Started(id=response.id or "", model=response.model or "")
         elif kind == "response.output_item.added":
             yield from self._open(event)
@@ -160,6 +162,8 @@ class StreamDecoder:
 
     def _end(self, response: ResponseShape) -> Iterator[Content]:
         reason = reason_of(response)
+        if not self._named and response.model:  # llama.cpp names its model at the end alone
+            yield Started(id=response.id or "", model=response.model)
         if usage := usage_of(response.usage):
             yield Used(usage=usage)
         yield Stopped(reason=reason)
