@@ -10,7 +10,6 @@ not settled, and the part of an hour at either end of a question's time range, i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,25 +19,21 @@ import numpy as np
 
 from noria.stores.traces.compile import compile_measured
 from noria.stores.traces.embedded.reading import Moment, Range
+from noria.stores.traces.embedded.sketches import ERROR, LOG_BASE, ONE, percentiles
 from noria.stores.traces.plan import QUANTILES, Plan
 from noria.stores.traces.schema import Column
 
 Array = np.ndarray[Any, Any]
-ERROR = 0.01
-"""Largest relative error of a percentile."""
 _HOUR_NS = 3600 * 10**9
 _DIMENSIONS = ("operation", "provider", "request_model", "response_model", "status")
 _SKETCHED = ("ttft_s", "tpot_s", "duration_s", "cost_usd")
 _SUMMED = (*_SKETCHED, "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _KNOWN = {*_DIMENSIONS, "failed", "model"}
-_LOG_BASE = math.log((1 + ERROR) / (1 - ERROR))
-_ONE = 4000
-"""Bucket of the values about 1; 0 is that of zero, and negative values have those of their opposite, negative."""
 _MERGED_AT = 16
 """An hour whose rollups are in so many parts is put together again."""
 _BUCKET = (
     f"CAST(CASE WHEN {{0}} = 0 THEN 0 ELSE sign({{0}}) *"
-    f" greatest(1, least(8000, {_ONE} + ceil(ln(abs({{0}})) / {_LOG_BASE!r}))) END AS SMALLINT)"
+    f" greatest(1, least(8000, {ONE} + ceil(ln(abs({{0}})) / {LOG_BASE!r}))) END AS SMALLINT)"
 )
 
 
@@ -227,53 +222,22 @@ def _summed(measure: str, column: Column | None) -> str:
 
 def _fill(rows: list[list[Any]], asked: Sequence[tuple[int, str, float]], width: int, found: dict[str, Array]) -> None:
     """Put percentiles into rows: (place, measure, part) each, from sketches."""
-    keys = zip(*(_plain(found[f"c{index}"]) for index in range(width)), strict=True) if width else None
-    parts: dict[tuple[Any, ...], list[tuple[Array, Array]]] = {}
-    measures, buckets, counts = found["measure"], found["buckets"], found["counts"]
-    for index, measure in enumerate(measures):
-        key = (measure, *next(keys)) if keys is not None else (measure,)
-        parts.setdefault(key, []).append((buckets[index], counts[index]))
-    by_measure: dict[str, list[tuple[int, float]]] = {}
-    for place, measure, part in asked:
-        by_measure.setdefault(measure, []).append((place, part))
-    for row in rows:
-        for measure, places in by_measure.items():
-            some = parts.get((measure, *row[:width]))
-            values = _quantiles(some, [part for _, part in places]) if some else [None] * len(places)
-            for (place, _), value in zip(places, values, strict=True):
-                row[place] = value
+    numbers = {tuple(row[:width]): index for index, row in enumerate(rows)}
+    columns = [_plain(found[f"c{index}"]) for index in range(width)]
+    keys = zip(*columns, strict=True) if width else iter([()] * len(found["measure"]))
+    cells = np.fromiter((numbers.get(key, -1) for key in keys), np.int64, len(found["measure"]))
+    for measure in dict.fromkeys(name for _, name, _ in asked):
+        mine = np.flatnonzero((found["measure"] == measure) & (cells >= 0))
+        places = [(place, part) for place, name, part in asked if name == measure]
+        parts = [part for _, part in places]
+        values = percentiles(cells[mine], found["buckets"][mine], found["counts"][mine], len(rows), parts)
+        for row, some in zip(rows, values.tolist(), strict=True):
+            for (place, _), value in zip(places, some, strict=True):
+                row[place] = None if value != value else value  # noqa: PLR0124 - NaN
 
 
 def _plain(column: Array) -> list[Any]:
     return [None if value is np.ma.masked or value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN
-
-
-def _quantiles(parts: Sequence[tuple[Array, Array]], wanted: Sequence[float]) -> list[Any]:
-    """Interpolated between neighbours, as exact ones are."""
-    buckets, counts = parts[0]
-    if len(parts) > 1:
-        buckets, counts = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-        order = np.argsort(buckets, kind="stable")
-        buckets = buckets[order]
-        first = np.flatnonzero(np.concatenate([[True], buckets[1:] != buckets[:-1]]))
-        buckets, counts = buckets[first], np.add.reduceat(counts[order], first)
-    sums = np.cumsum(counts)
-    if not len(sums) or sums[-1] <= 0:
-        return [None] * len(wanted)
-    places = np.array(wanted) * (sums[-1] - 1)
-    low = np.floor(places)
-    near = np.searchsorted(sums, np.concatenate([low, np.minimum(low + 1, sums[-1] - 1)]), "right")
-    values = _middle(buckets[near])
-    half = len(wanted)
-    made: list[Any] = (values[:half] + (values[half:] - values[:half]) * (places - low)).tolist()
-    return made
-
-
-def _middle(buckets: Array) -> Array:
-    """The values in the middle of buckets: within one per cent of all in them."""
-    indexes = np.abs(buckets.astype(np.int64)) - _ONE
-    values: Array = np.sign(buckets) * (1 - ERROR) * np.exp(_LOG_BASE * indexes)
-    return values
 
 
 def _ordered(plan: Plan, rows: list[list[Any]]) -> list[tuple[Any, ...]]:
