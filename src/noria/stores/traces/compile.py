@@ -65,13 +65,14 @@ class Sql(NamedTuple):
     parameters: list[Any]
 
 
-def compile_rows(plan: Plan, names: tuple[str, ...] | None = None) -> Sql:
+def compile_rows(plan: Plan, names: tuple[str, ...] | None = None, *, first: tuple[str, ...] = ()) -> Sql:
     """The statement that answers an ungrouped question: the plan's columns, or the stored columns ``names``.
 
     For a plan that pages, the columns of the row's place come after the plan's own, and one row more than asked for.
+    Before all of them come the stored columns ``first``.
     """
     made = _Writer(plan)
-    wanted = ", ".join(made.row(names))
+    wanted = ", ".join([*(f'"{name}"' for name in first), *made.row(names)])
     if names is None and plan.pages and plan.question.limit:
         made.plan = plan._replace(question=msgspec.structs.replace(plan.question, limit=plan.question.limit + 1))
     place = [f'"{name}"' for name in PLACE[plan.question.source]]

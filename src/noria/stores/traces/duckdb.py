@@ -38,6 +38,7 @@ from noria.stores.traces.compile import Sql, compile_groups, compile_rows
 from noria.stores.traces.embedded import erase, newest, rollups
 from noria.stores.traces.embedded.keeper import Keeper
 from noria.stores.traces.embedded.reading import Moment, Range
+from noria.stores.traces.embedded.sketches import ERROR
 from noria.stores.traces.plan import Plan, chosen, plan, whole
 from noria.stores.traces.rows import pack, score_of, span_of
 from noria.stores.traces.schema import STORED, Source
@@ -158,7 +159,8 @@ class DuckDBTraces:
     async def query(self, question: Question) -> Table:
         """Answer from everything appended before the call. Raises ``InvalidInput`` and ``Unavailable``."""
         checked = plan(question)
-        rows = await self._answer(checked, compile_groups(checked) if checked.grouped else compile_rows(checked))
+        sql = compile_groups(checked) if checked.grouped else compile_rows(checked)
+        rows = await self._ask(self._answer(checked, sql))
         kinds = [column.kind for column in checked.columns]
         documents = [index for index, kind in enumerate(kinds) if kind in ("json", "any")]
         following = None
@@ -171,23 +173,25 @@ class DuckDBTraces:
             columns=checked.labels,
             rows=tuple(_decoded(row, documents) for row in rows),
             next=following,
-            error=rollups.ERROR if rollups.covers(checked) and rollups.estimates(checked) else 0.0,
+            error=ERROR if rollups.covers(checked) and rollups.estimates(checked) else 0.0,
         )
 
     async def spans(self, question: Question) -> list[Span]:
         """Whole spans that match an ungrouped question over spans."""
-        return [span_of(row) for row in await self._whole(question, "spans")]
+        return [span_of(row) for row in await self._ask(self._whole(question, "spans"))]
 
     async def scores(self, question: Question) -> list[Score]:
         """Whole scores that match an ungrouped question over scores."""
-        return [score_of(row) for row in await self._whole(question, "scores")]
+        return [score_of(row) for row in await self._ask(self._whole(question, "scores"))]
 
     async def trace(self, trace_id: str) -> tuple[list[Span], list[Score]]:
         """One trace: its spans by start, and the scores on them by time."""
         mine = (Filter(column="trace_id", value=trace_id),)
         spans = Question(where=mine, order=(Order(column="start_ns"),), limit=None)
         scores = Question(source="scores", where=mine, order=(Order(column="time_ns"),), limit=None)
-        return await self.spans(spans), await self.scores(scores)
+        asked = [self._whole(spans, "spans"), self._whole(scores, "scores")]
+        found, judged = await self._ask(lambda now: [ask(now) for ask in asked])
+        return [span_of(row) for row in found], [score_of(row) for row in judged]
 
     async def arrivals(self, after: str | None = None, *, limit: int = 1000) -> Arrivals:
         """Spans in order of arrival, after a cursor; without one from the first. Raises ``InvalidInput``."""
@@ -304,12 +308,14 @@ class DuckDBTraces:
         async with self._taking, self._settling:
             return await self._run(self._settler, lambda: change(self._keeper, checked))
 
-    async def _whole(self, question: Question, source: Source) -> list[tuple[Any, ...]]:
+    def _whole(self, question: Question, source: Source) -> Callable[[Moment], list[tuple[Any, ...]]]:
         checked, names = plan(whole(question, source)), tuple(STORED[source])
-        return await self._answer(checked, compile_rows(checked, names), names)
+        return self._answer(checked, compile_rows(checked, names), names)
 
-    async def _answer(self, checked: Plan, sql: Sql, names: tuple[str, ...] | None = None) -> list[tuple[Any, ...]]:
-        return await self._ask(lambda now: newest.answer(now, self._keeper.holdings, checked, sql, names))
+    def _answer(
+        self, checked: Plan, sql: Sql, names: tuple[str, ...] | None = None
+    ) -> Callable[[Moment], list[tuple[Any, ...]]]:
+        return lambda now: newest.answer(now, self._keeper.holdings, checked, sql, names)
 
     async def _ask(self, question: Callable[[Moment], Answer]) -> Answer:
         self._check_open()

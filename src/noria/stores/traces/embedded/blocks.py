@@ -1,8 +1,9 @@
 """What is known of every thousand spans without looking at them: when they started, and which words are in them.
 
 A block is 1,024 numbers (``seq``) that follow one another. Its time range lets a question skip it; so do its words, kept
-as a set of 32-bit hashes for each settled batch with one bit a block (about 25 bytes a span). A word that is said in a
-block is always found there; one that is not may rarely seem to be. Whoever asks looks at the rows themselves.
+as a set of 32-bit hashes for each settled batch with one bit a block, and with the number of the span where only one says
+it (about 30 bytes a span). A word that is said in a block is always found there; one that is not may rarely seem to be.
+Whoever asks looks at the rows themselves.
 """
 
 from __future__ import annotations
@@ -66,8 +67,12 @@ def _grown(array: Array, room: int, value: int) -> Array:
     return made
 
 
+_SEVERAL = np.uint16(0xFFFF)
+"""In the place of a row: more than one says the word."""
+
+
 class Words(NamedTuple):
-    """The words of settled spans that came one after another: at most 32 blocks."""
+    """The words of spans that came one after another: at most 32 blocks."""
 
     first: int
     """Number of the first span."""
@@ -77,52 +82,99 @@ class Words(NamedTuple):
     """Sorted hashes of all words, uint32."""
     blocks: Array
     """For each, one bit for every block, the first block's lowest, uint32."""
+    rows: Array
+    """For each, the only span that says it, counted from where the first block begins; or 65,535, uint16."""
 
 
-def words_of(texts: Iterable[tuple[int, str]], first: int, end: int) -> Words:
-    """The words of blocks: (block, all its lowered texts). JSON escapes in them must have been blanked."""
-    parts, bits = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
-    for block, text in texts:
-        found = _distinct(hashes(text.encode()))
-        parts.append(found)
-        bits.append(np.full(len(found), 1 << (block - first // BLOCK), np.uint32))
-    return _united(np.concatenate(parts), np.concatenate(bits), first, end)
+class Said(NamedTuple):
+    """The texts of one block, lowered, JSON escapes in them blanked."""
+
+    block: int
+    """Its number."""
+    text: bytes
+    """All of them, one after another."""
+    ends: Array
+    """Where the text of each span ends."""
+    numbers: Array
+    """The spans' numbers."""
 
 
-def _distinct(found: Array) -> Array:
-    # ``numpy.unique`` hashes: eight times slower than sorting here.
-    found = np.sort(found)
-    first = np.ones(len(found), bool)
-    first[1:] = found[1:] != found[:-1]
-    distinct: Array = found[first]
-    return distinct
+class Place(NamedTuple):
+    """Where words may be."""
+
+    block: int
+    """The block."""
+    number: int | None
+    """The only span in it that can hold them; None where any may."""
+
+
+def words_of(said: Iterable[Said], first: int, end: int) -> Words:
+    """The words of blocks."""
+    base = first // BLOCK * BLOCK
+    parts = [_several(first, end)]
+    for item in said:
+        found, starts = hashes(item.text)
+        rows = (item.numbers - base)[np.searchsorted(item.ends, starts, "right")]
+        ordered = np.sort(found.astype(np.uint64) << np.uint64(16) | rows.astype(np.uint64))
+        # ``numpy.unique`` hashes: eight times slower than sorting here.
+        words, rows = (ordered >> np.uint64(16)).astype(np.uint32), ordered.astype(np.uint16)
+        begins = np.concatenate([[True], words[1:] != words[:-1]])[: len(words)]
+        at = np.flatnonzero(begins)
+        last = np.append(at[1:], len(words))[: len(at)] - 1
+        only = np.where(rows[at] == rows[last], rows[at], _SEVERAL)
+        bits = np.full(len(at), 1 << (item.block - first // BLOCK), np.uint32)
+        parts.append(Words(first, end, words[at], bits, only))
+    return _united(parts, first, end)
 
 
 def merged(some: Sequence[Words]) -> Words:
     """One of several that follow one another; together they span at most 32 blocks."""
     first = some[0].first
-    shifted = [words.blocks << np.uint32(words.first // BLOCK - first // BLOCK) for words in some]
-    return _united(np.concatenate([words.hashes for words in some]), np.concatenate(shifted), first, some[-1].end)
+    return _united([_moved(words, words.first // BLOCK - first // BLOCK) for words in some], first, some[-1].end)
 
 
-def _united(found: Array, bits: Array, first: int, end: int) -> Words:
+def _moved(words: Words, blocks: int) -> Words:
+    rows = np.where(words.rows == _SEVERAL, _SEVERAL, words.rows + np.uint16(blocks * BLOCK))
+    return words._replace(blocks=words.blocks << np.uint32(blocks), rows=rows)
+
+
+def _several(first: int, end: int) -> Words:
+    return Words(first, end, np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.uint16))
+
+
+def _united(parts: Sequence[Words], first: int, end: int) -> Words:
+    found, bits, rows = (np.concatenate([part[index] for part in parts]) for index in (2, 3, 4))
     if not len(found):
-        return Words(first, end, found, bits)
+        return _several(first, end)
     order = np.argsort(found, kind="stable")
-    found, bits = found[order], bits[order]
+    found, bits, rows = found[order], bits[order], rows[order]
     starts = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]]))
-    return Words(first, end, found[starts], np.bitwise_or.reduceat(bits, starts).astype(np.uint32))
+    alone = np.diff(np.append(starts, len(found))) == 1
+    return Words(
+        first,
+        end,
+        found[starts],
+        np.bitwise_or.reduceat(bits, starts).astype(np.uint32),
+        np.where(alone, rows[starts], _SEVERAL),
+    )
 
 
-def holding(words: Words, wanted: Array) -> list[int]:
-    """Blocks in which all of the words with these hashes may be."""
+def holding(words: Words, wanted: Array) -> list[Place]:
+    """Where all of the words with these hashes may be."""
     if not len(words.hashes):
         return []
     places = np.minimum(np.searchsorted(words.hashes, wanted), len(words.hashes) - 1)
     if (words.hashes[places] != wanted).any():
         return []
     bits = int(np.bitwise_and.reduce(words.blocks[places]))
-    return [words.first // BLOCK + bit for bit in range(32) if bits >> bit & 1]
+    begin = words.first // BLOCK
+    only = {int(row) for row in words.rows[places] if row != _SEVERAL}
+    if not only:
+        return [Place(begin + bit, None) for bit in range(32) if bits >> bit & 1]
+    row = only.pop()
+    if only or not bits >> row // BLOCK & 1:
+        return []
+    return [Place(begin + row // BLOCK, begin * BLOCK + row)]
 
 
 # -- hashing all words of a text at once: a rolling hash over the bytes, and its differences at the words' ends
@@ -161,18 +213,23 @@ def _tables() -> _Tables:
     return _Tables(words, sizes, *powers)
 
 
-def hashes(text: bytes) -> Array:
-    """Hashes of all words of a lowered text, in no order, repeated as they are: see :mod:`noria.stores.traces.words`."""
-    found = [np.zeros(0, np.uint32)]
+def hashes(text: bytes) -> tuple[Array, Array]:
+    """Hashes of all words of a lowered text, and where each begins; in no order, repeated as they are.
+
+    What a word is says :mod:`noria.stores.traces.words`.
+    """
+    found, where = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     for at in range(0, len(text), _WINDOW):
         # One byte before, to see whether a word begins; some behind, so that the last ones are whole.
         before = min(at, 1)
         data = np.frombuffer(text[at - before : at + _WINDOW + _LONGEST], np.uint8)
-        found.append(_hashes(data, before, before + _WINDOW))
-    return np.concatenate(found)
+        some, starts = _hashes(data, before, before + _WINDOW)
+        found.append(some)
+        where.append(starts + (at - before))
+    return np.concatenate(found), np.concatenate(where)
 
 
-def _hashes(data: Array, first: int, end: int) -> Array:
+def _hashes(data: Array, first: int, end: int) -> tuple[Array, Array]:
     tables = _tables()
     inside = np.concatenate([[False], tables.words[data], [False]])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
@@ -186,5 +243,4 @@ def _hashes(data: Array, first: int, end: int) -> Array:
     found = (sums[ends] - sums[starts]) * tables.down[starts]
     found ^= found >> np.uint64(32)
     found *= _MIX
-    high: Array = (found >> np.uint64(32)).astype(np.uint32)
-    return high
+    return (found >> np.uint64(32)).astype(np.uint32), starts

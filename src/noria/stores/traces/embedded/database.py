@@ -18,7 +18,7 @@ from noria.stores.traces.embedded import migrate, rollups
 from noria.stores.traces.embedded.tables import ROW_GROUP, schema
 from noria.stores.traces.schema import VERSION
 
-MEMORY = "500MB"
+MEMORY = "400MB"
 """By default DuckDB would take 80 % of the machine, which a local model needs; beyond this it spills to disk."""
 _ATTACHED = f"(ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'v2.0.0')"
 

@@ -7,6 +7,7 @@ and only by putting a new value in the place of an old one.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ import numpy as np
 
 from noria.stores.segments import Position
 from noria.stores.traces.embedded.blocks import BLOCK, Times, Words
-from noria.stores.traces.embedded.keys import Run, spans_in, trace_in
+from noria.stores.traces.embedded.keys import Run, numbers_in, spans_in
 from noria.stores.traces.embedded.recent import Recent
 
 Array = np.ndarray[Any, Any]
@@ -43,6 +44,8 @@ class Holdings:
         """So many spans behind that position are, too."""
         self.runs: tuple[Run, ...] = ()
         """Where the settled spans are."""
+        self.judged: tuple[Run, ...] = ()
+        """Where the settled scores are."""
         self.words: tuple[Words, ...] = ()
         """What is said in them, oldest first."""
         self.times = Times()
@@ -73,9 +76,13 @@ class Holdings:
         found = [spans_in(run, traces, spans) for run in runs]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
-    def trace(self, key: int) -> Array:
-        """Numbers of the spans of a trace, and maybe of copies that are gone."""
+    def of_traces(self, traces: Array) -> Array:
+        """Numbers of the spans of these traces, and maybe of copies that are gone."""
         with self.lock:
             runs = [*self.runs, *(run for recent in self.recents for run in recent.runs)]
-        found = [trace_in(run, key) for run in runs]
-        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        return numbers_of(runs, traces)
+
+
+def numbers_of(runs: Sequence[Run], traces: Array) -> Array:
+    """Numbers of everything that is of one of these traces, sorted."""
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *(numbers_in(run, traces) for run in runs)]))

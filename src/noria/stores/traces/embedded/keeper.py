@@ -44,7 +44,7 @@ class Keeper:
         self._room = threading.Condition()
         self._settling = threading.Lock()
         self.sealed: Callable[[], None] = lambda: None
-        """Called, by the thread that takes, when there is something to settle."""
+        """Called, by the thread that takes, when there is something to settle, or to note the words of."""
         connection = connect(path, spool_folder)
         try:
             self._begin(connection)
@@ -84,7 +84,7 @@ class Keeper:
                 self._wait_for_room()
                 if not self._intake.take_some():
                     break
-                if len(self._holdings.recents) > 1:
+                if len(self._holdings.recents) > 1 or self._holdings.filled.unread:
                     self.sealed()
         except (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException) as error:
             self._reopen(error)
@@ -101,6 +101,8 @@ class Keeper:
             if not filled.empty and (everything or time.monotonic() > filled.born + _OLD_S):
                 self._intake.seal()
             try:
+                for recent in self._holdings.recents:
+                    self._settler.word(recent)
                 while len(self._holdings.recents) > 1 and time.monotonic() < self._intake.deadline:
                     self._settler.settle(self._holdings.recents[0])
                     self.spool.release(self._holdings.settled_position)

@@ -5,12 +5,15 @@ number (``seq``): 20 bytes a span, sorted, searched by bisection. Runs of settle
 memory, so that only the pages touched count; they can always be made again from the table. The same search finds the
 earlier copy of a span that is sent again.
 
+Runs of scores are the same, with the score's own number in the place of a span: no score is another's copy.
+
 It knows nothing of DuckDB. Two traces may share a hash: whoever asks for one compares the ids. Copies of a span are told
 by both hashes, 128 bits; 32 of the span id's would take one of a trace's 10,000 spans for another's copy once in 86 traces.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,11 +98,13 @@ def spans_in(run: Run, traces: Array, spans: Array) -> Array:
     return seqs
 
 
-def trace_in(run: Run, trace: int) -> Array:
-    """Numbers of the spans of a trace that are in the run, sorted."""
-    key = np.uint64(trace)
-    low, high = np.searchsorted(run.traces, key, "left"), np.searchsorted(run.traces, key, "right")
-    return np.sort(run.offsets[low:high].astype(np.int64) + run.first)
+def numbers_in(run: Run, traces: Array) -> Array:
+    """Numbers of everything in the run that is of one of these traces, in no order."""
+    low, high = (np.searchsorted(run.traces, traces, side) for side in ("left", "right"))
+    counts = high - low
+    places = np.repeat(low - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    numbers: Array = run.offsets[places].astype(np.int64) + run.first
+    return numbers
 
 
 def save(run: Run, path: Path) -> Run:
@@ -114,6 +119,15 @@ def save(run: Run, path: Path) -> Run:
     return load(path, run.first, run.end)
 
 
+def mapped(path: Path, kind: Any) -> Array:
+    """A file as an array. Searches touch single pages of it, and the system is asked to bring no others with them."""
+    with path.open("rb") as file:
+        view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if hasattr(mmap, "MADV_RANDOM"):
+        view.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(view, kind)
+
+
 def load(path: Path, first: int, end: int) -> Run:
     """Map a run. Raises ``OSError`` or ``ValueError`` where the file is none."""
     size = path.stat().st_size
@@ -123,7 +137,7 @@ def load(path: Path, first: int, end: int) -> Run:
     if not count:
         nothing = np.zeros(0, np.uint64)
         return Run(first, end, nothing, nothing, np.zeros(0, np.uint32))
-    data: Array = np.memmap(path, np.uint8, "r")
+    data = mapped(path, np.uint8)
     return Run(
         first,
         end,

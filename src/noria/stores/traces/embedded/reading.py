@@ -14,12 +14,14 @@ import duckdb
 import numpy as np
 
 from noria.stores.traces.compile import Sql
-from noria.stores.traces.embedded.blocks import Words
-from noria.stores.traces.embedded.holdings import Holdings
+from noria.stores.traces.embedded.blocks import BLOCK, Words
+from noria.stores.traces.embedded.holdings import Holdings, numbers_of
 
 Array = np.ndarray[Any, Any]
 _MOST_RANGES = 64
 """Ranges of one statement: each is planned by itself."""
+_MOST_NUMBERS = 500
+"""Scores that are asked for by their numbers; of more, whole blocks are read."""
 
 
 class Range(NamedTuple):
@@ -58,8 +60,9 @@ class Moment:
             _Table(item.spans, item.scores, item.hides if item.hidden else None, item.first, item.end)
             for item in holdings.recents
         ]
-        self.words: tuple[Words, ...] = holdings.words
-        """What is said in settled spans."""
+        self.words: tuple[Words, ...] = (*holdings.words, *(some for item in holdings.recents for some in item.words))
+        """What is said in the spans, oldest first; not in all of them."""
+        self._judged = holdings.judged
         self.end = self._recents[-1].end
         """Behind the last number."""
         self.rolled = holdings.rolled
@@ -67,10 +70,21 @@ class Moment:
         self.settled = self._settled
         """Behind the last number that is in the file."""
 
-    def ask(self, sql: Sql, ranges: Sequence[Range] | None = None) -> list[tuple[Any, ...]]:
-        """Answer a statement over ``spans`` and ``scores``; of the spans, look at those in ``ranges`` alone."""
+    def ask(
+        self,
+        sql: Sql,
+        ranges: Sequence[Range] | None = None,
+        traces: Array | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Answer a statement over ``spans`` and ``scores``.
+
+        Arguments:
+            sql: the statement.
+            ranges: of the spans, look at those in here alone.
+            traces: of the scores, look at least at all those of the traces with these hashes.
+        """
         # The names and numbers that are spliced in are ours.
-        scores = self._scores(of_spans=ranges is not None)
+        scores = self._scores(of_spans=ranges is not None) if traces is None else self._scores_of(traces)
         text = (
             f"WITH spans AS NOT MATERIALIZED ({self.spans(ranges)}), scores AS NOT MATERIALIZED ({scores}) {sql.text}"
         )
@@ -90,8 +104,9 @@ class Moment:
         branches = []
         for index, table in enumerate(tables):
             hidden = [f"seq NOT IN (SELECT seq FROM {later.hides})" for later in tables[index + 1 :] if later.hides]  # noqa: S608
-            for found in [Range(table.first, table.end)] if ranges is None else _within(ranges, table):
-                conditions = " AND ".join([found.condition, *hidden])
+            found = [Range(table.first, table.end)] if ranges is None else list(_within(ranges, table))
+            if found:
+                conditions = " AND ".join([_any(found), *hidden])
                 branches.append(f"SELECT * FROM {table.spans} WHERE {conditions}")  # noqa: S608
         return " UNION ALL ".join(branches or [f"SELECT * FROM {tables[0].spans} WHERE false"])  # noqa: S608
 
@@ -102,6 +117,16 @@ class Moment:
         if not of_spans:
             return whole
         return f"SELECT * FROM ({whole}) WHERE trace_key IN (SELECT md5_number_lower(trace_id) FROM spans)"  # noqa: S608
+
+    def _scores_of(self, traces: Array) -> str:
+        numbers = numbers_of(self._judged, traces)
+        few = len(numbers) <= _MOST_NUMBERS
+        ranges = ranges_of_numbers(numbers, BLOCK, few=True) if few else ranges_of(numbers // BLOCK, BLOCK)
+        table = _Table("", "settled.scores", None, 0, self._settled_score)
+        found = list(_within(ranges, table))
+        branches = [f"SELECT * FROM settled.scores WHERE {_any(found) if found else 'false'}"]  # noqa: S608
+        branches += [f"SELECT * FROM {recent.scores}" for recent in self._recents]  # noqa: S608
+        return " UNION ALL ".join(branches)
 
 
 @contextlib.contextmanager
@@ -143,6 +168,14 @@ def ranges_of_numbers(seqs: Sequence[int] | Array, size: int, *, few: bool = Fal
     else:
         pieces = np.split(ordered, np.flatnonzero(np.diff(blocks)) + 1) if len(ordered) else []
     return [Range(int(some[0]), int(some[-1]) + 1, tuple(some.tolist())) for some in pieces]
+
+
+def _any(ranges: Sequence[Range]) -> str:
+    """A condition that DuckDB takes into its scan: it skips what no range touches, and plans the statement once.
+
+    A branch for each range, ``UNION ALL``, took 7 ms of planning each.
+    """
+    return f"({' OR '.join(f'({item.condition})' for item in ranges)})"
 
 
 def _within(ranges: Sequence[Range], table: _Table) -> Iterator[Range]:

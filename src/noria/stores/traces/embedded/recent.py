@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from noria.stores.segments import Position
+from noria.stores.traces.embedded.blocks import BLOCK, Words
 from noria.stores.traces.embedded.keys import Run, merged, to_merge
 from noria.stores.traces.embedded.tables import ROW_GROUP, create
 
@@ -41,6 +42,18 @@ class Recent:
     """When it began, by the monotonic clock."""
     runs: tuple[Run, ...] = ()
     """Where its spans are."""
+    words: tuple[Words, ...] = ()
+    """What is said in its full blocks."""
+    worded: int = 0
+    """Behind the last number whose words are known."""
+
+    def __post_init__(self) -> None:
+        self.worded = self.worded or self.first
+
+    @property
+    def unread(self) -> bool:
+        """Whether a block is full whose words are not known."""
+        return (self.worded // BLOCK + 1) * BLOCK <= self.end
 
     @property
     def limit(self) -> int:

@@ -17,13 +17,13 @@ import numpy as np
 import structlog
 
 from noria.stores.traces.embedded import blocks, keys, rollups
-from noria.stores.traces.embedded.blocks import BLOCK, Words
+from noria.stores.traces.embedded.blocks import BLOCK, Said, Words
 from noria.stores.traces.embedded.database import transaction
 from noria.stores.traces.embedded.holdings import Holdings
 from noria.stores.traces.embedded.keys import Run
 from noria.stores.traces.embedded.recent import Recent
-from noria.stores.traces.embedded.sidecar import Sidecar
-from noria.stores.traces.embedded.tables import HASHES, ROW_GROUP
+from noria.stores.traces.embedded.sidecar import RunKind, Sidecar
+from noria.stores.traces.embedded.tables import HASHES, JUDGED, ROW_GROUP
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +55,14 @@ class Settler:
                 self._write(cursor, recent)
             checkpoint(cursor)
             run, words = self._index(cursor, recent)
+            judged = self._judged(cursor, recent)
             with holdings.lock:
                 holdings.recents = holdings.recents[1:]
                 holdings.settled, holdings.settled_score = recent.end, recent.end_score
                 holdings.settled_position, holdings.settled_skip = recent.position, recent.skip
                 holdings.runs = (*holdings.runs, *run)
                 holdings.words = (*holdings.words, *words)
+                holdings.judged = (*holdings.judged, *judged)
             try:
                 if holdings.rolled == recent.first:  # else parts are missing before it, which :meth:`roll` counts
                     self._count(cursor, recent.spans, recent.end)
@@ -88,6 +90,14 @@ class Settler:
                 _marks(recent),
             )
 
+    def word(self, recent: Recent) -> None:
+        """Note the words of the blocks that a recent table has filled, so that a search need not read them all."""
+        with self._holdings.connection.cursor() as cursor:
+            while (end := (recent.worded // BLOCK + 1) * BLOCK) <= recent.end:
+                made = _words(cursor, recent.spans, recent.worded, end)
+                with self._holdings.lock:
+                    recent.words, recent.worded = (*recent.words, made), end
+
     def roll(self) -> bool:
         """Count some spans into the rollups that are not in them yet; whether there may be more."""
         first = self._holdings.rolled
@@ -111,16 +121,22 @@ class Settler:
     def mend(self) -> None:
         """Load the index, and make again what is missing of it: keys at once."""
         holdings = self._holdings
-        runs, gaps = self._sidecar.runs(holdings.settled)
-        for gap in gaps:
-            for first, end in _pieces(gap.first, gap.end, keys.LARGEST):
-                with holdings.connection.cursor() as cursor:
-                    runs.append(self._sidecar.keep_run(_run(cursor, "settled.spans", first, end)))
-                log.info("traces.keys_made_again", until=end, of=holdings.settled)
-        runs.sort(key=lambda run: run.first)
+        runs = self._mended("ids", holdings.settled, f"SELECT seq, {HASHES} FROM settled.spans")  # noqa: S608 - our columns
+        scores = f"SELECT seq, {JUDGED} FROM settled.scores"  # noqa: S608 - our columns
+        judged = self._mended("judged", holdings.settled_score, scores)
         words, _ = self._sidecar.words(holdings.settled)
         with holdings.lock:
-            holdings.runs, holdings.words = tuple(runs), tuple(words)
+            holdings.runs, holdings.judged, holdings.words = tuple(runs), tuple(judged), tuple(words)
+
+    def _mended(self, kind: RunKind, end: int, rows: str) -> list[Run]:
+        runs, gaps = self._sidecar.runs(end, kind)
+        for gap in gaps:
+            for first, behind in _pieces(gap.first, gap.end, keys.LARGEST):
+                with self._holdings.connection.cursor() as cursor:
+                    runs.append(self._sidecar.keep_run(_run(cursor, rows, first, behind), kind))
+                log.info("traces.keys_made_again", kind=kind, until=behind, of=end)
+        runs.sort(key=lambda run: run.first)
+        return runs
 
     def mend_words(self) -> bool:
         """Make the words of one batch again where they are missing; whether there may be more."""
@@ -142,17 +158,23 @@ class Settler:
         if recent.first == recent.end:
             return [], []
         run = self._sidecar.keep_run(keys.merged(recent.runs))
-        words = self._sidecar.keep_words(_words(cursor, recent.spans, recent.first, recent.end))
-        return [run], [words]
+        words = list(recent.words)
+        if recent.worded < recent.end:
+            words.append(_words(cursor, recent.spans, recent.worded, recent.end))
+        return [run], [self._sidecar.keep_words(blocks.merged(words))]
+
+    def _judged(self, cursor: duckdb.DuckDBPyConnection, recent: Recent) -> list[Run]:
+        if recent.first_score == recent.end_score:
+            return []
+        rows = f"SELECT seq, {JUDGED} FROM {recent.scores}"  # noqa: S608 - our table
+        return [self._sidecar.keep_run(_run(cursor, rows, recent.first_score, recent.end_score), "judged")]
 
     def _merge(self) -> None:
         holdings = self._holdings
-        while count := keys.to_merge([len(run.traces) for run in holdings.runs]):
-            some = holdings.runs[-count:]
-            made = self._sidecar.keep_run(keys.merged(some))
-            with holdings.lock:
-                holdings.runs = (*holdings.runs[:-count], made)
-            self._sidecar.drop(some)
+        runs = self._merged(holdings.runs, "ids")
+        judged = self._merged(holdings.judged, "judged")
+        with holdings.lock:
+            holdings.runs, holdings.judged = runs, judged
         while len(holdings.words) > 1:
             pair = holdings.words[-2:]
             if pair[0].end != pair[1].first or (pair[1].end - 1) // BLOCK - pair[0].first // BLOCK >= 32:
@@ -160,7 +182,14 @@ class Settler:
             joined = self._sidecar.keep_words(blocks.merged(pair))
             with holdings.lock:
                 holdings.words = (*holdings.words[:-2], joined)
-            self._sidecar.drop(pair)
+            self._sidecar.drop(pair, "said")
+
+    def _merged(self, runs: tuple[Run, ...], kind: RunKind) -> tuple[Run, ...]:
+        while count := keys.to_merge([len(run.traces) for run in runs]):
+            some = runs[-count:]
+            runs = (*runs[:-count], self._sidecar.keep_run(keys.merged(some), kind))
+            self._sidecar.drop(some, kind)
+        return runs
 
 
 def _marks(recent: Recent) -> list[int]:
@@ -197,9 +226,8 @@ def _pieces(first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
         yield at, min(end, at + most)
 
 
-def _run(cursor: duckdb.DuckDBPyConnection, table: str, first: int, end: int) -> Run:
-    statement = f"SELECT seq, {HASHES} FROM {table} WHERE seq >= $1 AND seq < $2"  # noqa: S608 - our table
-    found = cursor.execute(statement, [first, end]).fetchnumpy()
+def _run(cursor: duckdb.DuckDBPyConnection, rows: str, first: int, end: int) -> Run:
+    found = cursor.execute(f"{rows} WHERE seq >= $1 AND seq < $2", [first, end]).fetchnumpy()
     traces, spans, seqs = (np.asarray(found[name]) for name in ("trace", "span", "seq"))
     return keys.run_of(traces, spans, seqs, first, end)
 
@@ -207,17 +235,19 @@ def _run(cursor: duckdb.DuckDBPyConnection, table: str, first: int, end: int) ->
 def _words(cursor: duckdb.DuckDBPyConnection, table: str, first: int, end: int) -> Words:
     # A backslash separates in a text as it was said; in JSON it escapes, and is blanked with what it escapes.
     plain = [f"replace({name}, '\\', ' ')" for name in _PLAIN]
-    said = f"lower(string_agg(concat_ws(chr(10), {', '.join([*plain, *_JSON])}), chr(10)))"
-    statement = f"SELECT {said} FROM {table} WHERE seq >= $1 AND seq < $2"  # noqa: S608 - our table and columns
+    said = f"lower(concat_ws(chr(10), {', '.join([*plain, *_JSON])}))"
+    statement = f"SELECT seq, {said} FROM {table} WHERE seq >= $1 AND seq < $2"  # noqa: S608 - ours
+    rows: dict[int, list[tuple[int, bytes]]] = {}
+    for seq, text in cursor.execute(statement, [first, end]).fetchall():
+        rows.setdefault(seq // BLOCK, []).append((seq, _blanked(text).encode()))
 
-    def texts() -> Iterator[tuple[int, str]]:
-        for block in range(first // BLOCK, (end - 1) // BLOCK + 1):
-            bounds = [max(first, block * BLOCK), min(end, (block + 1) * BLOCK)]
-            [(text,)] = cursor.execute(statement, bounds).fetchall()
-            if text is not None:
-                yield block, _blanked(text)
+    def blocks_of() -> Iterator[Said]:
+        for block, some in rows.items():
+            texts = [text for _, text in some]
+            ends = np.cumsum([len(text) + 1 for text in texts])
+            yield Said(block, b"\n".join(texts), ends, np.array([seq for seq, _ in some], np.int64))
 
-    return blocks.words_of(texts(), first, end)
+    return blocks.words_of(blocks_of(), first, end)
 
 
 def _blanked(text: str) -> str:

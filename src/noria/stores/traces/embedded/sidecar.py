@@ -1,7 +1,7 @@
 """Files beside the trace file that make questions fast, and that can always be made again from it.
 
-``<trace file>.index/`` holds, named by the first number and the one behind the last: ``.ids`` (see :mod:`keys`) and
-``.words`` (see :mod:`blocks`). Their folder is named by the store's id, so that they are never taken for another file's.
+``<trace file>.index/`` holds, named by the first number and the one behind the last: ``.ids`` of spans and ``.judged`` of
+scores (see :mod:`keys`), and ``.said`` (see :mod:`blocks`). Their folder is named by the store's id, so that they are never taken for another file's.
 No file is changed once it is there.
 """
 
@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,13 @@ from noria.stores.traces.embedded.blocks import Words
 from noria.stores.traces.embedded.keys import Run
 
 Array = np.ndarray[Any, Any]
-_NAME = re.compile(r"(\d+)-(\d+)\.(ids|words)")
+_NAME = re.compile(r"(\d+)-(\d+)\.(ids|judged|said)")
+
+
+_WORD_BYTES = 10
+RunKind = Literal["ids", "judged"]
+Kind = Literal["ids", "judged", "said"]
+"""What a file holds: its name's ending."""
 
 
 class _Ranged(Protocol):
@@ -56,41 +62,44 @@ class Sidecar:
                 shutil.rmtree(other, ignore_errors=True)
         self._folder.mkdir(exist_ok=True)
 
-    def keep_run(self, run: Run) -> Run:
+    def keep_run(self, run: Run, kind: RunKind = "ids") -> Run:
         """Write a run; the same, mapped."""
-        return keys.save(run, self._path(run, "ids"))
+        return keys.save(run, self._path(run, kind))
 
     def keep_words(self, words: Words) -> Words:
         """Write words; the same, mapped."""
-        path = self._path(words, "words")
+        path = self._path(words, "said")
         beside = path.with_name(path.name + ".new")
         with beside.open("wb") as file:
             words.hashes.tofile(file)
             words.blocks.tofile(file)
+            words.rows.tofile(file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
         return _load_words(path, words.first, words.end)
 
-    def drop(self, kept: Sequence[Run] | Sequence[Words]) -> None:
+    def drop(self, kept: Sequence[Run] | Sequence[Words], kind: Kind) -> None:
         """Remove files that others have replaced. What is mapped stays readable."""
         for item in kept:
-            self._path(item, "ids" if isinstance(item, Run) else "words").unlink(missing_ok=True)
+            self._path(item, kind).unlink(missing_ok=True)
 
-    def runs(self, end: int) -> tuple[list[Run], list[Gap]]:
+    def runs(self, end: int, kind: RunKind = "ids") -> tuple[list[Run], list[Gap]]:
         """The runs there are of numbers below ``end``, in order, and what they leave out."""
-        return self._read("ids", end, keys.load)
+        return self._read(kind, end, keys.load)
 
     def words(self, end: int) -> tuple[list[Words], list[Gap]]:
         """The words there are of numbers below ``end``, in order, and what they leave out."""
-        return self._read("words", end, _load_words)
+        return self._read("said", end, _load_words)
 
-    def _read(self, kind: str, end: int, load: Callable[[Path, int, int], Kept]) -> tuple[list[Kept], list[Gap]]:
+    def _read(self, kind: Kind, end: int, load: Callable[[Path, int, int], Kept]) -> tuple[list[Kept], list[Gap]]:
         there = []
         for path in self._folder.iterdir():
             named = _NAME.fullmatch(path.name)
-            if named is None or int(named[2]) > end:
-                path.unlink(missing_ok=True)  # half-written, or of something that was never settled
+            if named is None:
+                path.unlink(missing_ok=True)  # half-written
+            elif named[3] == kind and int(named[2]) > end:
+                path.unlink(missing_ok=True)  # of something that was never settled
             elif named[3] == kind:
                 there.append((int(named[1]), -int(named[2]), path))
         found: list[Kept] = []
@@ -113,13 +122,19 @@ class Sidecar:
             gaps.append(Gap(at, end))
         return found, gaps
 
-    def _path(self, item: _Ranged, kind: str) -> Path:
+    def _path(self, item: _Ranged, kind: Kind) -> Path:
         return self._folder / f"{item.first:019d}-{item.end:019d}.{kind}"
 
 
 def _load_words(path: Path, first: int, end: int) -> Words:
-    count, rest = divmod(path.stat().st_size, 8)
+    count, rest = divmod(path.stat().st_size, _WORD_BYTES)
     if rest:
         raise ValueError(f"{path.name} is not whole")
-    data: Array = np.memmap(path, np.uint32, "r") if count else np.zeros(0, np.uint32)
-    return Words(first, end, data[:count], data[count:])
+    data = keys.mapped(path, np.uint8) if count else np.zeros(0, np.uint8)
+    return Words(
+        first,
+        end,
+        data[: 4 * count].view(np.uint32),
+        data[4 * count : 8 * count].view(np.uint32),
+        data[8 * count :].view(np.uint16),
+    )

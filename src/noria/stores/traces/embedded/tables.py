@@ -50,8 +50,12 @@ DERIVED_HERE: dict[Source, dict[str, tuple[str, str]]] = {
     },
 }
 """Computed columns: type, and expression over a line."""
-HASHES = "md5_number_lower(trace_id) AS trace, md5_number_lower(span_id) AS span"
+TRACE_HASH = "md5_number_lower(trace_id)"
+"""By which the index knows a trace."""
+HASHES = f"{TRACE_HASH} AS trace, md5_number_lower(span_id) AS span"
 """What :mod:`keys` keeps of a span's ids."""
+JUDGED = "trace_key AS trace, CAST(seq AS UBIGINT) AS span"
+"""What it keeps of a score."""
 _STRUCTS: dict[Source, type[msgspec.Struct]] = {"spans": Span, "scores": Score}
 _META = (
     "schema_version INTEGER, store_id VARCHAR, spool_segment BIGINT, spool_offset BIGINT, spool_skip BIGINT,"
