@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
-from noria.core.events import Delta, Sent, Started, collect
+from noria.core.events import Delta, Raw, Sent, Started, collect
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.remote import Remote
 from noria.targets.scripted import answer
@@ -241,3 +242,23 @@ async def test_one_way_to_say_who_calls(egress: Egress) -> None:
     with pytest.raises(InvalidInput, match="both an API key and a user") as raised:
         Remote(egress, OpenAIChat(), base_url=f"http://user:{KEY}@h/v1", provider="p", api_key=KEY)
     assert KEY not in str(raised.value)
+
+
+async def test_bytes_that_no_client_could_read_are_a_failed_call(egress: Egress) -> None:
+    """The decoder skips what it does not know, so that half a character in there would reach the caller untouched."""
+    ask = msgspec.structs.replace(ASK, wire="openai_chat", stream=True)
+    chunk = b'data: {"odd":"\xe2\x82","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n'
+    async with serving(lambda _: [chunk, *answer("lo")]) as upstream:
+        seen, error = await events_until_error(remote(egress, upstream).call(ask))
+    assert type(error) is CallFailed
+    assert "not UTF-8" in str(error)
+    assert [event.text for event in seen if isinstance(event, Delta)] == ["Hel"]
+
+
+async def test_nothing_is_passed_on_after_the_end_mark(egress: Egress) -> None:
+    ask = msgspec.structs.replace(ASK, wire="openai_chat", stream=True)
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    async with serving(lambda _: [chunk + b"data: more\n\n"]) as upstream:
+        seen, error = await events_until_error(remote(egress, upstream).call(ask))
+    assert error is None
+    assert b"".join(event.data for event in seen if isinstance(event, Raw)) == chunk

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.wires.sse import EventParser, ServerSentEvent, encode_event
+from noria.wires.sse import EventParser, ServerSentEvent, encode_event, single_events
 
 
 def parsed(*chunks: bytes) -> list[ServerSentEvent]:
@@ -83,3 +83,11 @@ def test_the_same_events_for_every_split(stream: bytes, draw: st.DataObject) -> 
 @given(st.lists(st.binary(min_size=1).filter(lambda b: not set(b) & {10, 13}), min_size=1))
 def test_encoded_events_come_back(payloads: list[bytes]) -> None:
     assert data(b"".join(encode_event(p) for p in payloads)) == payloads
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_single_events_are_the_same_bytes(end: bytes) -> None:
+    data = b"event: a" + end[: len(end) // 2] + b"data: 1" + end + b"data: 2" + end
+    events = list(single_events(data))
+    assert len(events) == 2
+    assert b"".join(events) == data

@@ -15,7 +15,7 @@ from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Content, Event, Raw, Sent, events_of
 from noria.core.requests import Request, request_id
 from noria.targets.egress import Egress, Origin, Response, Timeouts
-from noria.wires.sse import Whole
+from noria.wires.sse import Whole, single_events
 from noria.wires.wire import Decoder, Encoded, WireOut
 
 _LARGEST_ERROR_BODY = 64 * 1024
@@ -173,7 +173,10 @@ class Remote:
         body = await self._body(response)
         reply = self._wire.decode_reply(body, request)
         events = tuple(events_of(reply))
-        return (Raw(wire=raw, data=body, events=events, whole=reply),) if raw else events
+        if not raw:
+            return events
+        _check_text(body)
+        return (Raw(wire=raw, data=body, events=events, whole=reply),)
 
     async def _body(self, response: Response, most: int | None = None) -> bytes:
         """The body; with ``most``, no more than about so many bytes of it."""
@@ -229,12 +232,26 @@ class _Pieces:
         if not data:
             return
         events: list[Content] = []
+        taken = 0
         try:
-            events.extend(self._decoder.feed(data))
+            for event in single_events(data):
+                events.extend(self._decoder.feed(event))
+                _check_text(event)
+                taken += len(event)
+                if self._decoder.done:
+                    break  # nothing counts after the end mark, and nobody is sent it
         except CallFailed:
             yield from events  # what the stream said before it said that it failed
             raise
-        yield Raw(wire=self._raw, data=data, events=tuple(events))
+        yield Raw(wire=self._raw, data=data if taken == len(data) else data[:taken], events=tuple(events))
+
+
+def _check_text(data: bytes) -> None:
+    """Refuse what no client could read. The decoder skips fields that Noria does not know, and all that is in them."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise CallFailed("The provider sent something that is not UTF-8.") from error
 
 
 def shown_url(base_url: str, provider: str) -> str:

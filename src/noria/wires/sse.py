@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -79,6 +80,14 @@ def encode_event(data: bytes) -> bytes:
 def encode_named_event(type: bytes, data: bytes) -> bytes:
     """As :func:`encode_event`, with the event's type."""
     return b"event: " + type + b"\ndata: " + data + b"\n\n"
+
+
+def single_events(data: bytes) -> Iterator[bytes]:
+    """Whole events, as :class:`Whole` returns them, one by one and untouched."""
+    start = 0
+    for end in _EVENT_END.finditer(data):
+        yield data[start : end.end()]
+        start = end.end()
 
 
 class Whole:
