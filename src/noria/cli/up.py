@@ -95,7 +95,7 @@ def spare_collector() -> None:
     """Leave what the start made to itself: looking through it for garbage takes time of every call."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
 
 
 @contextlib.contextmanager
