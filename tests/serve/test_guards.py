@@ -1,0 +1,77 @@
+"""Guards from the settings, as callers see them: errors in their wire, and no clean end of what was stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from guards.conftest import registered
+from noria.core.caching import CachePolicy
+from noria.core.guards import GuardRule
+from noria.serve.app import Application
+from noria.targets.scripted import answer
+
+from .conftest import KEY, Noria, opened
+
+__all__ = ["registered"]
+
+NAMES = {"pattern": "l+o", "meaning": "a greeting", "instead": "-", "reach": 4}
+
+
+@asynccontextmanager
+async def serving(folder: Path, rule: GuardRule, **more: Any) -> AsyncIterator[Noria]:
+    async with opened(folder, guards=(rule,), **more) as (workspace, access, provider, clock):
+        transport = httpx.ASGITransport(Application(workspace, access))
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7700", headers=headers) as client:
+            yield Noria(workspace, access, client, provider, clock)
+
+
+async def ask(noria: Noria, text: str, *, stream: bool) -> httpx.Response:
+    body = {"model": "up/m", "messages": [{"role": "user", "content": text}], "stream": stream}
+    return await noria.client.post("/v1/chat/completions", json=body)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_is_stopped_with_an_error(tmp_path: Path, stream: bool) -> None:
+    rule = GuardRule(kind="regex", on=("up/*",), places=("input",), options=NAMES)
+    async with serving(tmp_path / "data", rule) as noria:
+        refused = await ask(noria, "hallo", stream=stream)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "blocked")
+        assert "It holds a greeting." in refused.text
+        assert noria.upstream.bodies == []
+        [span] = await noria.spans()
+        assert (span["status"], span["attributes"]["noria.guards"][0]["action"]) == ("error", "blocked")
+
+
+async def test_a_stream_that_is_stopped_has_no_clean_end(tmp_path: Path) -> None:
+    rule = GuardRule(kind="regex", places=("output",), options=NAMES)
+    async with serving(tmp_path / "data", rule) as noria:
+        first, *rest = answer("Hel", "lo")
+        pause = asyncio.Event()
+        noria.upstream.script = lambda _: [first, rest[0], pause, *rest[1:]]
+        asyncio.get_running_loop().call_later(0.3, pause.set)
+        answered = await ask(noria, "hi", stream=True)
+        assert answered.status_code == 200
+        assert "It holds a greeting." in answered.text
+        assert "[DONE]" not in answered.text
+        assert '"finish_reason":"stop"' not in answered.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_todays_guards_check_yesterdays_replies(tmp_path: Path, stream: bool) -> None:
+    rule = GuardRule(kind="regex", places=("stream",), policy="redact", options=NAMES)
+    async with serving(tmp_path / "data", rule, caches={"*": CachePolicy()}) as noria:
+        for outcome in ("miss", "hit"):
+            told = await ask(noria, "hi", stream=stream)
+            assert told.headers["noria-cache"] == outcome
+            assert "He-" in told.text.replace('"}', "").replace("\n", "") or '"content":"-"' in told.text
+            assert '"lo"' not in told.text
+        before, after = await noria.spans()
+        assert before["output"][0]["content"] == after["output"][0]["content"] == "He-"
