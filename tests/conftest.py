@@ -1,7 +1,10 @@
 """Rules for every test: in CI nothing may be skipped, and no test reaches beyond this machine."""
 
+import base64
 import os
+import secrets
 import socket
+import sys
 from typing import Any
 
 import pytest
@@ -21,9 +24,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.xdist_group(heavy))
 
 
+CANARY = os.environ.setdefault("NORIA_TEST_CANARY", f"sk-canary-{secrets.token_hex(16)}")
+"""A provider's key that tests hand to Noria. At the end of the run it must be in nothing that was written."""
+
+
+def leaks(config: pytest.Config) -> list[str]:
+    """Files under the run's folder that hold the canary; its own process alone looks, when all workers are done."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if hasattr(config, "workerinput") or factory is None:
+        return []
+    needles = (CANARY.encode(), base64.b64encode(CANARY.encode())[:40])
+    found = []
+    for path in factory.getbasetemp().rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size < 256 * 2**20:
+            content = path.read_bytes()
+            found += [str(path) for needle in needles if needle in content]
+    return found
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What a test printed and logged is looked through as well."""
+    told = report.longreprtext + "".join(text for _, text in report.sections)
+    if CANARY in told and report.outcome == "passed":
+        report.outcome = "failed"
+        report.longrepr = "A provider's key was printed or logged."
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a skipped test is a failed run."""
+    """A run that leaked a key has failed; in CI also one that skipped a test."""
+    if leaked := leaks(session.config):
+        sys.stderr.write(f"A provider's key was written to {', '.join(leaked)}\n")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

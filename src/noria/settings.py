@@ -59,6 +59,8 @@ class Provider(Noun, forbid_unknown_fields=True):
     """What it speaks: a key of :data:`noria.assemble.providers.KINDS`."""
     api_key_env: str = ""
     """Environment variable that holds the key; empty sends none. The key itself never stands in a file."""
+    api_key_file: str = ""
+    """File that holds the key instead; nobody but its owner may be able to read it."""
     headers: dict[str, str] = {}
     """Further headers of every request, such as ``HTTP-Referer``; never a key."""
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -207,6 +209,8 @@ VARIABLES: dict[str, str] = {field: f"NORIA_{field.upper()}" for field in Settin
 OTHER_VARIABLES: dict[str, str] = {
     "NORIA_CONFIG": "where the configuration file is, instead of ./noria.toml",
     "NORIA_CLICKHOUSE_PASSWORD": "the password of ClickHouse, where the URL of the traces has none",
+    "NORIA_SECRETS_KEY": "the master key of stored provider keys: 32 random bytes in base64",
+    "NORIA_SECRETS_KEY_FILE": "a file that holds it, mode 0600, outside of the data folder",
     "NORIA_API_KEY": "the admin key; by default one is made on first start and kept in the data folder",
 }
 """Variables that are no setting."""

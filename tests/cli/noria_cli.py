@@ -58,11 +58,13 @@ class Noria:
         self.folder = folder
         self.environ = dict(environ)
 
-    def here(self, *arguments: str | Path, environ: Mapping[str, str] | None = None) -> Result:
+    def here(
+        self, *arguments: str | Path, environ: Mapping[str, str] | None = None, input: str | None = None
+    ) -> Result:
         """Run in this process; fails on an exception that is no exit."""
         settings = {name: None for name in os.environ if name.startswith("NORIA_")}
         env = settings | {"COLUMNS": "120"} | self._environ(environ)
-        result = CliRunner().invoke(commands, [str(one) for one in arguments], env=env, prog_name="noria")
+        result = CliRunner().invoke(commands, [str(one) for one in arguments], env=env, prog_name="noria", input=input)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

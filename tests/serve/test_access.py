@@ -106,6 +106,8 @@ RULES: dict[str, str | dict[str, str]] = {
     "/api/retention/{app}": "admin",
     "/api/scorers": "read",
     "/api/scores": {"GET": "read", "POST": "ingest"},
+    "/api/secrets": "admin",
+    "/api/secrets/{provider}": "admin",
     "/api/server": "read",
     "/api/server/reload": "admin",
     "/api/sessions": "read",

@@ -23,7 +23,7 @@ from noria.assemble.caching import Caches
 from noria.assemble.clock import now
 from noria.assemble.engines import EnginePool
 from noria.assemble.guarding import Guards
-from noria.assemble.providers import Configured, check_kinds, configured
+from noria.assemble.providers import Configured, Stored, check_kinds, configured
 from noria.assemble.routing import routed
 from noria.assemble.standing import Standing
 from noria.core.apps import Release, Variant
@@ -93,8 +93,10 @@ class Answers:
         prices: Prices,
         mirror: Callable[[Target, Request], None],
         guards: Guards,
+        stored: Stored,
     ) -> None:
         check_kinds(settings)
+        self._stored = stored
         self._settings = settings
         self._prices = prices
         self._mirror = mirror

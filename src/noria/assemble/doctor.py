@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from noria.assemble.providers import Configured, configured
+from noria.assemble.providers import Configured, Stored, configured
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.events import Reply
 from noria.core.messages import Message
@@ -87,11 +87,20 @@ class Doctor:
         ask: makes test calls.
     """
 
-    def __init__(self, settings: Callable[[], Settings], environ: Mapping[str, str], egress: Egress, ask: Ask) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        environ: Mapping[str, str],
+        egress: Egress,
+        ask: Ask,
+        *,
+        stored: Stored = lambda _, __: None,
+    ) -> None:
         self._settings = settings
         self._environ = environ
         self._egress = egress
         self._ask = ask
+        self._stored = stored
 
     async def examine(self, providers: Sequence[str] = (), calls: Sequence[str] = ()) -> list[Examination]:
         """Look at providers, by default at all that are configured or whose key is there.
@@ -119,7 +128,7 @@ class Doctor:
         base_url = ""
         if name != "local":
             try:
-                there = configured(name, self._settings(), self._environ)
+                there = configured(name, self._settings(), self._environ, self._stored)
                 base_url = shown_url(there.provider.base_url, name)
             except NoriaError as error:
                 return seen.add("configuration", ok=False, said=error.message, hint=error.hint).about(name, base_url)

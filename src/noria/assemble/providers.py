@@ -20,11 +20,13 @@ in ``BUILT_IN_PROVIDERS`` for each provider of it that only needs a key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from noria.assemble.aws import bedrock_signer
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
+from noria.stores.secrets import private_text
 from noria.targets.litellm import LiteLLM
 from noria.wires.anthropic import Anthropic
 from noria.wires.bedrock import Bedrock
@@ -75,7 +77,13 @@ class Configured(NamedTuple):
     """It tells how many tokens a prompt has."""
 
 
-def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Configured:
+Stored = Callable[[str, str], str | None]
+"""The stored key of a provider for a base URL; None where there is none."""
+
+
+def configured(
+    name: str, settings: Settings, environ: Mapping[str, str], stored: Stored = lambda _, __: None
+) -> Configured:
     """The provider of a name.
 
     Raises:
@@ -89,11 +97,16 @@ def configured(name: str, settings: Settings, environ: Mapping[str, str]) -> Con
             hint=f"Add [providers.{name}] with a base_url to noria.toml.",
         )
     wire = wire_of(name, provider)
-    key = environ.get(provider.api_key_env, "") if provider.api_key_env else ""
-    if provider.api_key_env and not key:
+    if provider.api_key_file:
+        key = private_text(Path(provider.api_key_file).expanduser())
+    else:
+        key = environ.get(provider.api_key_env, "") if provider.api_key_env else ""
+        key = key or stored(name, provider.base_url) or ""
+    if (provider.api_key_env or provider.api_key_file) and not key:
         raise InvalidInput(
             f"Provider {name!r} needs its key in {provider.api_key_env}, which is not set.",
-            hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again.",
+            hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again. "
+            f"Or store it: noria secrets set {name}.",
         )
     return Configured(provider, wire, key, LIBRARIES.get(provider.kind), provider.kind in _COUNTING)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
@@ -45,7 +46,7 @@ from noria.assemble.traffic import Bucket, By, Traffic, traffic
 from noria.core.apps import Variant
 from noria.core.audit import SYSTEM
 from noria.core.datasets import Case, Dataset, dataset_id
-from noria.core.errors import CallFailed, InvalidInput
+from noria.core.errors import CallFailed, InvalidInput, UnknownName
 from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
 from noria.core.keys import Key
@@ -55,12 +56,14 @@ from noria.core.protocols import Target, TraceStore
 from noria.core.questions import Arrivals, Question
 from noria.core.requests import Parameters, Request, ToEmbed, TraceContext
 from noria.core.scores import Scorer, ScorerSpec
+from noria.core.secrets import StoredSecret
 from noria.core.spans import Span
 from noria.evaluate.files.datasets import decode_cases, encode_cases
 from noria.evaluate.laboratory import Laboratory
 from noria.evaluate.running.runner import Ask
 from noria.scorers.registry import kinds, make
 from noria.settings import Settings
+from noria.stores.secrets import SecretsFolder, master_key
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
 from noria.targets.limited import Limited
@@ -94,7 +97,7 @@ class Workspace:
         """The admin key."""
         self.prices = prices_of(settings)
         """What calls cost."""
-        self._opened = opened
+        self._opened, self._environ = opened, environ
         self.catalogue = catalogue
         """Prompts, apps, models, data sets, experiments, monitors."""
         self.keyring = Keyring(catalogue, now)
@@ -120,8 +123,9 @@ class Workspace:
             prices=self.prices,
             mirror=self._mirror.offer,
             guards=Guards(settings.guards),
+            stored=self._stored_key,
         )
-        self.doctor = Doctor(lambda: self.settings, environ, egress, self._ask)
+        self.doctor = Doctor(lambda: self.settings, environ, egress, self._ask, stored=self._stored_key)
         """Examines providers."""
         self.calls = CallMetrics()
         """What live calls were like."""
@@ -236,6 +240,36 @@ class Workspace:
             return span
 
         return ask
+
+    # -- keys of providers ----------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def secrets(self) -> SecretsFolder:
+        """Keys of providers, encrypted at rest."""
+        folder, environ = self.settings.folder, self._environ
+
+        def master() -> bytes:
+            return master_key(environ.get("NORIA_SECRETS_KEY", ""), environ.get("NORIA_SECRETS_KEY_FILE", ""), folder)
+
+        return SecretsFolder(folder / "secrets", master, now)
+
+    def set_secret(self, provider: str, key: str, *, by: str) -> StoredSecret:
+        """Store a provider's key for its base URL. Raises ``UnknownName`` and ``InvalidInput``."""
+        there = self.settings.provider(provider)
+        if there is None:
+            raise UnknownName(f"There is no provider {provider[:80]!r}.", hint="Add it to noria.toml first.")
+        made = self.secrets.put(provider, there.base_url, key)
+        self.catalogue.audit.add("secret.set", provider, by=by, base_url=made.base_url)
+        return made
+
+    def remove_secret(self, provider: str, *, by: str) -> StoredSecret:
+        """Delete a provider's stored key. Raises ``UnknownName``."""
+        gone = self.secrets.remove(provider)
+        self.catalogue.audit.add("secret.removed", provider, by=by, base_url=gone.base_url)
+        return gone
+
+    def _stored_key(self, provider: str, base_url: str) -> str | None:
+        return self.secrets.get(provider, base_url)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 

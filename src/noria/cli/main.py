@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("noria.cli.schema:schema", "Print the JSON Schema of the evaluation file."),
     "scorers": ("noria.cli.scorers:scorers", "The kinds of scorer and their options."),
     "scores": ("noria.cli.scores:scores", "Scores: list, add."),
+    "secrets": ("noria.cli.secrets:secrets", "Keys of providers, encrypted at rest."),
     "serve": ("noria.cli.serve:serve", "Start one of several servers on shared stores."),
     "sessions": ("noria.cli.sessions:sessions", "Sessions: calls that belong together."),
     "traces": ("noria.cli.traces:traces", "The record: list, search, show, tail, stats, export, import."),

@@ -43,6 +43,7 @@ from noria.serve.api.prices import PricesController
 from noria.serve.api.prompts import PromptsController
 from noria.serve.api.retention import RetentionController
 from noria.serve.api.scores import ScoresController
+from noria.serve.api.secrets import SecretsController
 from noria.serve.api.server import ServerController
 from noria.serve.api.sessions import SessionsController, UsersController
 from noria.serve.api.spelt import SpeltOut
@@ -233,6 +234,7 @@ def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -
             PromptsController,
             ScoresController,
             RetentionController,
+            SecretsController,
             ServerController,
             SessionsController,
             TracesController,

@@ -315,6 +315,15 @@ class NewKey(Noun, forbid_unknown_fields=True):
     """When it ends, nanoseconds since 1970 UTC; None for never."""
 
 
+class PutSecret(Noun, forbid_unknown_fields=True):
+    """A provider's key to store."""
+
+    provider: str
+    """The provider."""
+    key: str
+    """Its key."""
+
+
 class RotateKey(Noun, forbid_unknown_fields=True):
     """A new secret for a key."""
 
