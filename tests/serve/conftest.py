@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from noria.targets.scripted import answer
 from targets import upstream
 
 KEY = "noria_test_key_that_must_never_be_shown"
+UPSTREAM_KEY = os.environ["NORIA_TEST_CANARY"]
+"""The provider's key: at the end of the run it is looked for in everything that was written."""
 
 
 @dataclass
@@ -78,7 +81,7 @@ async def opened(
     async with upstream.serving(hello) as provider:
         up = Provider(base_url=provider.base_url, api_key_env="UP_KEY", attempts=1)
         settings = Settings(data=str(folder), providers={"up": up, **(others or {})}, **more)
-        environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream"}
+        environ = {"NORIA_API_KEY": KEY, "UP_KEY": UPSTREAM_KEY}
         async with open_workspace(settings, environ, holder="a test") as workspace:
             access = Access(workspace.key, ["noria.example"], clock, find=workspace.keyring.find)
             yield workspace, access, provider, clock

@@ -20,7 +20,7 @@ from noria.serve import gateway
 from noria.targets.scripted import answer
 from targets.upstream import CUT
 
-from .conftest import KEY, Noria
+from .conftest import KEY, UPSTREAM_KEY, Noria
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 
@@ -64,7 +64,7 @@ async def test_a_whole_reply(server: Noria, client: openai.AsyncOpenAI) -> None:
     assert reply.id == "reply-1"  # the provider's own bytes
     assert span["output"][0]["content"] == "Hello"
     assert (span["provider"], span["request_model"]) == ("up", "m")
-    assert server.upstream.headers[0]["Authorization"] == "Bearer sk-upstream"
+    assert server.upstream.headers[0]["Authorization"] == f"Bearer {UPSTREAM_KEY}"
 
 
 async def test_a_streamed_reply(server: Noria, client: openai.AsyncOpenAI) -> None:

@@ -21,7 +21,7 @@ from targets.upstream import CUT
 from wires.recordings import recorded
 
 from .anthropic_upstream import AnthropicUpstream, anthropic_upstream
-from .conftest import KEY, Noria, served
+from .conftest import KEY, UPSTREAM_KEY, Noria, served
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 TOOLS: list[Any] = [{"name": "look_up", "description": "Looks.", "input_schema": {"type": "object"}}]
@@ -158,7 +158,7 @@ async def test_the_same_bytes_come_out_as_the_provider_sent(
         for call in message["tool_calls"]:
             call["arguments"] = json.loads(call["arguments"])  # written with other spaces
     assert first["output"] == second["output"]
-    assert claude.headers[0]["x-api-key"] == "sk-upstream"
+    assert claude.headers[0]["x-api-key"] == UPSTREAM_KEY
     assert KEY not in str(claude.headers)
 
 

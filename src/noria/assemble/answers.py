@@ -192,7 +192,7 @@ class Answers:
         return self._remote(provider_name, model, patient=patient, others=others)
 
     def _remote(self, provider_name: str, model: str, *, patient: bool, others: bool) -> Target:
-        there = configured(provider_name, self._settings, self._environ)
+        there = configured(provider_name, self._settings, self._environ, self._stored)
         provider = there.provider
         inner = self._spoken(provider_name, there, model)
         if not there.counts:
