@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from noria.assemble.calibrating import Pair, calibrate, upper_bound
-from noria.core.caching import calibration_id
+from noria.assemble.calibrating import calibrate, upper_bound
+from noria.core.caching import Pair, calibration_id
 from noria.core.errors import InvalidInput
 
 QUESTIONS = Path(__file__).parents[2] / "examples" / "question-triage" / "data" / "questions.jsonl"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from noria.assemble.calibrating import AtThreshold, Calibration, Pair
 from noria.assemble.doctor import Check, Examination
 from noria.cli.api import Api
 from noria.cli.main import commands
+from noria.core.caching import AtThreshold, Calibration, Pair
 from noria.serve.shapes import Calibrate, Examine
 
 ILL = Examination(

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from noria.assemble.calibrating import Calibration, Pair
 from noria.cli.api import Api
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import table
+from noria.core.caching import Calibration, Pair
 from noria.core.errors import InvalidInput
 from noria.serve.shapes import Calibrate
 

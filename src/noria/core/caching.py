@@ -119,3 +119,54 @@ class Replies(Protocol):
     def forget(self, *, user: str = "", traces: Iterable[str] = ()) -> int:
         """Delete replies that were made for a user, or are on record in one of the traces; how many."""
         ...
+
+
+class Pair(Noun, forbid_unknown_fields=True):
+    """Two questions."""
+
+    a: str
+    """One."""
+    b: str
+    """The other."""
+    same: bool
+    """Whether one answer is right for both."""
+
+
+class AtThreshold(Noun):
+    """What a threshold does to the pairs it is measured on."""
+
+    threshold: float
+    """Least cosine."""
+    hits: int
+    """Pairs with the same answer that it takes for one question."""
+    hit_rate: float
+    """Their share of those pairs."""
+    false_hits: int
+    """Pairs with different answers that it takes for one question."""
+    false_hit_rate: float
+    """Their share of those pairs."""
+    upper: float
+    """Upper bound of that rate, one-sided 95 %, after Clopper and Pearson."""
+
+
+class Calibration(Noun):
+    """What came out."""
+
+    embedder: str
+    """The model, ``provider/model``."""
+    id: str = ""
+    """To be copied into the settings; empty where no threshold is good enough."""
+    threshold: float | None = None
+    """The lowest that is good enough on one half of the pairs."""
+    measured: AtThreshold | None = None
+    """What it does on the other half."""
+    most_false: float
+    """The highest false-hit rate that was allowed."""
+    same: int
+    """Pairs with the same answer, in the half that is measured on."""
+    different: int
+    """Pairs with different answers, there."""
+    table: tuple[AtThreshold, ...] = ()
+    """Several thresholds, measured on that half."""
+    said: str = ""
+    """What it means, in words."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from noria.assemble.calibrating import Pair
 from noria.core.apps import Variant
+from noria.core.caching import Pair
 from noria.core.datasets import Case
 from noria.core.experiments import ExperimentSpec, ExperimentStatus
 from noria.core.keys import Permission

@@ -9,8 +9,9 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from noria.assemble import Workspace
-from noria.assemble.calibrating import Calibration, calibrate
+from noria.assemble.calibrating import calibrate
 from noria.assemble.doctor import Examination
+from noria.core.caching import Calibration
 from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import Calibrate, Examine
 
