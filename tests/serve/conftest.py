@@ -93,7 +93,9 @@ async def noria(tmp_path: Path) -> AsyncIterator[Noria]:
     async with opened(tmp_path / "data") as (workspace, access, provider, clock):
         transport = httpx.ASGITransport(Application(workspace, access))
         headers = {"authorization": f"Bearer {KEY}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7700", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1:7700", headers=headers, timeout=60
+        ) as client:
             yield Noria(workspace, access, client, provider, clock)
 
 
@@ -110,6 +112,8 @@ async def served(folder: Path, others: Mapping[str, Provider] | None = None) -> 
     async with (
         opened(folder, others=others) as (workspace, access, provider, clock),
         serving(workspace, bind("127.0.0.1", 0), access) as (running, _),
-        httpx.AsyncClient(base_url=running.url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
+        httpx.AsyncClient(
+            base_url=running.url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False, timeout=60
+        ) as client,
     ):
         yield Noria(workspace, access, client, provider, clock, running.url)
