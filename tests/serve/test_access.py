@@ -196,6 +196,14 @@ async def test_every_permission_opens_its_own_routes_and_no_others(noria: Noria)
                     assert key not in json.dumps(told)
 
 
+@pytest.mark.parametrize("path", ["/api//keys", "/api//keys/reader", "/api///secrets", "/api//backup", "//api/keys"])
+async def test_more_slashes_open_no_more_routes(noria: Noria, path: str) -> None:
+    key = await made(noria, "reader", "read")
+    for spelt in (path, path.replace("//", "/%2F")):
+        assert (await ask(noria, "GET", spelt, {"x-api-key": key})).status_code == 403
+    assert (await ask(noria, "GET", path, {})).status_code == 401
+
+
 async def test_a_key_is_good_from_its_making_to_its_end(noria: Noria) -> None:
     def status(key: str) -> Any:
         return ask(noria, "GET", "/api/server", {"authorization": f"Bearer {key}"})
