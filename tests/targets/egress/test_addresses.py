@@ -41,6 +41,7 @@ def test_public_addresses_and_those_that_are_written_down_may_be_called(host: st
         ("rebound.example.com", "100.64.0.1"),
         ("rebound.example.com", "169.254.169.254"),
         ("rebound.example.com", "0.0.0.0"),  # it is refused
+        ("rebound.example.com", "168.63.129.16"),  # Azure's metadata: public to look at
         ("rebound.example.com", "fe80::1"),
         ("rebound.example.com", "fd00:ec2::254"),
         ("rebound.example.com", "::ffff:127.0.0.1"),

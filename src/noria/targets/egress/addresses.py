@@ -16,8 +16,8 @@ from __future__ import annotations
 import ipaddress
 from typing import NamedTuple
 
-_METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
-"""Metadata services outside of the link-local ranges: AWS's on IPv6, Alibaba Cloud's."""
+_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
+"""Metadata services outside of the link-local ranges: AWS's on IPv6, Alibaba Cloud's, Azure's, which looks public."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
