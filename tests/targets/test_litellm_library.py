@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
@@ -136,3 +137,21 @@ async def test_without_the_library_the_extra_is_named(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "litellm", None)
     with pytest.raises(InvalidInput, match=r"Install noria\[litellm\]"):
         load()
+
+
+@pytest.mark.parametrize(
+    "name", ["base_url", "fallbacks", "extra_headers", "model_list", "mock_response", "extra_body"]
+)
+async def test_a_caller_does_not_choose_where_the_key_goes(name: str) -> None:
+    library = Library(chunk("Hi."), chunk(reason="stop"))
+    fields = {name: "http://elsewhere", "user": "u1"}
+    asked = msgspec.structs.replace(ASK, wire="openai_chat", unread=fields)
+    _, error = await events_until_error(called(library).call(asked))
+    assert isinstance(error, InvalidInput)
+    assert name in str(error)
+    assert not library.asked
+    allowed = msgspec.structs.replace(asked, may_drop=(name,))
+    sent = [event async for event in called(library).call(allowed) if isinstance(event, Sent)]
+    assert sent[0].dropped == (name,)
+    assert name not in library.asked
+    assert (library.asked["user"], library.asked["api_base"]) == ("u1", "http://up")

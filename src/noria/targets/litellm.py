@@ -20,10 +20,28 @@ from noria.core.errors import CallFailed, CallTimeout, InvalidInput
 from noria.core.events import Event, Sent, events_of
 from noria.core.requests import Request, request_id
 from noria.targets.egress import Timeouts
+from noria.wires.carrying import Carrying
 from noria.wires.sse import encode_event
 from noria.wires.statuses import failed
-from noria.wires.wire import WireOut
+from noria.wires.wire import Encoded, WireOut
 
+_HARMLESS = frozenset(
+    {
+        "audio",
+        "logit_bias",
+        "modalities",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
+"""Fields without a noun that a caller may set. The library takes all others as its own arguments, and ``base_url`` among
+them would send the key wherever the caller wants it; ``fallbacks``, ``extra_headers`` and ``model_list`` are no better."""
 Complete = Callable[..., Awaitable[Any]]
 """``litellm.acompletion``, or what obeys its contract."""
 
@@ -91,7 +109,7 @@ class LiteLLM:
         if request.operation != "chat":
             raise InvalidInput("Through LiteLLM only conversations are carried, no embeddings and no rankings.")
         stream = self._stream if request.stream is None else request.stream
-        encoded = self._wire.encode(request, stream=stream, model=self._model)
+        encoded = self._encoded(request, stream)
         yield Sent(
             request=request,
             provider=self._provider,
@@ -131,6 +149,19 @@ class LiteLLM:
             close = getattr(response, "aclose", None)
             if close is not None:
                 await close()
+
+    def _encoded(self, request: Request, stream: bool) -> Encoded:
+        """The request, without fields of the caller's that would be the library's arguments. Raises ``InvalidInput``."""
+        carrying = Carrying(request, "LiteLLM")
+        for name, value in request.unread.items():
+            if name not in _HARMLESS and value and value != "auto":
+                carrying.cannot(name)
+        harmless = {name: value for name, value in request.unread.items() if name in _HARMLESS}
+        if len(harmless) == len(request.unread):
+            return self._wire.encode(request, stream=stream, model=self._model)
+        request = msgspec.structs.replace(request, unread=harmless)
+        encoded = self._wire.encode(request, stream=stream, model=self._model)
+        return encoded._replace(dropped=(*carrying.dropped, *encoded.dropped))
 
     async def _in_time(self, coming: Awaitable[Any], within_s: float) -> Any:
         try:
