@@ -128,6 +128,14 @@ async def test_the_synchronous_client(server: Noria) -> None:
     assert await asyncio.to_thread(work) == ("Hello", "Hello", 5)
 
 
+async def test_a_field_that_is_dropped_writes_no_header_of_its_own(server: Noria) -> None:
+    odd = ASK | {"f\r\nset-cookie: a=b": 1, "\u2603": 1}
+    told = await server.client.post("/v1/messages", json=odd, headers={"noria-may-drop": "*"})
+    assert told.status_code == 200
+    assert "set-cookie" not in told.headers
+    assert told.headers["noria-dropped"] == "f%0D%0Aset-cookie: a=b, %E2%98%83"
+
+
 async def test_what_cannot_be_carried_is_refused_or_dropped_and_told(
     server: Noria, client: anthropic.AsyncAnthropic
 ) -> None:

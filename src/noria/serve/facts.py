@@ -78,7 +78,8 @@ def of_call(sent: Sent) -> Fields:
         name = request.model.removeprefix(f"{sent.provider}/")
         found.append((b"noria-model", quote(f"{sent.provider}/{name}", safe=_PLAIN).encode()))
     if sent.dropped:
-        found.append((b"noria-dropped", ", ".join(sent.dropped).encode()))
+        # names of fields that Noria does not know are the caller's own
+        found.append((b"noria-dropped", ", ".join(quote(name, safe=_PLAIN) for name in sent.dropped).encode()))
     if sent.emulated:
         found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
     if sent.replays is None and sent.provider:
