@@ -180,11 +180,13 @@ class Remote:
 
     async def _body(self, response: Response, most: int | None = None) -> bytes:
         """The body; with ``most``, no more than about so many bytes of it."""
-        body = await response.read()
-        while (most is None or len(body) < most) and (more := await response.read()):
-            body += more
-            self._check_size(len(body))
-        return body
+        pieces = [await response.read()]
+        size = len(pieces[0])
+        while (most is None or size < most) and (more := await response.read()):
+            pieces.append(more)
+            size += len(more)
+            self._check_size(size)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _check_size(self, read: int) -> None:
         if read > self._most_bytes:

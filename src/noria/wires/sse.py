@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
+_LONGEST_MARK = 3
+"""Bytes at a piece's end that may begin an event's end: all of the longest mark but its last."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -94,14 +96,26 @@ class Whole:
     """Cuts a stream of bytes where events end, so that nobody is ever sent half of one."""
 
     def __init__(self) -> None:
-        self._partial = b""
+        self._partial: list[bytes] = []
+        self._last = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """All whole events that have come and were not returned yet; empty while the first is still under way."""
-        data = self._partial + chunk if self._partial else chunk
+        """All whole events that have come and were not returned yet; empty while the first is still under way.
+
+        Each byte is looked at once, and joined once: an event that does not end must not cost more the longer it gets.
+        """
+        known = len(self._last)
+        near = self._last + chunk if known else chunk  # a mark may have begun in the pieces before
         end = 0
         for mark in (b"\n\n", b"\r\n\r\n", b"\r\r"):
-            if (found := data.rfind(mark)) >= 0:
+            if (found := near.rfind(mark)) >= 0:
                 end = max(end, found + len(mark))
-        self._partial = data[end:]
-        return data[:end]
+        if not end:
+            self._partial.append(chunk)
+            self._last = near[-_LONGEST_MARK:]
+            return b""
+        end -= known
+        whole, rest = b"".join((*self._partial, chunk[:end])), chunk[end:]
+        self._partial = [rest] if rest else []
+        self._last = rest[-_LONGEST_MARK:]
+        return whole
