@@ -161,3 +161,13 @@ async def test_a_hostile_schema_ends_as_an_error_and_soon(
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidInput, match="is wrong"):
         reading({"patternProperties": {"(": {}}})
+
+
+async def test_a_huge_schema_of_a_caller_is_refused_before_it_is_looked_at() -> None:
+    schema = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(10_000)}}
+    started = time.process_time()
+    _, error = await events_until_error(
+        asked(*answer("{}")).call(Request(model="m", params=Parameters(response_schema=schema)))
+    )
+    assert isinstance(error, InvalidInput)
+    assert time.process_time() - started < 1

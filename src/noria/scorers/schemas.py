@@ -25,6 +25,8 @@ PATTERN_TIMEOUT_S = 0.25
 """Longest search of one pattern, seconds."""
 CHECK_TIMEOUT_S = 2.0
 """Longest check of one value, seconds."""
+MOST_BYTES = 128 * 1024
+"""Largest schema of a reply, as JSON: to check one of so many bytes takes two seconds."""
 
 
 class Problem(NamedTuple):
@@ -90,6 +92,10 @@ def reading(schema: dict[str, Any] | None) -> Callable[[str], str]:
     Raises:
         InvalidInput: the schema is none.
     """
+    if schema is not None and len(canonical(schema)) > MOST_BYTES:
+        raise InvalidInput(
+            f"The schema of the reply is larger than {MOST_BYTES:,} bytes, which takes too long to check."
+        )
     held = None if schema is None else Schema(schema, "The schema of the reply")
 
     def read(text: str) -> str:

@@ -59,7 +59,7 @@ class Structured:
         async with called(self._inner, request) as events:
             async for event in events:
                 if isinstance(event, Sent):
-                    hold = self._hold(event, request)
+                    hold = await self._hold(event, request)
                     yield event
                 elif hold is None:
                     yield event
@@ -68,11 +68,13 @@ class Structured:
                         for passed in await hold.take(inner):
                             yield passed
 
-    def _hold(self, sent: Sent, request: Request) -> _Hold | None:
+    async def _hold(self, sent: Sent, request: Request) -> _Hold | None:
+        """Nothing where the provider holds to schemas by itself. The schema is the caller's, so it is looked at in a thread."""
         if _EMULATED.isdisjoint(sent.emulated):
             return None
         params = request.params
-        return _Hold(self._reading(params.response_schema), strict=params.response_strict or params.response_json)
+        read = await asyncio.to_thread(self._reading, params.response_schema)
+        return _Hold(read, strict=params.response_strict or params.response_json)
 
 
 class _Hold:
