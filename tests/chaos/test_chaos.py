@@ -19,7 +19,8 @@ from noria.assemble import Workspace, open_workspace
 from noria.assemble.providers import KINDS
 from noria.core.spans import Span
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 
 from .callers import Call, Outcome, callers

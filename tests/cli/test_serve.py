@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import signal
@@ -55,8 +56,8 @@ def shared(noria: Noria, tmp_path: Path, postgres_url: str, s3_bucket: str, s3_e
 class Server:
     """A ``noria serve`` of the test's own."""
 
-    def __init__(self, noria: Noria) -> None:
-        self.process = noria.start("serve", "--port", "0", measured=False)
+    def __init__(self, noria: Noria, *options: str) -> None:
+        self.process = noria.start("serve", "--port", "0", *options, measured=False)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -88,7 +89,9 @@ def otlp(span_id: str) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"spans": [made]}]}]}
 
 
-async def send(session: aiohttp.ClientSession, url: str, acknowledged: list[str], *, until: asyncio.Event) -> None:
+async def send(
+    session: aiohttp.ClientSession, url: str, acknowledged: list[str], *, until: asyncio.Event, goes_on: bool = False
+) -> None:
     """Send spans one after the other, and write down what was acknowledged, until told to stop or the server is gone."""
     while not until.is_set():
         span_id = secrets.token_hex(8)
@@ -98,7 +101,8 @@ async def send(session: aiohttp.ClientSession, url: str, acknowledged: list[str]
                 if response.status == 200 and not body.get("partialSuccess"):
                     acknowledged.append(span_id)
         except (aiohttp.ClientError, OSError):
-            return
+            if not goes_on:
+                return
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -127,6 +131,41 @@ async def test_of_two_servers_under_load_one_is_killed_and_nothing_acknowledged_
     assert len(found) == len(set(found))
     assert set(by_first) | set(by_second) <= set(found)
     assert len(found) <= len(by_first) + len(by_second) + 16  # one call of each client may have been under way
+
+
+def workers_of(parent: int) -> set[int]:
+    return {int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the workers")
+async def test_each_worker_is_killed_under_load_and_replaced_and_nothing_acknowledged_is_lost(shared: Shared) -> None:
+    server = await asyncio.to_thread(Server, shared.noria, "--workers", "2")
+    parent = server.process.pid
+    acknowledged: list[str] = []
+    stop = asyncio.Event()
+    first = workers_of(parent)
+    assert len(first) == 2
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as clients:
+        for _ in range(8):
+            clients.create_task(send(session, server.url, acknowledged, until=stop, goes_on=True))
+        for pid in sorted(first):
+            before = len(acknowledged)
+            await until(lambda before=before: len(acknowledged) >= before + 30)  # type: ignore[misc]  # a default, to bind it
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: len(workers_of(parent) - first) == 2)
+        before = len(acknowledged)
+        await until(lambda: len(acknowledged) >= before + 30)
+        stop.set()
+    said = await asyncio.to_thread(server.end, signal.SIGTERM)
+    assert server.process.returncode == 0, said
+    for number in (1, 2):
+        assert re.search(rf"worker.ended .*status=-9 .*worker={number}", said), said
+    store = await ClickHouseTraces.open(shared.traces)
+    found = [span.span_id for span in await store.spans(Question(limit=None))]
+    await store.close()
+    assert len(found) == len(set(found))
+    assert set(acknowledged) <= set(found)
+    assert len(found) <= len(acknowledged) + 16  # one call of each client may have been under way at each kill
 
 
 async def test_what_one_server_is_told_the_other_knows(shared: Shared) -> None:
@@ -187,3 +226,14 @@ def test_what_is_not_shared_is_refused_with_a_sentence(noria: Noria) -> None:
     assert "needs the admin key in NORIA_API_KEY" in said
     said = refused(noria, NORIA_API_KEY=KEY, NORIA_BLOBS="s3://bucket/x", **rest)
     assert "does not answer" in said
+
+
+def test_workers_on_a_folder_are_refused_and_told_why(noria: Noria) -> None:
+    done = noria.run("serve", "--port", "0", "--workers", "2", environ={"NORIA_API_KEY": KEY}, measured=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("everything must be shared") == 1
+    assert "have one owner" in done.stderr
+    done = noria.run("serve", "--workers", "2", environ={"NORIA_OTLP_GRPC_PORT": "4317"}, measured=False)
+    assert done.returncode == 2
+    assert "send OTLP over HTTP" in done.stderr

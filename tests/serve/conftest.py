@@ -15,7 +15,8 @@ import pytest
 from noria.assemble import Workspace, open_workspace
 from noria.serve.access import Access
 from noria.serve.app import Application
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 from noria.targets.scripted import answer
 from targets import upstream

@@ -19,7 +19,8 @@ from noria.core.errors import CallFailed, CallRefused
 from noria.core.requests import Parameters
 from noria.core.routes import Route
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 from noria.targets.scripted import answer
 from targets import upstream

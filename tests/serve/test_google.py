@@ -20,7 +20,8 @@ from noria.assemble import Workspace, open_workspace
 from noria.core.errors import CallRefused
 from noria.core.events import Delta, Started, Stopped, ToolCallDelta
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 from noria.targets.scripted import answer
 from targets import upstream

@@ -21,7 +21,8 @@ from noria.core.events import Delta, Event, Started, Stopped, ThoughtDelta, Tool
 from noria.core.questions import Question
 from noria.core.spans import Span
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 
 from .conftest import KEY

@@ -13,7 +13,8 @@ from aiohttp import web
 from noria.assemble import open_workspace
 from noria.core.questions import Question
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 from wires.bedrock.framing import stream as bedrock_stream
 from wires.recordings import recorded

@@ -14,7 +14,8 @@ import pytest
 from noria.assemble import Workspace, open_workspace
 from noria.core.errors import InvalidInput
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Settings, load_settings
 from noria.targets.scripted import answer
 from targets import upstream

@@ -15,7 +15,8 @@ from cohere.core.api_error import ApiError
 from noria.assemble import open_workspace
 from noria.core.questions import Question
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 
 from .conftest import KEY, Clock

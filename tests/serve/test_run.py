@@ -9,7 +9,8 @@ import pytest
 
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.questions import Question
-from noria.serve.run import LastResort, bind, serving
+from noria.serve.port import bind
+from noria.serve.run import LastResort, serving
 from noria.targets.scripted import answer
 
 from .conftest import KEY, opened

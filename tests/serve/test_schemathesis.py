@@ -20,7 +20,8 @@ from schemathesis.generation import GenerationMode
 
 from bridges.records import score, span
 from noria.core.struct import spelt_out
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 
 from .conftest import KEY, opened
 

@@ -12,7 +12,8 @@ import pytest
 from noria.assemble import open_workspace
 from noria.core.questions import Question
 from noria.serve.access import Access
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from noria.settings import Provider, Settings
 from noria.targets.scripted import answer
 from targets import upstream

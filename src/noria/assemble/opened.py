@@ -139,7 +139,8 @@ def check_shared(settings: Settings, environ: Mapping[str, str]) -> Secret:
         raise InvalidInput(
             f"noria serve keeps nothing itself, so everything must be shared: {'; '.join(missing)}.",
             kept="Nothing was started.",
-            hint="Set them (docs/scale.md), or keep everything in a folder of this machine with `noria up`.",
+            hint="Set them (docs/scale.md), or keep everything in a folder of this machine with `noria up`, which is one "
+            "process: DuckDB and the spool of a folder have one owner.",
         )
     key = environ.get("NORIA_API_KEY", "").strip()
     if not key:

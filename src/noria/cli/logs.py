@@ -7,12 +7,18 @@ import os
 import sys
 
 import structlog
+from structlog.typing import EventDict
 
 
-def configure_logging(level: str) -> None:
-    """Show events of ``level`` (``debug``, ``info``, ``warning``, ``error``) and above."""
+def configure_logging(level: str, **always: object) -> None:
+    """Show events of ``level`` (``debug``, ``info``, ``warning``, ``error``) and above, each with ``always``."""
+
+    def name(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return {**event, **always}
+
     structlog.configure(
         processors=[
+            name,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.dev.ConsoleRenderer(

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +64,13 @@ def fast_loop() -> asyncio.AbstractEventLoop:
 
 
 async def serve_until_stopped(
-    workspace: Workspace, settings: Settings, bound: socket.socket, ending: contextlib.ExitStack
+    workspace: Workspace,
+    settings: Settings,
+    bound: socket.socket,
+    ending: contextlib.ExitStack,
+    say: Callable[[str, str], None] | None = None,
 ) -> None:
-    """Serve, and say so in one line. What hangs at the end is given a last moment on ``ending``."""
+    """Serve, and ``say`` so with the URL and a login link. What hangs at the end is given a last moment on ``ending``."""
     from noria.serve.access import Access, is_loopback  # noqa: PLC0415  # see above
     from noria.serve.grpc import serving_grpc  # noqa: PLC0415
     from noria.serve.run import LastResort, serving  # noqa: PLC0415
@@ -82,13 +86,18 @@ async def serve_until_stopped(
     ):
         workspace.announce(running.url)
         spare_collector()
-        click.echo(f"Noria is ready at {running.url}  (log in: {running.login_link})")
         stack.enter_context(_reloading_on_hangup(workspace))
+        (say or say_ready)(running.url, running.login_link)
         if grpc_port is not None:
             click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
             await asyncio.shield(ended)
         last_resort.begin()
+
+
+def say_ready(url: str, login_link: str) -> None:
+    """The one line."""
+    click.echo(f"Noria is ready at {url}  (log in: {login_link})")
 
 
 def spare_collector() -> None:
@@ -125,7 +134,7 @@ def _reloading_on_hangup(workspace: Workspace) -> Iterator[None]:
 def _bind(settings: Settings) -> socket.socket:
     """Take the port. Raises ``Conflict``, which tells when it is this very folder's server that has it."""
     from noria.assemble.holder import holder_of  # noqa: PLC0415  # see above
-    from noria.serve.run import bind  # noqa: PLC0415
+    from noria.serve.port import bind  # noqa: PLC0415
 
     try:
         return bind(settings.host, settings.port)

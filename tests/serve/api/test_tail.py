@@ -15,7 +15,8 @@ from noria.core.messages import Message
 from noria.core.requests import Lineage
 from noria.core.spans import Span
 from noria.serve.api import tail as tail_module
-from noria.serve.run import bind, serving
+from noria.serve.port import bind
+from noria.serve.run import serving
 from serve.conftest import Noria
 
 

@@ -52,7 +52,8 @@ async def _server(settings: Settings) -> AsyncIterator[Api]:
     """The server that holds the folder, or one in this process on a free port."""
     from noria.assemble import open_workspace  # noqa: PLC0415  # a running server makes it unnecessary
     from noria.serve.access import Access  # noqa: PLC0415
-    from noria.serve.run import bind, serving  # noqa: PLC0415
+    from noria.serve.port import bind  # noqa: PLC0415
+    from noria.serve.run import serving  # noqa: PLC0415
 
     url, key = running_server(settings)
     if url:
