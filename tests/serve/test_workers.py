@@ -84,6 +84,10 @@ def gone(pid: int) -> bool:
     return False
 
 
+def is_empty(folder: Path) -> bool:
+    return not list(folder.iterdir())
+
+
 @contextlib.asynccontextmanager
 async def running(kept: Kept) -> AsyncIterator[asyncio.Task[int]]:
     """The block may stop them itself."""
@@ -176,7 +180,7 @@ async def test_each_has_a_folder_that_is_emptied_when_it_starts_again(
     assert [found for _, _, found in folders] == ["0", "0", "0"]
     assert folders[2][:2] == folders[0][:2]
     assert folders[1][1] != folders[0][1]
-    assert not os.listdir(tmp_path / "tmp")
+    assert is_empty(tmp_path / "tmp")
 
 
 def test_they_notice_that_the_parent_was_killed(tmp_path: Path) -> None:
