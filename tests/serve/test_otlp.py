@@ -37,6 +37,17 @@ async def stored(noria: Noria) -> list[dict[str, Any]]:
     return list(reversed(await noria.get("/api/traces", limit=1000)))
 
 
+async def test_only_the_admin_key_says_whose_a_call_was(noria: Noria) -> None:
+    made = await noria.client.post("/api/keys", json={"name": "shop", "permissions": ["ingest"]})
+    forged = {"noria.key_id": "k1", "noria.team": "t", "noria.response": "{}", "else": 1}
+    sent = await send(noria, request(call(attributes=CALL | forged)), authorization=f"Bearer {made.json()['secret']}")
+    assert sent.status_code == 200
+    await send(noria, request(call(2, attributes=CALL | forged)))
+    one, two = [{name: span["attributes"].get(name) for name in forged} for span in await stored(noria)]
+    assert one == dict.fromkeys(forged) | {"else": 1}
+    assert two == forged
+
+
 async def test_protobuf_json_and_gzip_say_the_same(noria: Noria) -> None:
     made = request(
         call(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from noria.bridges.otlp import answers
@@ -24,7 +25,11 @@ from noria.core.protocols import BlobStore, TraceStore
 from noria.core.questions import Filter, Question
 from noria.core.scores import Score
 from noria.core.spans import Span
+from noria.targets.recording import KEY_ID, TEAM
+from noria.wires.openai_responses.requests import STORED
 
+_CLAIMS = frozenset({KEY_ID, TEAM, STORED})
+"""Attributes by which the gateway knows later whose a call was, and what may be read again."""
 _INLINE_BYTES = 192 * 1024
 """Larger bodies are read in a thread: some 150 spans, 10 ms."""
 
@@ -73,13 +78,15 @@ class OtlpIntake:
         self._held = 0
         self._counts = dict.fromkeys(("requests", "spans", "scores", "rejected", "turned_away"), 0)
 
-    async def take(self, signal: Signal, body: bytes, encoding: Encoding) -> bytes:
+    async def take(self, signal: Signal, body: bytes, encoding: Encoding, *, trusted: bool) -> bytes:
         """Make a request's records durable, then answer it.
 
         Arguments:
             signal: what the request holds.
             body: the request, decompressed.
             encoding: how it is written, and how the answer will be.
+            trusted: the sender may say anything of a span. Without it, nobody is told by a span whose call it was, or what
+                was answered to whom: those attributes are the gateway's own to write.
 
         Raises:
             InvalidInput: the body can't be decoded; nothing was kept.
@@ -96,7 +103,7 @@ class OtlpIntake:
             self._problems.add(notes)
             raise
         scores = await self._new(records.scores)
-        spans = records.spans
+        spans = records.spans if trusted else [_without_claims(span) for span in records.spans]
         try:
             await self._append(spans, scores, notes)
         finally:
@@ -185,6 +192,13 @@ def _log_defect(error: Exception) -> None:
     # Where, and nothing else: the error's text may hold contents.
     where = traceback.extract_tb(error.__traceback__)[-1]
     log.error("intake.not_understood", error=type(error).__name__, at=f"{Path(where.filename).name}:{where.lineno}")
+
+
+def _without_claims(span: Span) -> Span:
+    if _CLAIMS.isdisjoint(span.attributes):
+        return span
+    kept = {name: value for name, value in span.attributes.items() if name not in _CLAIMS}
+    return msgspec.structs.replace(span, attributes=kept)
 
 
 def _identity(score: Score) -> tuple[object, ...]:

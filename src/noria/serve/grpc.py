@@ -16,7 +16,7 @@ from typing import Any
 from noria.assemble import Workspace
 from noria.assemble.intake import Signal, TooMuch, refusal
 from noria.core.errors import Conflict, InvalidInput, NoriaError, NotAllowed, Unavailable
-from noria.serve.access import Access
+from noria.serve.access import Access, trusts
 from noria.serve.failures import own_error
 
 GRACE_S = 5.0
@@ -91,12 +91,12 @@ def _export(
 
     async def export(bodies: AsyncIterator[bytes], context: Any) -> bytes:
         try:
-            access.check_key(
+            key = access.check_key(
                 {str(name): str(value) for name, value in context.invocation_metadata() or ()}, ("ingest",)
             )
             body = await _only(bodies)
             with workspace.intake.hold(len(body)):
-                return await workspace.intake.take(signal, body, "protobuf")
+                return await workspace.intake.take(signal, body, "protobuf", trusted=trusts(key))
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
             failure = own_error(error, f"grpc {signal}")
         if isinstance(failure, Unavailable):

@@ -16,8 +16,10 @@ from http import HTTPStatus
 from noria.assemble import Workspace
 from noria.assemble.intake import Encoding, OtlpIntake, Signal, TooMuch, refusal
 from noria.core.errors import Cancelled, InvalidInput, NoriaError, Unavailable
+from noria.serve.access import trusts
 from noria.serve.asgi import Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.failures import own_error
+from noria.serve.gateway import KEY
 
 _INLINE_BYTES = 64 * 1024
 """Larger bodies are decompressed in a thread."""
@@ -68,7 +70,7 @@ class Otlp:
             with self._intake.hold(len(packed)):
                 body = await _unpacked_aside(packed, headers.get("content-encoding", ""), self._limit)
                 with self._intake.hold(len(body)):
-                    answer = await self._intake.take(signal, body, encoding)
+                    answer = await self._intake.take(signal, body, encoding, trusted=trusts(scope.get(KEY)))
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the sender is told
