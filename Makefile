@@ -2,8 +2,7 @@
 #
 #   make demo    once round the loop on a real model, no key, no model hub
 #   make up      the server and its page at http://127.0.0.1:7700
-#   make test    every test
-#   make coverage  every test, with coverage, which takes longer
+#   make test    every test, with coverage
 #   make check   formatting, lint, types
 #   make bench   the measurements of docs/benchmarks.md
 #   make lock    renew requirements/*.txt (needs uv)
@@ -11,10 +10,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test coverage test-proxies check format bench lock clean
+.PHONY: help demo up test test-proxies check format bench lock clean
 
 help:
-	@sed -n '3,9p' Makefile | cut -c3-
+	@sed -n '3,8p' Makefile | cut -c3-
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Noria needs Python 3.11 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 ...")'
@@ -52,9 +51,6 @@ test: .venv/.dev
 	@sh scripts/system-packages.sh
 	@$(MAKE) --no-print-directory .venv/.instruments
 	@echo "· running the tests"
-	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadgroup
-
-coverage: .venv/.dev .venv/.instruments
 	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-proxies: .venv/.proxies
