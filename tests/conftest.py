@@ -8,11 +8,6 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-if os.environ.get("CI"):  # its own profile has no deadline; of examples it draws as many as time allows
-    settings.register_profile("brief", parent=settings.get_profile("ci"), max_examples=40)
-    settings.load_profile("brief")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
