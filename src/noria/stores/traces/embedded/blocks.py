@@ -2,7 +2,7 @@
 
 A block is 1,024 numbers (``seq``) that follow one another. Its time range lets a question skip it; so do its words, kept
 as a set of 32-bit hashes for each settled batch with one bit a block, and with the number of the span where only one says
-it (about 30 bytes a span). A word that is said in a block is always found there; one that is not may rarely seem to be.
+it (36 bytes a span of 1.5 kB of text). A word that is said in a block is always found there; one that is not may rarely seem to be.
 Whoever asks looks at the rows themselves.
 """
 
