@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from noria.assemble import open_workspace
 from noria.assemble.aws import bedrock_signer
 from noria.core.errors import InvalidInput
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Request
 from noria.settings import Provider, Settings

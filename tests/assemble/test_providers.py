@@ -7,7 +7,7 @@ import pytest
 from noria.assemble import open_workspace
 from noria.assemble.providers import KINDS, check_kinds, configured
 from noria.core.errors import InvalidInput, UnknownName
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Request
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings

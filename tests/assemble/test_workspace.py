@@ -12,8 +12,8 @@ from noria.assemble import Workspace, open_workspace
 from noria.core.apps import Share
 from noria.core.datasets import Case
 from noria.core.errors import CallFailed, Conflict, InvalidInput, UnknownName
-from noria.core.events import collect
 from noria.core.experiments import Experiment, ExperimentSpec, ExperimentVariant
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.models import EngineOptions, LocalModel
 from noria.core.monitors import Monitor

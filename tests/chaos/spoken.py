@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from noria.core.events import Delta, Event, fold
+from noria.core.events import Delta, Event
+from noria.core.folding import fold
 from noria.core.requests import Request
 from noria.targets.scripted import answer
 from noria.wires.anthropic import Anthropic

@@ -20,9 +20,9 @@ from trials import Ticks, span
 
 from noria.core.apps import Variant
 from noria.core.datasets import Case, dataset_id
-from noria.core.events import Choice, Reply
 from noria.core.experiments import ExperimentSpec, ExperimentVariant
 from noria.core.messages import Message
+from noria.core.replies import Choice, Reply
 from noria.core.requests import Request
 from noria.core.results import Comparison, Measured, Results
 from noria.core.scores import ScorerSpec

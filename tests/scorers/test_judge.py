@@ -3,8 +3,8 @@ import msgspec
 import pytest
 
 from noria.core.errors import CallFailed, CallTimeout, InvalidInput
-from noria.core.events import Choice, Reply
 from noria.core.messages import Message
+from noria.core.replies import Choice, Reply
 from noria.core.scores import Subject
 
 from .subjects import a_span, scorer

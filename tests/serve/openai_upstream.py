@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from noria.core.errors import NoriaError
-from noria.core.events import Event, fold
+from noria.core.events import Event
+from noria.core.folding import fold
 from noria.wires.openai_chat import ChatCompletions
 from noria.wires.openai_responses import Responses
 from noria.wires.wire import WireIn

@@ -15,7 +15,8 @@ from aiohttp import web
 from openai.types.chat import ChatCompletion
 
 from noria.core.errors import CallRefused, StorageFull
-from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
+from noria.core.replies import Usage
 from noria.serve import gateway
 from noria.targets.scripted import answer
 from targets.upstream import CUT

@@ -12,7 +12,7 @@ import pytest
 
 from noria.assemble import open_workspace
 from noria.core.errors import LimitReached
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.keys import Caller
 from noria.core.limits import Limit
 from noria.core.messages import Message

@@ -13,7 +13,8 @@ import openai
 import pytest
 
 from noria.core.errors import CallRefused
-from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
+from noria.core.replies import Usage
 from noria.serve import gateway
 from noria.settings import Provider
 from noria.targets.scripted import answer

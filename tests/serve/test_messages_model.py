@@ -11,7 +11,7 @@ import anthropic
 import pytest
 
 from engines.conftest import smollm2
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Parameters, Request
 from noria.targets.egress import Egress

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from instrumentations.libraries import APPS, PLACE
-from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
+from noria.core.replies import Usage
 from noria.targets.scripted import answer
 from targets.upstream import CUT
 

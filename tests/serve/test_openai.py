@@ -17,8 +17,9 @@ import pytest
 
 from noria.assemble import Workspace, open_workspace
 from noria.core.errors import CallTimeout
-from noria.core.events import Delta, Event, Started, Stopped, ThoughtDelta, ToolCallDelta, Usage, Used
+from noria.core.events import Delta, Event, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.questions import Question
+from noria.core.replies import Usage
 from noria.core.spans import Span
 from noria.serve.access import Access
 from noria.serve.port import bind

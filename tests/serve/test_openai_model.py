@@ -11,7 +11,8 @@ import openai
 import pytest
 
 from engines.conftest import smollm2
-from noria.core.events import Raw, collect, fold
+from noria.core.events import Raw
+from noria.core.folding import collect, fold
 from noria.core.messages import Message
 from noria.core.requests import Parameters, Request
 from noria.targets.remote import Remote

@@ -12,7 +12,7 @@ import pytest
 
 from noria.assemble import open_workspace
 from noria.core.errors import InvalidInput
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Request
 from noria.settings import Provider, Settings

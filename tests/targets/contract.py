@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from noria.core.errors import CallFailed, CallRefused, NoriaError
-from noria.core.events import Delta, Event, Sent, Started, Stopped, collect
+from noria.core.events import Delta, Event, Sent, Started, Stopped
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.protocols import Target
 from noria.core.requests import Request

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from noria.core.errors import StorageFull
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Request
 from noria.targets.admitted import Admitted

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from noria.core.events import Sent, Usage, collect
+from noria.core.events import Sent
+from noria.core.folding import collect
 from noria.core.messages import Message, ToolCall
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request, request_id
 from noria.core.spans import Span
 from noria.targets.cached import Cached

@@ -10,10 +10,11 @@ import pytest
 
 from noria.core.apps import Variant
 from noria.core.errors import CallRefused, UnknownName
-from noria.core.events import Usage, collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.prompts import Block, Prompt, Variable
 from noria.core.protocols import Target
+from noria.core.replies import Usage
 from noria.core.requests import Lineage, Parameters, Request
 from noria.core.spans import Span
 from noria.targets.cached import Cached

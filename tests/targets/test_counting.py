@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from noria.core.events import Counted, Sent, collect
+from noria.core.events import Counted, Sent
+from noria.core.folding import collect
 from noria.core.messages import FilePart, ImagePart, Message, OtherPart, TextPart, ToolCall
 from noria.core.requests import Request, Tool
 from noria.targets.counting import Counting, Estimated, estimate

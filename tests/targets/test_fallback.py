@@ -20,8 +20,10 @@ from noria.core.errors import (
     Overloaded,
     TooExpensive,
 )
-from noria.core.events import Delta, Raw, Sent, Started, Stopped, ThoughtDelta, ToolCallDelta, Usage, Used, collect
+from noria.core.events import Delta, Raw, Sent, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
+from noria.core.folding import collect
 from noria.core.messages import Message
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request
 from noria.core.spans import Span
 from noria.targets.capped import Capped

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from noria.core.errors import CallFailed, InvalidInput
-from noria.core.events import Sent, collect
+from noria.core.events import Sent
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Lineage, Parameters, Request, Tool, request_id
 from noria.targets.forced import Forced

@@ -14,19 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.errors import Blocked, CallCut, InvalidInput, NoriaError, Unavailable
-from noria.core.events import (
-    Delta,
-    Event,
-    Noted,
-    Raw,
-    Sent,
-    Started,
-    Stopped,
-    ThoughtDelta,
-    ToolCallDelta,
-    collect,
-    fold,
-)
+from noria.core.events import Delta, Event, Noted, Raw, Sent, Started, Stopped, ThoughtDelta, ToolCallDelta
+from noria.core.folding import collect, fold
 from noria.core.guards import GUARDS, Checked, Flaw, GuardRule, Place
 from noria.core.messages import Message, TextPart, ToolCall
 from noria.core.requests import Parameters, Request, ToEmbed

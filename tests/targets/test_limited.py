@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import BudgetUsedUp, CallFailed, LimitReached, UnknownName
-from noria.core.events import Delta, Event, Sent, Started, Usage, Used, collect
+from noria.core.events import Delta, Event, Sent, Started, Used
+from noria.core.folding import collect
 from noria.core.limits import Limit, Measure
 from noria.core.messages import Message
 from noria.core.prices import AgreedPrice
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request
 from noria.stores.catalogue import Catalogue
 from noria.targets.allowances import LEASE_NS, Allowances, Counted, Reservation

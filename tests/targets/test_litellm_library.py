@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
-from noria.core.events import Sent, Usage, collect
+from noria.core.events import Sent
+from noria.core.folding import collect
 from noria.core.messages import Message
+from noria.core.replies import Usage
 from noria.core.requests import Request, ToEmbed
 from noria.targets.egress import Timeouts
 from noria.targets.litellm import LiteLLM, load

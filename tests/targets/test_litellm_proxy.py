@@ -15,8 +15,10 @@ import httpx
 import pytest
 
 from noria.core.errors import CallRefused
-from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Usage, Used, collect
+from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
+from noria.core.folding import collect
 from noria.core.messages import Message
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request, Tool
 from noria.targets.egress import Egress
 from noria.targets.remote import Remote

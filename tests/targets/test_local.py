@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, EngineFailed
-from noria.core.events import Sent, collect
+from noria.core.events import Sent
+from noria.core.folding import collect
 from noria.core.protocols import Endpoint, EngineStatus
 from noria.core.requests import Lineage, Request
 from noria.targets.local import Local

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from noria.core.errors import BreakerOpen, CallCut, CallFailed, CallRefused, CallTimeout, EngineFailed
-from noria.core.events import Delta, Sent, Started, collect
+from noria.core.events import Delta, Sent, Started
+from noria.core.folding import collect
 from noria.targets.breaker import Breaker
 from noria.targets.load import Load
 from noria.targets.observed import Observed

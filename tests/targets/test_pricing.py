@@ -15,9 +15,9 @@ from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.core.events import Usage
 from noria.core.messages import Message
 from noria.core.prices import AgreedPrice
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request
 from noria.core.spans import Span
 from noria.targets.estimate import expected_usage

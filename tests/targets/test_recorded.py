@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.errors import CallFailed, StorageFull
-from noria.core.events import Delta, Event, OnRecord, Raw, Sent, Started, Stopped, Used, collect
+from noria.core.events import Delta, Event, OnRecord, Raw, Sent, Started, Stopped, Used
+from noria.core.folding import collect
 from noria.core.spans import Span
 from noria.targets.recorded import Recorded
 from noria.targets.scripted import Scripted, Step, answer

@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Used
 from noria.core.messages import Message
 from noria.core.protocols import Target
+from noria.core.replies import Usage
 from noria.core.requests import Lineage, Parameters, Request, Tool, TraceContext
 from noria.core.spans import Span
 from noria.targets.recording import random_ids, recorded_call

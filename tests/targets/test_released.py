@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.errors import InvalidInput
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Lineage, Request, TraceContext, request_id
 from noria.targets.released import Released, fraction, sticky_key

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
-from noria.core.events import Delta, Raw, Sent, Started, collect
+from noria.core.events import Delta, Raw, Sent, Started
+from noria.core.folding import collect
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.remote import Remote
 from noria.targets.scripted import answer

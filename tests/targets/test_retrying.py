@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from noria.core.errors import BreakerOpen, CallCut, CallFailed, CallRefused, EngineFailed, NoriaError, Overloaded
-from noria.core.events import Delta, Sent, Started, collect
+from noria.core.events import Delta, Sent, Started
+from noria.core.folding import collect
 from noria.targets.retry_budget import RetryBudget
 from noria.targets.retrying import Retrying
 from noria.targets.scripted import Scripted, Step, answer

@@ -10,9 +10,11 @@ import pytest
 
 from noria.core.caching import CACHE, SIMILARITY, WHY_NOT, CachePolicy, KeptReply, Similar, calibration_id
 from noria.core.errors import CallFailed, CallRefused
-from noria.core.events import Delta, Embedded, Event, Raw, Sent, Started, Stopped, Usage, Used, collect
+from noria.core.events import Delta, Embedded, Event, Raw, Sent, Started, Stopped, Used
+from noria.core.folding import collect
 from noria.core.keys import Caller
 from noria.core.messages import ImagePart, Message, TextPart
+from noria.core.replies import Usage
 from noria.core.requests import Lineage, Parameters, Request, ToEmbed, Tool, TraceContext
 from noria.targets.reusing import MOST_BYTES, Reusing
 from noria.targets.scripted import Scripted, answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noria.core.errors import UnknownName
-from noria.core.events import collect
+from noria.core.folding import collect
 from noria.core.protocols import Target
 from noria.core.requests import Request
 from noria.targets.routed import Routed

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from noria.core.errors import CallFailed
-from noria.core.events import Delta, collect
+from noria.core.events import Delta
+from noria.core.folding import collect
 from noria.core.protocols import Target
 from noria.core.requests import Lineage, Request, TraceContext
 from noria.core.spans import Span

@@ -9,7 +9,8 @@ import random
 import pytest
 
 from noria.core.errors import Overloaded
-from noria.core.events import Sent, collect
+from noria.core.events import Sent
+from noria.core.folding import collect
 from noria.targets.bounded import Bounded
 from noria.targets.scripted import Scripted, answer
 from noria.targets.slots import Slots

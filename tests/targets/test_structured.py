@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
-from noria.core.events import Delta, Event, Raw, Sent, Started, Stopped, ToolCallDelta, collect
+from noria.core.events import Delta, Event, Raw, Sent, Started, Stopped, ToolCallDelta
+from noria.core.folding import collect
 from noria.core.messages import Citation
 from noria.core.requests import Parameters, Request
 from noria.scorers.schemas import reading

@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from noria.core.errors import NoriaError
-from noria.core.events import Event, fold
+from noria.core.events import Event
+from noria.core.folding import fold
 from noria.wires.openai_chat import StreamEncoder, encode_error, encode_reply
 
 RESET = object()

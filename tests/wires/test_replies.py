@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from noria.core.errors import CallCut, CallFailed, CallRefused
-from noria.core.events import Choice, Delta, Event, Reply, Started, Stopped, ToolCallDelta, Usage, Used, events_of, fold
+from noria.core.events import Delta, Event, Started, Stopped, ToolCallDelta, Used
+from noria.core.folding import fold
 from noria.core.messages import AudioPart, Citation, ImagePart, Message, OtherPart, TextPart, Thought, ToolCall
+from noria.core.replies import Choice, Reply, Usage
+from noria.core.unfolding import events_of
 from noria.wires.openai_chat import StreamDecoder, StreamEncoder, decode_reply, encode_models, encode_reply
 
 TOKEN = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}

@@ -15,8 +15,8 @@ import msgspec
 
 from noria.assemble.providers import Configured, Stored, configured
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
-from noria.core.events import Reply
 from noria.core.messages import Message
+from noria.core.replies import Reply
 from noria.core.requests import Parameters, Request
 from noria.core.spans import Span
 from noria.core.struct import Noun

@@ -12,8 +12,8 @@ from noria.adapt.prompts.files import PromptFile
 from noria.core.apps import Variant
 from noria.core.datasets import Case
 from noria.core.errors import InvalidInput
-from noria.core.events import Reply
 from noria.core.prompts import Prompt
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.scores import Scorer
 from noria.core.spans import Span

@@ -47,13 +47,13 @@ from noria.core.apps import Variant
 from noria.core.audit import SYSTEM
 from noria.core.datasets import Case, Dataset, dataset_id
 from noria.core.errors import CallFailed, InvalidInput, UnknownName
-from noria.core.events import Reply
 from noria.core.experiments import ExperimentVariant
 from noria.core.keys import Key
 from noria.core.prices import Unpriced
 from noria.core.prompts import Prompt
 from noria.core.protocols import Target, TraceStore
 from noria.core.questions import Arrivals, Question
+from noria.core.replies import Reply
 from noria.core.requests import Parameters, Request, ToEmbed, TraceContext
 from noria.core.scores import Scorer, ScorerSpec
 from noria.core.secrets import StoredSecret

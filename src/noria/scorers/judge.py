@@ -19,8 +19,8 @@ import msgspec
 from msgspec import Meta
 
 from noria.core.errors import CallFailed, InvalidInput
-from noria.core.events import Reply
 from noria.core.messages import Message
+from noria.core.replies import Reply
 from noria.core.requests import Lineage, Parameters, Request, TraceContext
 from noria.core.scores import Need, Score, Scorer, Subject
 from noria.core.spans import Span

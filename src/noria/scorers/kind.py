@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from noria.core.events import Reply
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.scores import Need, RunMetric, Score, Scorer, Subject, Value
 from noria.core.spans import Span

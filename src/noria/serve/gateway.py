@@ -28,7 +28,8 @@ from noria.core.errors import (
     NotAllowed,
     UnknownName,
 )
-from noria.core.events import Event, Fold, OnRecord, Raw, Sent
+from noria.core.events import Event, OnRecord, Raw, Sent
+from noria.core.folding import Fold
 from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext

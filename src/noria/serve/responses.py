@@ -19,11 +19,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 from noria.core.errors import InvalidInput, UnknownName
-from noria.core.events import Choice, Reply, Usage
 from noria.core.keys import Caller, Key
 from noria.core.messages import Message
 from noria.core.protocols import TraceStore
 from noria.core.questions import Filter, Question
+from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
 from noria.core.spans import Span
 from noria.serve.asgi import Receive, Scope, Send, respond

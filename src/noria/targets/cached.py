@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
-from noria.core.events import Choice, Event, Reply, Sent, Usage, events_of
+from noria.core.events import Event, Sent
 from noria.core.protocols import Target
+from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request, request_id
 from noria.core.spans import Span
+from noria.core.unfolding import events_of
 from noria.targets.closing import called
 
 ENGINE = "noria.engine."

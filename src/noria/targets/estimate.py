@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import msgspec
 
-from noria.core.events import Usage
 from noria.core.messages import ImagePart, Message, TextPart
+from noria.core.replies import Usage
 from noria.core.requests import Request
 
 OUTPUT = 1000

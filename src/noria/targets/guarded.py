@@ -11,9 +11,11 @@ import msgspec
 import structlog
 
 from noria.core.errors import Blocked, InvalidInput, Unavailable
-from noria.core.events import Content, Event, Fold, Noted, Raw, Reply, Sent, ends_reply
+from noria.core.events import Content, Event, Noted, Raw, Sent, ends_reply
+from noria.core.folding import Fold
 from noria.core.guards import GUARDS, Checked, Flaw, Guard, GuardRule, Place
 from noria.core.protocols import Target
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.targets.closing import called
 from noria.targets.held_back import HeldBack, Look

@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import msgspec
 
 from noria.core.errors import BudgetUsedUp, LimitReached
-from noria.core.events import Delta, Event, Raw, Sent, Started, Usage, Used
+from noria.core.events import Delta, Event, Raw, Sent, Started, Used
 from noria.core.limits import Standing
 from noria.core.protocols import Clock, Target
+from noria.core.replies import Usage
 from noria.core.requests import Request
 from noria.targets.allowances import Allowances, Counted, Refusal, Reservation, counted_units
 from noria.targets.closing import called

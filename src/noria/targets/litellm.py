@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallFailed, CallTimeout, InvalidInput
-from noria.core.events import Event, Sent, events_of
+from noria.core.events import Event, Sent
 from noria.core.requests import Request, request_id
+from noria.core.unfolding import events_of
 from noria.targets.egress import Timeouts
 from noria.wires.carrying import Carrying
 from noria.wires.sse import encode_event

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from noria.core.events import Usage
 from noria.core.keys import matches
 from noria.core.prices import AgreedPrice, PriceTag
+from noria.core.replies import Usage
 from noria.core.requests import Request
 from noria.core.spans import Span
 from noria.targets.estimate import expected_usage

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from noria.core.events import Usage
+from noria.core.replies import Usage
 
 _MTOK = 1_000_000
 

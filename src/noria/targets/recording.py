@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Delta, Event, Fold, Noted, Raw, Reply, Sent, Usage
+from noria.core.events import Delta, Event, Noted, Raw, Sent
+from noria.core.folding import Fold
 from noria.core.messages import Message
 from noria.core.protocols import Clock, Target
+from noria.core.replies import Reply, Usage
 from noria.core.requests import Request, TraceContext
 from noria.core.spans import Span, Status
 from noria.targets.attempts import ended

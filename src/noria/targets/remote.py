@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 import msgspec
 
 from noria.core.errors import CallFailed, InvalidInput
-from noria.core.events import Content, Event, Raw, Sent, events_of
+from noria.core.events import Content, Event, Raw, Sent
 from noria.core.requests import Request, request_id
+from noria.core.unfolding import events_of
 from noria.targets.egress import Egress, Origin, Response, Timeouts
 from noria.wires.sse import Whole, single_events
 from noria.wires.wire import Decoder, Encoded, WireOut

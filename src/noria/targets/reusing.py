@@ -8,9 +8,11 @@ import msgspec
 
 from noria.core.caching import AGE, CACHE, SIMILARITY, WHY_NOT, CachePolicy, Embed, KeptReply, Piece, Replies
 from noria.core.errors import CallFailed
-from noria.core.events import Content, Delta, Event, Fold, Raw, Reply, Sent, plain
+from noria.core.events import Content, Delta, Event, Raw, Sent, plain
+from noria.core.folding import Fold
 from noria.core.messages import FilePart, ImagePart
 from noria.core.protocols import Clock, Target
+from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
 from noria.targets.alike import Alike, Asked, digest
 from noria.targets.closing import called

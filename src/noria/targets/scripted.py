@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-from noria.core.events import Delta, Event, Sent, Started, Stopped, Usage, Used
+from noria.core.events import Delta, Event, Sent, Started, Stopped, Used
+from noria.core.replies import Usage
 from noria.core.requests import Request, request_id
 
 Step = Event | Exception | asyncio.Event

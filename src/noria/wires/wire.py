@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from noria.core.errors import CallFailed, NoriaError
-from noria.core.events import Content, Event, Reply
+from noria.core.events import Content, Event
+from noria.core.replies import Reply
 from noria.core.requests import Request
 
 

@@ -10,23 +10,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, InvalidInput
-from noria.core.events import (
-    Choice,
-    Delta,
-    Event,
-    Raw,
-    Reply,
-    Started,
-    Stopped,
-    ThoughtDelta,
-    ToolCallDelta,
-    Usage,
-    Used,
-    events_of,
-    fold,
-)
+from noria.core.events import Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
+from noria.core.folding import fold
 from noria.core.messages import Citation, ImagePart, Message, TextPart, Thought, ToolCall
+from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
+from noria.core.unfolding import events_of
 from noria.wires.anthropic import Anthropic, Messages, StreamDecoder, decode_reply, decode_request, encode_reply
 from wires.recordings import features, recorded
 

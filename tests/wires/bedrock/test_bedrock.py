@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, InvalidInput
-from noria.core.events import Event, Usage, fold
+from noria.core.events import Event
+from noria.core.folding import fold
 from noria.core.messages import (
     AudioPart,
     FilePart,
@@ -21,6 +22,7 @@ from noria.core.messages import (
     Thought,
     ToolCall,
 )
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Reasoning, Request, ToEmbed, Tool
 from noria.wires.bedrock import Bedrock
 from noria.wires.wire import Encoded

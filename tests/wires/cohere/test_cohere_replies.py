@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import CallCut, CallFailed, CallRefused
-from noria.core.events import Event, Ranked, Stopped, Usage, events_of, fold
+from noria.core.events import Event, Stopped
+from noria.core.folding import fold
+from noria.core.replies import Ranked, Usage
 from noria.core.requests import Request, ToEmbed, ToRank
+from noria.core.unfolding import events_of
 from noria.wires.cohere import Cohere, StreamDecoder
 from wires.recordings import features, recorded
 

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from noria.core.errors import InvalidInput
-from noria.core.events import Usage
 from noria.core.messages import (
     AudioPart,
     Citation,
@@ -19,6 +18,7 @@ from noria.core.messages import (
     Thought,
     ToolCall,
 )
+from noria.core.replies import Usage
 from noria.core.requests import Parameters, Reasoning, Request, ToEmbed, Tool, ToRank
 from noria.wires.cohere import Cohere
 from noria.wires.openai_chat import OpenAIChat

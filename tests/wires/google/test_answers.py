@@ -11,24 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput, NoriaError, Unavailable
-from noria.core.events import (
-    Content,
-    Delta,
-    Event,
-    Fold,
-    Raw,
-    Reply,
-    Started,
-    Stopped,
-    ThoughtDelta,
-    ToolCallDelta,
-    Usage,
-    Used,
-    events_of,
-    fold,
-)
+from noria.core.events import Content, Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
+from noria.core.folding import Fold, fold
 from noria.core.messages import Citation, ImagePart, OtherPart
+from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
+from noria.core.unfolding import events_of
 from noria.wires.google import EmbedContent, GenerateContent, Google, StreamDecoder, encode_error
 from noria.wires.wire import Answer
 from wires.recordings import features, recorded

@@ -14,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import CallCut, CallFailed, CallRefused
-from noria.core.events import Content, Delta, Embedded, Fold, Reply, Started, Stopped, Used, events_of, fold
+from noria.core.events import Content, Delta, Embedded, Started, Stopped, Used
+from noria.core.folding import Fold, fold
 from noria.core.messages import ImagePart, Message, OtherPart, TextPart, Thought, ToolCall
+from noria.core.replies import Reply
 from noria.core.requests import Request, ToEmbed
+from noria.core.unfolding import events_of
 from noria.wires.google import Google, StreamDecoder
 from noria.wires.google.errors import decode_error
 from wires.recordings import features, recorded

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import InvalidInput
-from noria.core.events import Choice, Reply
 from noria.core.messages import (
     AudioPart,
     FilePart,
@@ -25,6 +24,7 @@ from noria.core.messages import (
     Thought,
     ToolCall,
 )
+from noria.core.replies import Choice, Reply
 from noria.core.requests import Parameters, Reasoning, Request, ToEmbed, Tool
 from noria.wires.google import EmbedContent, GenerateContent, Google
 from noria.wires.wire import Encoded

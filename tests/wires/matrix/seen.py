@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from noria.core.errors import CallFailed, InvalidInput
-from noria.core.events import Choice, Content, Reply, events_of, fold
+from noria.core.events import Content
+from noria.core.folding import fold
+from noria.core.replies import Choice, Reply
 from noria.core.requests import Request
+from noria.core.unfolding import events_of
 from noria.wires.anthropic import Anthropic, Messages
 from noria.wires.bedrock import Bedrock
 from noria.wires.cohere import Cohere

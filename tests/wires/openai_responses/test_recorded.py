@@ -13,7 +13,9 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from noria.core.errors import CallCut
-from noria.core.events import Event, Reply, fold
+from noria.core.events import Event
+from noria.core.folding import fold
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.wires.openai_chat import OpenAIChat
 from noria.wires.openai_responses import OpenAIResponses

@@ -12,23 +12,12 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from noria.core.errors import CallCut, CallFailed, CallTimeout
-from noria.core.events import (
-    Choice,
-    Delta,
-    Event,
-    Raw,
-    Reply,
-    Started,
-    Stopped,
-    ThoughtDelta,
-    ToolCallDelta,
-    Usage,
-    Used,
-    events_of,
-    fold,
-)
+from noria.core.events import Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
+from noria.core.folding import fold
 from noria.core.messages import Citation, ImagePart, Message, OtherPart, TextPart, Thought, ToolCall
+from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
+from noria.core.unfolding import events_of
 from noria.wires.openai_responses import NAME, ResponsesAnswer, StreamDecoder, decode_reply
 from noria.wires.openai_responses.server import echo
 

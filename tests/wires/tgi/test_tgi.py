@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import CallCut, CallFailed, CallRefused, InvalidInput
-from noria.core.events import Event, Ranked, fold
+from noria.core.events import Event
+from noria.core.folding import fold
 from noria.core.messages import ImagePart, Message, TextPart, ToolCall
+from noria.core.replies import Ranked
 from noria.core.requests import Parameters, Reasoning, Request, ToEmbed, Tool, ToRank
 from noria.wires.tgi import StreamDecoder, Tei, Tgi
 from noria.wires.wire import Encoded

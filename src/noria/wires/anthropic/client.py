@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from noria.core.errors import CallFailed
-from noria.core.events import Reply
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.struct import Noun
 from noria.wires.anthropic.errors import decode_error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from noria.core.events import Usage
+from noria.core.replies import Usage
 from noria.wires.anthropic.shapes import UsageShape
 
 _MOST = 2**63 - 1

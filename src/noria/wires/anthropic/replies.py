@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Choice, Content, Reply, fold
+from noria.core.events import Content
+from noria.core.folding import fold
+from noria.core.replies import Choice, Reply
 from noria.wires.anthropic.blocks import call_out, said_out
 from noria.wires.anthropic.counts import usage_out
 from noria.wires.anthropic.errors import decode_error_object

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Event, Reply
+from noria.core.events import Event
+from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.anthropic.errors import encode_error
 from noria.wires.anthropic.incoming import NAME, decode_request

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, NoriaError
-from noria.core.events import Content, Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Usage, Used
+from noria.core.events import Content, Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import Part, Thought
+from noria.core.replies import Usage
 from noria.wires.anthropic.blocks import citation_out, id_out, said_out
 from noria.wires.anthropic.counts import usage_out
 from noria.wires.anthropic.errors import decode_error_object, encode_error

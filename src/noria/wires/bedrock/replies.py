@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Content, Delta, Fold, Reply, Started, Stopped, ThoughtDelta, ToolCallDelta, Usage, Used
+from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
+from noria.core.folding import Fold
 from noria.core.messages import Citation
+from noria.core.replies import Reply, Usage
 from noria.wires.bedrock.frames import BadFrame, Frame, FrameParser
 from noria.wires.statuses import failed
 

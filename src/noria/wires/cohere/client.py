@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from noria.core.errors import CallFailed
-from noria.core.events import Reply
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.struct import Noun
 from noria.wires.cohere.chat import encode_chat

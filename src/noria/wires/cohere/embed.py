@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput
-from noria.core.events import Reply
+from noria.core.replies import Reply
 from noria.core.requests import Request, ToEmbed
 from noria.wires.carrying import Carrying
 from noria.wires.cohere.rerank import NAME

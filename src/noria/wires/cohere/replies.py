@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Choice, Reply
 from noria.core.messages import Citation, Message, TextPart, ToolCall
+from noria.core.replies import Choice, Reply
 from noria.wires.cohere.chat import document_number
 from noria.wires.cohere.shapes import AnswerShape, CitationShape, LogprobShape, ReplyShape, Source, usage_of
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput
-from noria.core.events import Ranked, Reply, Usage
+from noria.core.replies import Ranked, Reply, Usage
 from noria.core.requests import Request, ToRank
 from noria.wires.bodies import read_object, read_shape
 from noria.wires.carrying import Carrying

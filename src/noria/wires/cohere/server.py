@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import InvalidInput, NoriaError
-from noria.core.events import Event, Reply
+from noria.core.events import Event
+from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.cohere.rerank import NAME, NAME_V1, decode_rank_request, encode_rank_reply
 from noria.wires.wire import Incoming

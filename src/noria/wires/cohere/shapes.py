@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.events import Usage
+from noria.core.replies import Usage
 
 
 class Source(msgspec.Struct):

@@ -7,23 +7,10 @@ from typing import Any, Literal
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import (
-    Delta,
-    Embedded,
-    Event,
-    OnRecord,
-    Ranked,
-    Raw,
-    Reply,
-    Sent,
-    Started,
-    Stopped,
-    ToolCallDelta,
-    Usage,
-    Used,
-    events_of,
-)
+from noria.core.events import Delta, Embedded, Event, OnRecord, Raw, Sent, Started, Stopped, ToolCallDelta, Used
 from noria.core.messages import Citation, ToolCall
+from noria.core.replies import Ranked, Reply, Usage
+from noria.core.unfolding import events_of
 from noria.wires.google.citations import write_grounding
 from noria.wires.google.errors import encode_error
 from noria.wires.google.functions import arguments_of, write_call

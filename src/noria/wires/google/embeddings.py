@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput
-from noria.core.events import Reply, Usage
+from noria.core.replies import Reply, Usage
 from noria.core.requests import Request, ToEmbed
 from noria.wires.bodies import read_object
 from noria.wires.carrying import Carrying

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Content, Delta, Reply, Started, Stopped, ThoughtDelta, ToolCallDelta, Used, fold
+from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
+from noria.core.folding import fold
 from noria.core.messages import Citation
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.wires.google.citations import read_grounding, read_recited
 from noria.wires.google.errors import decode_error_object

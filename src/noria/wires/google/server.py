@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Event, Reply
+from noria.core.events import Event
+from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.google.answers import Framing, GoogleAnswer
 from noria.wires.google.calls import decode_request

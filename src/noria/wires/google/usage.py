@@ -1,4 +1,4 @@
-"""Token counts: ``usageMetadata`` <-> :class:`noria.core.events.Usage`.
+"""Token counts: ``usageMetadata`` <-> :class:`noria.core.replies.Usage`.
 
 Google counts thinking apart from the answer, and what its own tools read apart from the prompt; Noria counts all of them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from noria.core.events import Usage
+from noria.core.replies import Usage
 from noria.wires.google.shapes import UsageShape
 
 

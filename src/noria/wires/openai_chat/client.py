@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from noria.core.errors import CallFailed
-from noria.core.events import Reply
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.wires.cohere.rerank import decode_rank, encode_rank
 from noria.wires.openai_chat.dialect import NAME, Dialect

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput, NoriaError
-from noria.core.events import Event, Reply, Usage
+from noria.core.events import Event
+from noria.core.replies import Reply, Usage
 from noria.core.requests import Lineage, Request, ToEmbed
 from noria.core.struct import Noun
 from noria.wires.bodies import read_object, read_shape

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Choice, Reply, Usage
 from noria.core.messages import AudioPart, ImagePart, Message, OtherPart, Part, TextPart
+from noria.core.replies import Choice, Reply, Usage
 from noria.wires.openai_chat.errors import decode_error_object
 from noria.wires.openai_chat.messages import call_out, called
 from noria.wires.openai_chat.parts import citations_in, citations_out

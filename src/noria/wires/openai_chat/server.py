@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from noria.core.errors import NoriaError
-from noria.core.events import Event, Reply
+from noria.core.events import Event
+from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.openai_chat.dialect import NAME
 from noria.wires.openai_chat.errors import encode_error

@@ -14,17 +14,16 @@ from noria.core.events import (
     Embedded,
     Event,
     OnRecord,
-    Ranked,
     Raw,
     Sent,
     Started,
     Stopped,
     ThoughtDelta,
     ToolCallDelta,
-    Usage,
     Used,
 )
 from noria.core.messages import AudioPart
+from noria.core.replies import Ranked, Usage
 from noria.wires.openai_chat.dialect import NAME
 from noria.wires.openai_chat.errors import encode_error
 from noria.wires.openai_chat.messages import called

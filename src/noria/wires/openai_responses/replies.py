@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput
-from noria.core.events import Choice, Reply, Usage
 from noria.core.messages import Message, Part, TextPart
+from noria.core.replies import Choice, Reply, Usage
 from noria.wires.openai_chat.errors import decode_error_object
 from noria.wires.openai_responses.items import messages_in
 from noria.wires.openai_responses.shapes import ResponseShape, UsageShape

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Event, Noted, OnRecord, Raw, Reply, Sent, Started, events_of
+from noria.core.events import Event, Noted, OnRecord, Raw, Sent, Started
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.struct import Noun
+from noria.core.unfolding import events_of
 from noria.wires.openai_chat.errors import encode_error
 from noria.wires.openai_responses.requests import NAME, STORED, decode_request
 from noria.wires.openai_responses.writer import Fields, Writer

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import NoriaError
-from noria.core.events import Content, Delta, Embedded, Ranked, Started, Stopped, ToolCallDelta, Usage, Used
+from noria.core.events import Content, Delta, Embedded, Started, Stopped, ToolCallDelta, Used
 from noria.core.messages import Citation, ImagePart, OtherPart, Part, TextPart
+from noria.core.replies import Ranked, Usage
 from noria.wires.openai_chat.errors import error_object
 from noria.wires.openai_chat.thinking import seal_out
 from noria.wires.openai_responses.parts import citation_out

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput
-from noria.core.events import Ranked, Reply
+from noria.core.replies import Ranked, Reply
 from noria.core.requests import Request, ToEmbed, ToRank
 from noria.core.struct import Noun
 from noria.wires.carrying import Carrying

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed
-from noria.core.events import Choice, Content, Delta, Reply, Started, Stopped, Usage, Used
+from noria.core.events import Content, Delta, Started, Stopped, Used
 from noria.core.messages import Message
+from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
 from noria.wires.sse import EventParser
 from noria.wires.statuses import failed

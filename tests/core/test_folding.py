@@ -2,26 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.core.events import (
-    Choice,
-    Delta,
-    Event,
-    Fold,
-    OnRecord,
-    Raw,
-    Reply,
-    Sent,
-    Started,
-    Stopped,
-    ToolCallDelta,
-    Usage,
-    Used,
-    collect,
-    events_of,
-    fold,
-)
-from noria.core.messages import ImagePart, Message, TextPart, ToolCall
+from noria.core.events import Delta, Event, OnRecord, Raw, Sent, Started, Stopped, ToolCallDelta, Used
+from noria.core.folding import Fold, collect, fold
+from noria.core.messages import Message, ToolCall
+from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
+from noria.core.unfolding import events_of
 
 texts = st.text(max_size=20)
 calls = st.lists(st.builds(ToolCall, id=texts, name=texts, arguments=texts), max_size=3).map(tuple)
@@ -92,12 +78,8 @@ async def test_collect_raises_what_the_stream_raises() -> None:
         await collect(broken())
 
 
-def test_text_of_a_message_of_parts() -> None:
-    message = Message(role="user", content=(TextPart(text="a"), ImagePart(url="data:,"), TextPart(text="b")))
-    assert message.text == "ab"
-
-
 def test_an_empty_reply_has_no_text_and_is_not_complete() -> None:
+    assert fold([]) == Reply()
     assert Reply().text == ""
     assert not Reply().complete
 
