@@ -1,5 +1,6 @@
 """Opening a catalogue: kinds of database, migrations, and what goes wrong."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from noria.core.prompts import Block, Prompt
 from noria.stores.catalogue import Catalogue
 from noria.stores.catalogue.database import Database
 from noria.stores.catalogue.failures import translated
-from noria.stores.catalogue.schema import HEAD, MIGRATIONS, migrate
+from noria.stores.catalogue.schema import HEAD, MIGRATIONS, bring_to, migrate
 from noria.stores.catalogue.tables import metadata
 
 T = TypeVar("T")
@@ -59,6 +60,20 @@ def test_what_was_committed_is_there_after_reopening(empty_url: str) -> None:
 def test_the_migrations_make_the_tables_that_the_code_uses(empty_url: str) -> None:
     Catalogue.open(empty_url, now=fixed).close()
     assert in_database(empty_url, lambda c: compare_metadata(MigrationContext.configure(c), metadata)) == []
+
+
+def test_a_new_file_has_the_tables_that_the_migrations_make(tmp_path: Path) -> None:
+    fresh, migrated = (f"sqlite:///{tmp_path / name}" for name in ("fresh", "migrated"))
+    Catalogue.open(fresh, now=fixed).close()
+    in_database(migrated, lambda c: bring_to(c, HEAD, migrated))
+    assert in_database(fresh, lambda c: compare_metadata(MigrationContext.configure(c), metadata)) == []
+    assert in_database(fresh, shape) == in_database(migrated, shape)
+
+
+def shape(connection: Connection) -> set[tuple[str, ...]]:
+    """What a SQLite file consists of: kind, name, and the words that make it; constraints may come in any order."""
+    found = connection.exec_driver_sql("SELECT type, name, coalesce(sql, '') FROM sqlite_master")
+    return {(kind, name, *sorted(re.findall(r"[\w<>]+", sql))) for kind, name, sql in found}
 
 
 def test_head_is_the_newest_migration() -> None:

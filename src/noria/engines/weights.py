@@ -6,16 +6,19 @@ import asyncio
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import EngineOptions, LocalModel
 from noria.core.protocols import BlobStore, Clock
 from noria.engines.catalogue import PACKAGED, PackagedModel
 from noria.engines.gguf import GGUFHeader, read_header
-from noria.engines.hub import Hub
 from noria.engines.intake import Bridge, Progress, store
 from noria.engines.llamacpp import check_servable
 from noria.engines.wheel import opened
+
+if TYPE_CHECKING:
+    from noria.engines.hub import Hub
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PIECE = 1 << 20
@@ -52,7 +55,7 @@ async def pull(
     if reference in PACKAGED:
         found = await pull_packaged(PACKAGED[reference], blobs=blobs, progress=progress)
     elif reference.startswith("hf:"):
-        found = await _pull_hub(reference, hub or Hub.from_environment(os.environ), blobs, progress)
+        found = await _pull_hub(reference, hub or _usual_hub(), blobs, progress)
     else:
         found = await _pull_file(reference, blobs, progress)
     sha256, source, header, stem, licence = found
@@ -127,6 +130,12 @@ async def _pull_hub(reference: str, hub: Hub, blobs: BlobStore, progress: Progre
             blobs.delete(file.sha256)
         raise
     return file.sha256, file.reference, header, Path(file.path).stem, ""
+
+
+def _usual_hub() -> Hub:
+    from noria.engines.hub import Hub  # noqa: PLC0415 - aiohttp, a slow import that only a download needs
+
+    return Hub.from_environment(os.environ)
 
 
 def _file(reference: str) -> Path | None:

@@ -13,14 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from noria.core.errors import InvalidInput, Unavailable
 from noria.stores.catalogue.failures import translated
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _BUSY_MS = 10_000
 """Longest wait for a writer in another process, milliseconds."""
@@ -116,7 +119,11 @@ class Database:
 
 def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An insertion that can say what happens where the row is there already; both databases spell it alike."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - slow, and loaded already where it is used
+
+    return postgresql.insert(table)
 
 
 def parse_url(url: str) -> URL:

@@ -1,7 +1,7 @@
 """Bringing the tables up to date, inside one transaction.
 
-Opening compares the stored revision with :data:`HEAD` by one look-up. Only when they differ is Alembic imported, which
-takes longer than everything else at start.
+Opening compares the stored revision with :data:`HEAD` by one look-up. Only when they differ, and the database is no new
+SQLite file, is Alembic imported, which takes longer than everything else at start.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from noria.core.errors import InvalidInput
 from noria.core.protocols import Clock
 from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
+from noria.stores.catalogue.fresh import make
 
 HEAD = "0003"
 """Revision of the tables in ``tables.py``; a test holds it equal to the newest migration's."""
@@ -38,7 +39,10 @@ def migrate(database: Database, *, now: Clock, migrations: Path = MIGRATIONS, he
     with database.write() as connection:
         found = revision_of(connection)
         if found != head:
-            bring_to(connection, head, database.place, migrations)
+            if not (database.shared or inspect(connection).get_table_names()) and head == HEAD:
+                make(connection, head)
+            else:
+                bring_to(connection, head, database.place, migrations)
             action = "catalogue.made" if found is None else "catalogue.upgraded"
             record(connection, now, action, "catalogue", by=SYSTEM, before=found, revision=head)
     return head
