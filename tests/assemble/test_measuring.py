@@ -29,7 +29,7 @@ def sums(metrics: CallMetrics, name: str) -> dict[tuple[str, ...], float]:
 
 
 def test_a_bucket_holds_what_is_at_most_its_bound() -> None:
-    histogram = Histogram("h", "help", (), (1.0, 2.0))
+    histogram = Histogram("h", "s", "help", (), (1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 9.0):
         histogram.observe((), value)
     assert list(histogram.series()) == [Series((), [(1.0, 2), (2.0, 3)], 4, 12.0)]
@@ -40,13 +40,13 @@ def test_a_call() -> None:
     metrics.observe(span())
     metrics.observe(span(status="error", error_type="call_timeout", ttft_s=None, tpot_s=None, cost_usd=None))
     model = ("chat", "p", "m")
-    duration = all_of(metrics, "gen_ai_client_operation_duration_seconds")
+    duration = all_of(metrics, "gen_ai.client.operation.duration")
     assert {labels: (one.calls, one.total) for labels, one in duration.items()} == {
         (*model, ""): (1, 2.0),
         (*model, "call_timeout"): (1, 2.0),
     }
-    assert all_of(metrics, "gen_ai_client_operation_time_to_first_chunk_seconds")[model].total == 0.5
-    assert all_of(metrics, "gen_ai_server_request_duration_seconds") == {}
+    assert all_of(metrics, "gen_ai.client.operation.time_to_first_chunk")[model].total == 0.5
+    assert all_of(metrics, "gen_ai.server.request.duration") == {}
     assert sums(metrics, "noria_cost_usd") == {model: 0.25}
 
 
@@ -54,15 +54,15 @@ def test_a_local_engine_is_a_server_too() -> None:
     metrics = CallMetrics()
     metrics.observe(span(provider="local"))
     model = ("chat", "local", "m")
-    assert all_of(metrics, "gen_ai_server_request_duration_seconds")[(*model, "")].calls == 1
-    assert all_of(metrics, "gen_ai_server_time_to_first_token_seconds")[model].total == 0.5
-    assert all_of(metrics, "gen_ai_server_time_per_output_token_seconds")[model].total == 0.1
+    assert all_of(metrics, "gen_ai.server.request.duration")[(*model, "")].calls == 1
+    assert all_of(metrics, "gen_ai.server.time_to_first_token")[model].total == 0.5
+    assert all_of(metrics, "gen_ai.server.time_per_output_token")[model].total == 0.1
 
 
 def test_what_a_kept_reply_answered_was_no_call_of_a_model() -> None:
     metrics = CallMetrics()
     metrics.observe(span(cached=True, cost_usd=0.0, attributes={"noria.cache": "hit", "noria.cache.saved_usd": 0.5}))
-    assert all_of(metrics, "gen_ai_client_operation_duration_seconds") == {}
+    assert all_of(metrics, "gen_ai.client.operation.duration") == {}
     assert sums(metrics, "noria_cache_calls") == {("hit",): 1}
     assert sums(metrics, "noria_cache_saved_usd") == {(): 0.5}
 
@@ -80,7 +80,7 @@ def test_callers_can_not_fill_the_memory_with_names() -> None:
     metrics.observe(span())
     for number in range(3 * MOST_MODELS):
         metrics.observe(span(request_model=f"real-{number}"))
-    found = all_of(metrics, "gen_ai_client_operation_time_to_first_chunk_seconds")
+    found = all_of(metrics, "gen_ai.client.operation.time_to_first_chunk")
     assert len(found) == MOST_MODELS + 1
     assert found["chat", "p", "m"].calls == 1
     assert found["chat", OTHER, OTHER].calls > MOST_MODELS

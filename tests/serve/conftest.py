@@ -108,10 +108,10 @@ async def server(tmp_path: Path) -> AsyncIterator[Noria]:
 
 
 @asynccontextmanager
-async def served(folder: Path, others: Mapping[str, Provider] | None = None) -> AsyncIterator[Noria]:
+async def served(folder: Path, others: Mapping[str, Provider] | None = None, **more: Any) -> AsyncIterator[Noria]:
     """The application behind uvicorn, with the provider ``up``, and ``others``."""
     async with (
-        opened(folder, others=others) as (workspace, access, provider, clock),
+        opened(folder, others=others, **more) as (workspace, access, provider, clock),
         serving(workspace, bind("127.0.0.1", 0), access) as (running, _),
         httpx.AsyncClient(
             base_url=running.url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False, timeout=60

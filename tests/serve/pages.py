@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from noria.core.apps import Variant
+from noria.core.caching import CachePolicy, Similar, calibration_id
 from noria.core.experiments import Experiment, ExperimentSpec, ExperimentVariant, Run
+from noria.core.guards import GuardRule
 from noria.core.messages import Message
 from noria.core.requests import Lineage
 from noria.core.results import Results
+from noria.core.routes import Route
 from noria.core.scores import Score, ScorerSpec
 from noria.core.spans import Span
+from noria.settings import Provider
 
 from .conftest import Noria
 
-__all__ = ["HOSTILE", "agent_steps", "fill"]
+__all__ = ["GATEWAY", "HOSTILE", "agent_steps", "fill", "fill_gateway"]
 
 HOSTILE = '<img src=x onerror="document.title=\'pwned\'"><script>document.title="pwned"</script><b>bold</b>&amp;'
 _NOW = 1_795_400_000_000_000_000
@@ -170,3 +176,73 @@ def agent_steps() -> list[Span]:
             )
         )
     return made
+
+
+_EMBEDDER = "openai/text-embedding-3-small"
+GATEWAY: dict[str, Any] = {
+    "others": {
+        "far": Provider(
+            base_url="http://127.0.0.1:9/v1", attempts=1, breaker_calls=2, breaker_open_s=600, max_calls=40
+        ),
+        "keyless": Provider(base_url="https://api.example.com/v1", api_key_env="NOBODY_SET_THIS_KEY"),
+    },
+    "routes": {
+        "fast": Route(targets=("up/m", "far/m"), may_continue=True, shadows={"up/other": 0.1}),
+        "split": Route(targets=("up/m", "fast"), policy="weighted", weights=(9, 1), sticky="user", max_cost_usd=0.02),
+    },
+    "aliases": {"gpt-4o": "up/m"},
+    "caches": {
+        "up/m": CachePolicy(ttl_s=86400, scope="team", sampled=True),
+        "faq": CachePolicy(
+            similar=Similar(embedder=_EMBEDDER, threshold=0.93, calibration=calibration_id(_EMBEDDER, 0.93))
+        ),
+    },
+    "guards": (
+        GuardRule(
+            kind="regex", name="no cards", on=("faq", "up/*"), policy="redact", options={"pattern": r"\b\d{16}\b"}
+        ),
+        GuardRule(kind="length", places=("input",), policy="flag", options={"characters": 10}),
+    ),
+}
+"""Settings under which a gateway has something of everything to show."""
+
+
+async def fill_gateway(noria: Noria) -> None:
+    """Keys, limits and calls: some answered, some kept, some failed."""
+    made = {}
+    for name, more in {
+        "support-bot": {"apps": ["faq", "support-*"], "team": "care"},
+        "research-of-long-questions": {
+            "models": ["up/*", HOSTILE],
+            "team": "x" * 64,
+            "owner": "ada",
+            "expires_ns": 4_000_000_000_000_000_000,
+        },
+        "gone": {},
+    }.items():
+        made[name] = await noria.post("/api/keys", {"name": name, **more})
+    await noria.post(f"/api/keys/{made['gone']['key']['id']}/revoke")
+    for limit in (
+        {
+            "name": "bot-rpm",
+            "measure": "requests",
+            "amount": 4,
+            "of": "key",
+            "who": made["research-of-long-questions"]["key"]["id"],
+        },
+        {"name": "fair", "measure": "tokens", "amount": 100_000, "of": "user", "window": "hour"},
+        {"name": "care", "measure": "usd", "amount": 500, "of": "team", "who": "care", "window": "month"},
+    ):
+        await noria.put("/api/limits", limit)
+    told = {"id": calibration_id(_EMBEDDER, 0.93), "said": f"1.2 % false hits at most. {HOSTILE}", "threshold": 0.93}
+    noria.workspace.catalogue.audit.add("cache.calibrated", _EMBEDDER, by="ada", **told)
+    headers = {"authorization": f"Bearer {made['research-of-long-questions']['secret']}"}
+    said = [{"role": "user", "content": "Is my card 1234123412341234 good?"}]
+    for name in ("up/m", "up/m", "up/m", "up/other"):
+        body = {"model": name, "messages": said, "user": "ada"}
+        assert (await noria.client.post("/v1/chat/completions", json=body, headers=headers)).status_code == 200
+    for _ in range(3):
+        body = {"model": "far/m", "messages": said, "user": "ada"}
+        assert (await noria.client.post("/v1/chat/completions", json=body)).status_code >= 500
+    assert (await noria.client.post("/v1/chat/completions", json={"model": "fast", "messages": said})).is_success
+    await noria.workspace._recorded.drain()

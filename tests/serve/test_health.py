@@ -15,7 +15,9 @@ async def test_metrics_are_what_prometheus_reads(noria: Noria) -> None:
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
     numbers = noria.workspace.numbers()
     calls = noria.workspace.calls
-    measured = {one.name for one in (*calls.histograms, *calls.counters)}
+    seconds = {"s": "_seconds", "{token}": ""}
+    measured = {one.name.replace(".", "_") + seconds[one.unit] for one in calls.histograms}
+    measured |= {one.name for one in calls.counters}
     assert families.keys() == {name.removesuffix("_total") for name in numbers} | measured
     for name, value in numbers.items():
         family = families[name.removesuffix("_total")] if name.removesuffix("_total") in families else families[name]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Noria
-from .pages import HOSTILE, agent_steps, fill
+from .conftest import UPSTREAM_KEY, Noria, served
+from .pages import GATEWAY, HOSTILE, agent_steps, fill, fill_gateway
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -92,10 +92,34 @@ async def test_traces_are_searched_by_the_address_and_gathered(server: Noria, tm
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+async def test_the_gateway_with_all_that_it_does(tmp_path: Path) -> None:
+    async with served(tmp_path / "data", **GATEWAY) as server:
+        await fill_gateway(server)
+        await opened(server, "", tmp_path / "profile")
+        body = await opened(server, "gateway", tmp_path / "profile")
+    assert "None yet." not in body
+    assert html.escape(HOSTILE, quote=False) in body
+    for said in (
+        "left alone",  # the breaker of far/m
+        "needs its key in NOBODY_SET_THIS_KEY",
+        "goes on where one breaks off; 10 % mirrored to up/other",
+        "from 0.93 on, by openai/text-embedding-3-small",
+        "4 requests a minute",
+        ">revoked<",
+        "67 % hits",
+        "4 redacted",
+        "8 flagged",
+    ):
+        assert said in body
+    assert UPSTREAM_KEY not in body
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 async def test_without_a_session_and_without_data(server: Noria, tmp_path: Path) -> None:
     page, _ = await dom(server.url, tmp_path / "one")
     assert "noria login" in page
-    for view, count in (("", 1), ("traces", 1), ("sessions", 2)):
+    for view, count in (("", 1), ("traces", 1), ("sessions", 2), ("gateway", 5)):
         assert (await opened(server, view, tmp_path / "two")).count("None yet.") == count
 
 

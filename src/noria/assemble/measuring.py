@@ -1,4 +1,4 @@
-"""What live calls were like, counted for ``/metrics`` under the names of OpenTelemetry's GenAI conventions.
+"""What live calls were like, counted under the names of OpenTelemetry's GenAI conventions: for ``/metrics``, and for export.
 
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/ (status "Development"); buckets are its, too.
 """
@@ -42,13 +42,15 @@ class Series(NamedTuple):
 class Histogram:
     """Distributions of one quantity by labels."""
 
-    def __init__(self, name: str, help: str, labels: Labels, bounds: tuple[float, ...]) -> None:
+    def __init__(self, name: str, unit: str, help: str, labels: Labels, bounds: tuple[float, ...]) -> None:
         self.name = name
-        """Name for Prometheus."""
+        """Name in OpenTelemetry."""
+        self.unit = unit
+        """Unit, as UCUM writes it: ``s``, ``{token}``."""
         self.help = help
         """What it is, one line."""
         self.labels = labels
-        """Names of its labels."""
+        """Names of its labels in OpenTelemetry; one that is empty says nothing."""
         self._bounds = bounds
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
@@ -74,11 +76,11 @@ class Counter:
 
     def __init__(self, name: str, help: str, labels: Labels) -> None:
         self.name = name
-        """Name for Prometheus, without ``_total``."""
+        """Name, without Prometheus' ``_total``."""
         self.help = help
         """What it is, one line."""
         self.labels = labels
-        """Names of its labels."""
+        """Names of its labels in OpenTelemetry."""
         self.values: dict[Labels, float] = {}
         """The sums."""
 
@@ -87,7 +89,7 @@ class Counter:
         self.values[labels] = self.values.get(labels, 0.0) + value
 
 
-_MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+_MODEL = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model")
 
 
 class CallMetrics:
@@ -97,30 +99,26 @@ class CallMetrics:
     """
 
     def __init__(self) -> None:
-        client, server = "gen_ai_client_operation", "gen_ai_server"
-        self._duration = Histogram(
-            f"{client}_duration_seconds", "Duration of calls of models.", (*_MODEL, "error_type"), _SECONDS
-        )
+        client, server = "gen_ai.client.operation", "gen_ai.server"
+        failed = (*_MODEL, "error.type")
+        self._duration = Histogram(f"{client}.duration", "s", "Duration of calls of models.", failed, _SECONDS)
         self._first = Histogram(
-            f"{client}_time_to_first_chunk_seconds", "From the request to the first content.", _MODEL, _FIRST
+            f"{client}.time_to_first_chunk", "s", "From the request to the first content.", _MODEL, _FIRST
         )
         self._each = Histogram(
-            f"{client}_time_per_output_chunk_seconds", "Between pieces of content, by token.", _MODEL, _EACH
+            f"{client}.time_per_output_chunk", "s", "Between pieces of content, by token.", _MODEL, _EACH
         )
         self._tokens = Histogram(
-            "gen_ai_client_token_usage", "Tokens of one call.", (*_MODEL, "gen_ai_token_type"), _TOKENS
+            "gen_ai.client.token.usage", "{token}", "Tokens of one call.", (*_MODEL, "gen_ai.token.type"), _TOKENS
         )
         self._served = Histogram(
-            f"{server}_request_duration_seconds",
-            "Duration of calls of local engines.",
-            (*_MODEL, "error_type"),
-            _SECONDS,
+            f"{server}.request.duration", "s", "Duration of calls of local engines.", failed, _SECONDS
         )
         self._served_first = Histogram(
-            f"{server}_time_to_first_token_seconds", "To the first token of local engines.", _MODEL, _FIRST
+            f"{server}.time_to_first_token", "s", "To the first token of local engines.", _MODEL, _FIRST
         )
         self._served_each = Histogram(
-            f"{server}_time_per_output_token_seconds", "Between tokens of local engines.", _MODEL, _EACH
+            f"{server}.time_per_output_token", "s", "Between tokens of local engines.", _MODEL, _EACH
         )
         self._cost = Counter("noria_cost_usd", "What calls cost, where the price is known, US dollars.", _MODEL)
         self._unpriced = Counter("noria_calls_without_price", "Calls whose price is unknown.", _MODEL)
@@ -134,6 +132,20 @@ class CallMetrics:
         self.counters = (self._cost, self._unpriced, self._cached, self._saved, self._guards)
         """All sums."""
         self._models: set[Labels] = set()
+
+    @property
+    def cached(self) -> dict[str, int]:
+        """Calls by what the cache did."""
+        return {outcome: int(calls) for (outcome,), calls in self._cached.values.items()}
+
+    @property
+    def saved_usd(self) -> float:
+        """What calls would have cost that kept replies answered, US dollars."""
+        return self._saved.values.get((), 0.0)
+
+    def found_by(self, guard: str) -> dict[str, int]:
+        """What a guard found, by what was done."""
+        return {action: int(count) for (name, action), count in self._guards.values.items() if name == guard}
 
     def observe(self, span: Span) -> None:
         """Count one call."""

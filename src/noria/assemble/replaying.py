@@ -11,7 +11,8 @@ import msgspec
 
 from noria.bridges.files.records import Records
 from noria.bridges.files.walk import scores_by_span
-from noria.bridges.otlp.send import Collector, Sent, endpoint, headers_from
+from noria.bridges.otlp.environment import headers_from
+from noria.bridges.otlp.send import Collector, Sent, endpoint
 from noria.core.errors import InvalidInput, StorageFull
 from noria.core.struct import Noun
 from noria.stores.disk import write_whole

@@ -59,19 +59,21 @@ class Standing:
     """All providers and models. A provider that is configured anew starts afresh, with its models."""
 
     def __init__(self) -> None:
-        self._providers: dict[str, ProviderStanding] = {}
-        self._local: dict[str, ModelStanding] = {}
+        self.providers: dict[str, ProviderStanding] = {}
+        """Providers that were called."""
+        self.local: dict[str, ModelStanding] = {}
+        """Models of this machine that were called."""
 
     def provider(self, name: str, provider: Provider) -> ProviderStanding:
         """A provider."""
-        found = self._providers.get(name)
+        found = self.providers.get(name)
         if found is None or found.provider != provider:
-            found = self._providers[name] = ProviderStanding(name, provider)
+            found = self.providers[name] = ProviderStanding(name, provider)
         return found
 
     def model(self, name: str, provider: Provider | None) -> ModelStanding:
         """A model, ``provider/model``, of a provider or of this machine."""
-        models = self._local if provider is None else self.provider(name.partition("/")[0], provider).models
+        models = self.local if provider is None else self.provider(name.partition("/")[0], provider).models
         found = models.pop(name, None) or ModelStanding(name, provider)
         models[name] = found
         if len(models) > _MOST_MODELS:
@@ -80,14 +82,14 @@ class Standing:
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""
-        providers = list(self._providers.values())
+        providers = list(self.providers.values())
         models = [model for provider in providers for model in provider.models.values()]
         breakers = [model.breaker for model in models if model.breaker is not None]
         return {
             "noria_retries_total": sum(one.budget.taken for one in providers),
             "noria_retries_refused_total": sum(one.budget.refused for one in providers),
             "noria_provider_calls_shed_total": sum(one.slots.shed for one in providers if one.slots is not None),
-            "noria_provider_calls_running": sum(model.load.outstanding for model in [*models, *self._local.values()]),
+            "noria_provider_calls_running": sum(model.load.outstanding for model in [*models, *self.local.values()]),
             "noria_breakers_open": sum(breaker.state != "closed" for breaker in breakers),
             "noria_breakers_opened_total": sum(breaker.opened for breaker in breakers),
         }

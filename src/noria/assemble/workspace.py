@@ -25,7 +25,9 @@ from noria.assemble.engines import EnginePool
 from noria.assemble.environment import environment
 from noria.assemble.erasure import Erasures
 from noria.assemble.exchange import Exchange
+from noria.assemble.exporting import MetricsExport, destination
 from noria.assemble.following import following
+from noria.assemble.gateway_state import GatewayState, gateway_state
 from noria.assemble.given_scores import GivenScores
 from noria.assemble.guarding import Guards
 from noria.assemble.identifiers import new_id
@@ -129,6 +131,8 @@ class Workspace:
         """Examines providers."""
         self.calls = CallMetrics()
         """What live calls were like."""
+        self._egress, self._since_ns = egress, now()
+        self._export: MetricsExport | None = None
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""
         self.configuration = Reloading(settings, read_again, self._configure, self._note_settings)
@@ -196,6 +200,19 @@ class Workspace:
         named = [*self.settings.routes, *self.settings.aliases]
         called = [*named, *(app.name for app in apps if app.release and app.name not in named)]
         return called + [f"local/{model.name}" for model in models]
+
+    async def gateway(self) -> GatewayState:
+        """How providers, routes, places, kept replies and guards stand in this process."""
+        return await gateway_state(
+            self.settings,
+            self._answers.standing,
+            self.slots,
+            self.calls,
+            self._caches.numbers(),
+            since_ns=self._since_ns,
+            environ=self._environ,
+            stored=self._stored_key,
+        )
 
     def reuses(self, name: str) -> bool:
         """Whether calls of ``name`` may be answered from kept replies."""
@@ -378,12 +395,20 @@ class Workspace:
     def announce(self, url: str) -> None:
         """Tell other processes where this one answers, and the audit log when it does so with other settings.
 
-        From here on this is a server, which also keeps the record as short as the rules of retention say.
+        From here on this is a server, which also keeps the record as short as the rules of retention say, and sends its
+        measurements where OpenTelemetry's variables say. Raises ``InvalidInput`` where these are wrong.
         """
+        self._export_metrics()
         self._opened.announce(url)
         self.retention.start()
         self.keyring.start()
         self._note_settings(self.settings)
+
+    def _export_metrics(self) -> None:
+        to = destination(self._environ)
+        if to is not None:
+            self._export = MetricsExport(to, self._egress, self.calls, self.numbers, version=self.version, now=self.now)
+            self._export.start()
 
     def _configure(self, settings: Settings) -> None:
         self._answers.configure(settings)
@@ -419,6 +444,7 @@ class Workspace:
             "noria_shadows_total": self._mirror.made,
             "noria_shadows_skipped_total": self._mirror.skipped,
             "noria_shadows_failed_total": self._mirror.failed,
+            **(self._export.numbers() if self._export else {}),
         }
 
     async def close(self) -> None:
@@ -428,6 +454,8 @@ class Workspace:
             stack.push_async_callback(self._caches.close)
             stack.push_async_callback(self._engines.close)
             stack.push_async_callback(self.monitors.live.close)
+            if self._export is not None:  # when all calls have ended
+                stack.push_async_callback(self._export.close)
             stack.push_async_callback(self._cut_calls.drain)
             stack.push_async_callback(self._mirror.close)
             stack.push_async_callback(self._recorded.drain)

@@ -38,16 +38,23 @@ class _Snapshot(Collector):
 
 def _measured(calls: CallMetrics) -> Iterable[Metric]:
     for histogram in calls.histograms:
-        family = HistogramMetricFamily(histogram.name, histogram.help, labels=histogram.labels)
+        name = _written(histogram.name) + ("_seconds" if histogram.unit == "s" else "")
+        family = HistogramMetricFamily(name, histogram.help, labels=[_written(label) for label in histogram.labels])
         for series in histogram.series():
             buckets = [(str(bound), float(upto)) for bound, upto in series.buckets]
             family.add_metric(series.labels, [*buckets, ("+Inf", float(series.calls))], series.total)
         yield family
     for counter in calls.counters:
-        sums = CounterMetricFamily(counter.name, counter.help, labels=counter.labels)
-        for labels, value in list(counter.values.items()):
-            sums.add_metric(labels, value)
+        labels = [_written(label) for label in counter.labels]
+        sums = CounterMetricFamily(_written(counter.name), counter.help, labels=labels)
+        for of, value in list(counter.values.items()):
+            sums.add_metric(of, value)
         yield sums
+
+
+def _written(name: str) -> str:
+    """OpenTelemetry's name of a metric or label as Prometheus writes it."""
+    return name.replace(".", "_")
 
 
 def metrics_page(read: Callable[[], Numbers], calls: CallMetrics | None = None) -> Callable[[], bytes]:

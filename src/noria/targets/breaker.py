@@ -67,6 +67,12 @@ class Breaker:
             return "closed"
         return "open" if self._clock() < self._opened_until else "half_open"
 
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Calls that ended within the window, and how many of them failed."""
+        self._forget(int(self._clock() / self._slice_s))
+        return sum(one[1] for one in self._slices), sum(one[2] for one in self._slices)
+
     def starts(self) -> _Permit:
         """A call is to be made. Raises ``BreakerOpen``."""
         if self._opened_until is None:
@@ -99,8 +105,8 @@ class Breaker:
             self._open()
         else:
             self._count(failed=True)
-            ended = sum(one[1] for one in self._slices)
-            if ended >= self._calls and sum(one[2] for one in self._slices) >= self._error_rate * ended:
+            ended, broken = self.seen
+            if ended >= self._calls and broken >= self._error_rate * ended:
                 self._open()
 
     def given_up(self, permit: _Permit) -> None:
@@ -116,12 +122,15 @@ class Breaker:
 
     def _count(self, *, failed: bool) -> None:
         number = int(self._clock() / self._slice_s)
-        while self._slices and self._slices[0][0] <= number - _SLICES:
-            self._slices.popleft()
+        self._forget(number)
         if not self._slices or self._slices[-1][0] != number:
             self._slices.append([number, 0, 0])
         self._slices[-1][1] += 1
         self._slices[-1][2] += failed
+
+    def _forget(self, number: int) -> None:
+        while self._slices and self._slices[0][0] <= number - _SLICES:
+            self._slices.popleft()
 
 
 class _Permit:

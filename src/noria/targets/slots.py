@@ -24,8 +24,10 @@ class Slots:
     """
 
     def __init__(self, most: int, *, waiting: int, patience_s: float = 10.0, of: str) -> None:
-        self._most = most
-        self._most_waiting = waiting
+        self.most = most
+        """Calls at a time."""
+        self.most_waiting = waiting
+        """Calls that may wait."""
         self._patience_s = patience_s
         self._of = of
         self._line: deque[asyncio.Future[None]] = deque()
@@ -36,7 +38,7 @@ class Slots:
 
     def resize(self, most: int, *, waiting: int) -> None:
         """Have another number of places from now on; who has one keeps it."""
-        self._most, self._most_waiting = most, waiting
+        self.most, self.most_waiting = most, waiting
         self._call_next()
 
     @property
@@ -47,7 +49,7 @@ class Slots:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """A place for the length of the block. Raises ``Overloaded``."""
-        if self.taken < self._most and not self._line:
+        if self.taken < self.most and not self._line:
             self.taken += 1
         else:
             await self._wait()
@@ -57,7 +59,7 @@ class Slots:
             self._leave()
 
     async def _wait(self) -> None:
-        if len(self._line) >= self._most_waiting:
+        if len(self._line) >= self.most_waiting:
             raise self._full()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
@@ -79,7 +81,7 @@ class Slots:
         self._call_next()
 
     def _call_next(self) -> None:
-        while self.taken < self._most and self._line:
+        while self.taken < self.most and self._line:
             turn = self._line.popleft()
             if not turn.done():
                 self.taken += 1
@@ -88,7 +90,7 @@ class Slots:
     def _full(self) -> Overloaded:
         self.shed += 1
         return Overloaded(
-            f"{self._of} has {self._most} calls under way, and no more room in the line of those who wait.",
+            f"{self._of} has {self.most} calls under way, and no more room in the line of those who wait.",
             kept="Nothing was sent.",
             hint="Try again later.",
         )

@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from bridges.records import score, span
-from noria.bridges.otlp.send import ATTEMPTS, Collector, Sent, endpoint, headers_from
+from noria.bridges.otlp.environment import headers_from
+from noria.bridges.otlp.send import ATTEMPTS, Collector, Sent, endpoint
 from noria.core.errors import CallRefused, InvalidInput, Unavailable
 
 ROWS = [(span(number), [score(number)]) for number in range(250)]

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -145,24 +145,6 @@ def endpoint(url: str) -> str:
             hint="Give them as --header authorization=Basic%20..., or in OTEL_EXPORTER_OTLP_HEADERS.",
         )
     return url if parts.path.endswith(_PATH) else url.rstrip("/") + _PATH
-
-
-def headers_from(written: str) -> dict[str, str]:
-    """Headers as ``OTEL_EXPORTER_OTLP_HEADERS`` has them: ``name=value`` pairs with commas, values percent-encoded.
-
-    Raises:
-        InvalidInput: a pair has no ``=``, or a character that a header can't have.
-    """
-    found: dict[str, str] = {}
-    for pair in filter(None, (piece.strip() for piece in written.split(","))):
-        name, is_there, value = pair.partition("=")
-        name, value = name.strip().lower(), unquote(value.strip())
-        if not is_there or not name or not (name + value).isascii() or not (name + value).isprintable():
-            raise InvalidInput(
-                "A header is not written as name=value.", hint="Write several with commas: authorization=Bearer%20KEY."
-            )
-        found[name] = value
-    return found
 
 
 def _taken(rows: Rows, answer: bytes) -> Sent:

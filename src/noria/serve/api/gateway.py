@@ -1,16 +1,17 @@
-"""The gateway: its providers examined, its cache calibrated."""
+"""The gateway: how it stands, its providers examined, its cache calibrated."""
 
 from __future__ import annotations
 
 import asyncio
 
-from litestar import Controller, post
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from noria.assemble import Workspace
 from noria.assemble.calibrating import calibrate
 from noria.assemble.doctor import Examination
+from noria.assemble.gateway_state import GatewayState
 from noria.core.caching import Calibration
 from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import Calibrate, Examine
@@ -21,6 +22,11 @@ class GatewayController(Controller):
 
     path = "/"
     tags = ("gateway",)
+
+    @get("/gateway")
+    async def show(self, workspace: NamedDependency[Workspace]) -> GatewayState:
+        """Providers, routes, places, kept replies and guards, as the process that answers has seen them since its start."""
+        return await workspace.gateway()
 
     @post("/gateway/doctor", status_code=200)
     async def doctor(self, workspace: NamedDependency[Workspace], data: JSONBody[Examine]) -> list[Examination]:

@@ -20,8 +20,8 @@ export function drawn(tag, attributes, text) {
 export class NoSession extends Error {}
 
 /** The answer, and its response for those who look at the headers. */
-async function ask(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
+async function ask(path, options = {}) {
+  const response = await fetch(path, { ...options, headers: { accept: "application/json", ...options.headers } });
   if (response.status === 401) throw new NoSession();
   const body = await response.json();
   if (!response.ok) throw new Error([body?.error?.message ?? `The server answered ${response.status}.`, body?.error?.hint].filter(Boolean).join(" "));
@@ -29,6 +29,12 @@ async function ask(path) {
 }
 
 export const get = async (path) => (await ask(path)).body;
+
+/** The rows of the answer to a question about the record, by their columns' names. */
+export async function query(question) {
+  const { body } = await ask("/api/traces/query", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(question) });
+  return body.rows.map((row) => Object.fromEntries(body.columns.map((name, i) => [name, row[i]])));
+}
 
 /** A part of a list, and the path of the next part where there is one (RFC 8288). */
 export async function page(path) {
@@ -50,3 +56,18 @@ export const megabytes = (x) => (x ? `${Math.round(x / 1e6)} MB` : "–");
 export const STATUS = { finished: "good", running: "wait", interrupted: "wait", failed: "bad", ok: "good", error: "bad", cancelled: "wait" };
 export const badge = (text, kind) => element("span", { class: `badge ${kind ?? ""}` }, text);
 export const dot = (status) => element("span", { class: `dot ${STATUS[status] ?? ""}`, role: "img", "aria-label": status, title: status });
+
+/** A table. A head that is an array is of a column of numbers, as its cells are; a cell may be text or an element. */
+export function table(heads, rows) {
+  const numbers = heads.map(Array.isArray);
+  const cell = (tag, content, i) => element(tag, numbers[i] ? { class: "number" } : {}, content);
+  const head = element("tr", {}, ...heads.map((text, i) => cell("th", [text].flat()[0], i)));
+  const body = rows.map((cells) => element("tr", {}, ...cells.map((content, i) => cell("td", content, i))));
+  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
+}
+
+/** What a section says that has nothing to show: what to run, with commands in `backquotes`. */
+export function none(said) {
+  const pieces = said.split("`").map((text, i) => (i % 2 ? element("code", {}, text) : text));
+  return element("p", { class: "panel quiet" }, "None yet. ", ...pieces);
+}

@@ -1,11 +1,12 @@
-// One page with three views, named after the # in the address: traces, sessions, experiments.
+// One page with four views, named after the # in the address: experiments, traces, sessions, gateway.
 
 import { NoSession, element, get } from "/static/dom.js";
 import { overview } from "/static/experiments.js";
+import { gateway } from "/static/gateway.js";
 import { sessions } from "/static/sessions.js";
 import { traces } from "/static/traces.js";
 
-const VIEWS = { experiments: overview, traces, sessions };
+const VIEWS = { experiments: overview, traces, sessions, gateway };
 let left = () => {};
 let shown = 0;
 

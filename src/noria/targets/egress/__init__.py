@@ -5,6 +5,7 @@ address that was checked is connected to. Redirects are not followed, cookies ar
 (``HTTPS_PROXY``) are not used. It knows nothing about models.
 
     client.py       Egress: sends a request on a kept or a new connection
+    posting.py      Posting: sends bodies to a URL that is no model's
     addresses.py    which addresses may be called
     connection.py   one connection: waiting, time-outs, back-pressure
     reading.py      one response, bytes in, head and body out
@@ -15,5 +16,6 @@ address that was checked is connected to. Redirects are not followed, cookies ar
 from noria.targets.egress.addresses import Origin
 from noria.targets.egress.client import Egress, Response
 from noria.targets.egress.connection import Timeouts
+from noria.targets.egress.posting import Posting
 
-__all__ = ["Egress", "Origin", "Response", "Timeouts"]
+__all__ = ["Egress", "Origin", "Posting", "Response", "Timeouts"]
