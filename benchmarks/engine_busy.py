@@ -172,8 +172,8 @@ class Noria:
         workspace, ask = self._workspace, self._ask
         cases = [Case(id=f"c{number}", input={"text": text}, reference="yes") for number, text in enumerate(asked)]
         start, cpu = time.perf_counter(), time.process_time()
-        dataset = workspace.put_dataset("questions", cases)
-        variant = workspace.make_variant(model=f"local/{MODEL}", prompt=None, params=ask.params)
+        dataset = workspace.datasets.put("questions", cases)
+        variant = workspace.variants.make(model=f"local/{MODEL}", prompt=None, params=ask.params)
         spec = ExperimentSpec(
             name="busy",
             dataset_id=dataset.id,

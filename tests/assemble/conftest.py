@@ -40,7 +40,7 @@ def triage_app(workspace: Workspace, **variants: Prompt) -> None:
     workspace.catalogue.apps.put("triage")
     for name, prompt in variants.items():
         version, _ = workspace.catalogue.prompts.push("triage", prompt, by="ann")
-        variant = workspace.make_variant(
+        variant = workspace.variants.make(
             model="fake/echo", prompt=f"triage@{version.version}", params=Parameters(temperature=0)
         )
         workspace.catalogue.apps.add_variant("triage", name, variant, by="ann")

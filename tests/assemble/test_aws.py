@@ -50,7 +50,7 @@ async def test_what_arrives_is_what_was_signed(tmp_path: Path, monkeypatch: pyte
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     settings = Settings(data=str(tmp_path), providers={"aws": Provider(base_url=base, kind="bedrock")})
     async with open_workspace(settings, {}, holder="a test") as workspace:
-        assert (await collect(workspace.target.call(ASK))).text.startswith("Grüße")
+        assert (await collect(workspace.calling.target.call(ASK))).text.startswith("Grüße")
     await runner.cleanup()
     [(path, headers, body)] = seen
     assert path == "/model/eu.anthropic.claude-v2%3A0/converse"

@@ -83,7 +83,7 @@ async def everything(workspace: Workspace) -> tuple[object, ...]:
 
 async def fill_all(workspace: Workspace) -> None:
     fill(workspace.catalogue)
-    workspace.put_dataset("cases", [Case(id="1", input={"text": "a"})])
+    workspace.datasets.put("cases", [Case(id="1", input={"text": "a"})])
     await workspace.traces.append([span(number) for number in range(1, 30)], [score(number) for number in range(1, 9)])
 
 
@@ -256,7 +256,7 @@ async def test_a_catalogue_moves_to_postgres_by_a_backup_and_back(
     async with open_workspace(there, {}, holder="a test") as moved:
         assert await everything(moved) == await everything(workspace)
         moved.catalogue.apps.release("boolq", moved.catalogue.apps.releases("boolq")[1].shares, by="ada")
-        moved.put_dataset("more", [Case(id="2", input={"text": "b"})])
+        moved.datasets.put("more", [Case(id="2", input={"text": "b"})])
         before = await everything(moved)
         second = await write(moved, tmp_path / "c.tar")
     with pytest.raises(Conflict, match="not empty"):

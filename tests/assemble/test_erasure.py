@@ -160,8 +160,8 @@ def holding(folder: Path) -> list[str]:
 async def test_what_people_wrote_about_them_is_named_for_people_to_decide(workspace: Workspace) -> None:
     prompt = Prompt(blocks=(Block(role="user", template="hi"),), examples=({"who": ANN},))
     workspace.catalogue.prompts.push("greet", prompt, by="ada")
-    dataset = workspace.put_dataset("cases", [Case(id="1", input={"who": ANN}), Case(id="2", input={})])
-    workspace.put_dataset("others", [Case(id="1", input={"who": "bob"})])
+    dataset = workspace.datasets.put("cases", [Case(id="1", input={"who": ANN}), Case(id="2", input={})])
+    workspace.datasets.put("others", [Case(id="1", input={"who": "bob"})])
     workspace.catalogue.audit.add("backup.begun", "monday.tar", by="ada")
     await workspace.traces.append([span("root", 1, user=ANN)])
     receipt = (await workspace.erasures.erase(ANN)).receipt

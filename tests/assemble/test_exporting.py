@@ -127,7 +127,7 @@ async def test_a_server_exports_until_its_end(collector: Collector, tmp_path: Pa
     settings = Settings(data=str(tmp_path / "data"))
     async with open_workspace(settings, environ, holder="a test") as workspace:
         workspace.announce("http://127.0.0.1:7700")
-        workspace.calls.observe(CALL)
+        workspace.calling.metrics.observe(CALL)
         assert workspace.numbers()["noria_metrics_exports_total"] == 0
     assert "gen_ai.client.operation.duration" in collector.metrics()
     [resource] = collector.got[-1].resource_metrics

@@ -68,4 +68,4 @@ async def test_a_provider_of_the_long_tail_is_called_by_its_library(
     async with open_workspace(Settings(data=str(tmp_path), providers={"tail": tail}), {}, holder="a test") as workspace:
         ask = Request(model="tail/watsonx/granite", messages=(Message(role="user", content="Hi?"),))
         with pytest.raises(InvalidInput, match=r"Install noria\[litellm\]"):
-            await collect(workspace.target.call(ask))
+            await collect(workspace.calling.target.call(ask))

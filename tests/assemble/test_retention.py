@@ -137,7 +137,7 @@ async def test_large_contents_go_with_the_last_record_that_mentions_them(
 ) -> None:
     put = workspace._blobs.put
     shared, lonely, orphan, judged = put(b"shared"), put(b"lonely"), put(b"never mentioned"), put(b"why it is good")
-    dataset = workspace.put_dataset("cases", [Case(id="1", input={"text": "a"})])
+    dataset = workspace.datasets.put("cases", [Case(id="1", input={"text": "a"})])
     attribute = {"big": {"blob": shared, "bytes": 6, "preview": "sha"}}
     await workspace.traces.append(
         [

@@ -48,8 +48,8 @@ async def test_a_folder_that_others_may_look_into_shows_them_nothing(
         async with open_workspace(configured, environ, holder="a test") as workspace:
             triage_app(workspace, plain=TRIAGE)
             promote(workspace, "plain")
-            await collect(workspace.target.call(ask("triage")))
-            workspace.put_dataset("some", [Case(id="1", input={"text": "a"})])
+            await collect(workspace.calling.target.call(ask("triage")))
+            workspace.datasets.put("some", [Case(id="1", input={"text": "a"})])
             await workspace.traces.spans(Question())
             shown = {
                 str(path.relative_to(configured.folder))
@@ -65,7 +65,7 @@ async def test_a_folder_that_others_may_look_into_shows_them_nothing(
 async def test_a_call_of_an_app_is_one_span_that_names_everything_that_shaped_it(workspace: Workspace) -> None:
     triage_app(workspace, plain=TRIAGE)
     promote(workspace, "plain")
-    reply = await collect(workspace.target.call(ask("triage")))
+    reply = await collect(workspace.calling.target.call(ask("triage")))
     assert reply.text == "Sort: hello"
     [span] = await workspace.traces.spans(Question())
     app = workspace.catalogue.apps.get("triage")
@@ -86,15 +86,15 @@ async def test_promoting_changes_the_next_answer_and_rolling_back_changes_it_bac
     answers = []
     for step in (lambda: promote(workspace, "plain"), lambda: promote(workspace, "other")):
         step()
-        answers.append((await collect(workspace.target.call(ask("triage")))).text)
+        answers.append((await collect(workspace.calling.target.call(ask("triage")))).text)
     workspace.catalogue.apps.roll_back("triage", by="ann")
-    answers.append((await collect(workspace.target.call(ask("triage")))).text)
+    answers.append((await collect(workspace.calling.target.call(ask("triage")))).text)
     assert answers == ["Sort: hello", "Judge: hello", "Sort: hello"]
 
 
 async def test_one_variant_can_be_called_without_a_release(workspace: Workspace) -> None:
     triage_app(workspace, plain=TRIAGE)
-    assert (await collect(workspace.target.call(ask("triage@plain")))).text == "Sort: hello"
+    assert (await collect(workspace.calling.target.call(ask("triage@plain")))).text == "Sort: hello"
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ async def test_a_name_that_nobody_answers_to_is_refused_and_recorded(
 ) -> None:
     triage_app(workspace, plain=TRIAGE)
     with pytest.raises(kind, match=sentence):
-        await collect(workspace.target.call(ask(model)))
+        await collect(workspace.calling.target.call(ask(model)))
     [span] = await workspace.traces.spans(Question())
     assert (span.status, span.request_model) == ("error", model)
 
 
 async def test_a_failing_provider_is_a_recorded_failure(workspace: Workspace) -> None:
     with pytest.raises(CallFailed):
-        await collect(workspace.target.call(ask("fake/echo", "[[refuse 500]]")))
+        await collect(workspace.calling.target.call(ask("fake/echo", "[[refuse 500]]")))
     [span] = await workspace.traces.spans(Question())
     assert (span.status, span.error_type) == ("error", "call_failed")
 
@@ -137,26 +137,26 @@ async def test_a_variant_of_a_local_model_is_bound_to_its_set_up(workspace: Work
     lost = LocalModel(name="lost", sha256="0" * 64, size=1, source="smollm2-135m")
     workspace.catalogue.models.put(lost)
     with pytest.raises(UnknownName, match="noria models pull smollm2-135m --name lost"):
-        workspace.make_variant(model="local/lost", prompt=None, params=Parameters())
+        workspace.variants.make(model="local/lost", prompt=None, params=Parameters())
     model = LocalModel(name="tiny", sha256=workspace._blobs.put(b"weights"), size=7, source="file:x")
     workspace.catalogue.models.put(model)
-    made = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    made = workspace.variants.make(model="local/tiny", prompt=None, params=Parameters())
     assert made.model_id == model.id
     with pytest.raises(UnknownName):
-        workspace.make_variant(model="local/other", prompt=None, params=Parameters())
+        workspace.variants.make(model="local/other", prompt=None, params=Parameters())
     with pytest.raises(UnknownName, match="names no model"):
-        workspace.make_variant(model="tiny", prompt=None, params=Parameters())
+        workspace.variants.make(model="tiny", prompt=None, params=Parameters())
 
 
 async def test_a_variant_is_answered_by_the_set_up_it_was_made_with_or_by_nobody(workspace: Workspace) -> None:
     old = LocalModel(name="tiny", sha256=workspace._blobs.put(b"weights"), size=7, source="file:x")
     workspace.catalogue.models.put(old)
-    variant = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    variant = workspace.variants.make(model="local/tiny", prompt=None, params=Parameters())
     workspace.catalogue.models.put(msgspec.structs.replace(old, options=EngineOptions(context=64)))
     with pytest.raises(UnknownName, match="no longer the set-up that this variant was made with"):
-        workspace._answers.variant(variant)
+        workspace.calling.answers.variant(variant)
     workspace.catalogue.models.put(msgspec.structs.replace(old, name="kept"))
-    assert workspace._answers.variant(variant) is not None
+    assert workspace.calling.answers.variant(variant) is not None
 
 
 async def test_a_part_that_fails_to_close_keeps_no_other_open(settings: tuple[Settings, dict[str, str]]) -> None:
@@ -171,7 +171,7 @@ async def test_a_part_that_fails_to_close_keeps_no_other_open(settings: tuple[Se
     stack = contextlib.AsyncExitStack()
     workspace = await stack.enter_async_context(open_workspace(*settings, holder="first"))
     workspace.laboratory.close = fail  # type: ignore[method-assign]
-    workspace._engines.close = engines  # type: ignore[method-assign]
+    workspace.calling.engines.close = engines  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
         await stack.aclose()
     assert closed == ["engines"]
@@ -186,7 +186,7 @@ async def test_a_monitor_whose_scorer_is_gone_does_not_silence_the_others(worksp
     workspace.monitors.attach("politeness", app="triage", scorer=polite, rate=1.0, by="ann")
     gone = Monitor(name="gone", app="triage", scorer=ScorerSpec(kind="uninstalled", name="x"), rate=1.0)
     workspace.catalogue.monitors.put(gone)
-    await collect(workspace.target.call(ask("triage", "please")))
+    await collect(workspace.calling.target.call(ask("triage", "please")))
     await workspace.monitors.live.drain()
     [score] = await workspace.traces.scores(Question(source="scores"))
     assert score.monitor == "politeness"
@@ -194,7 +194,7 @@ async def test_a_monitor_whose_scorer_is_gone_does_not_silence_the_others(worksp
 
 async def experiment(workspace: Workspace, *, cache: bool = True, cases: int = 6) -> Experiment:
     triage_app(workspace, plain=TRIAGE, other=OTHER)
-    dataset = workspace.put_dataset(
+    dataset = workspace.datasets.put(
         "letters", [Case(id=str(i), input={"text": f"t{i}"}, reference=f"Sort: t{i}") for i in range(cases)]
     )
     variants = tuple(
@@ -238,13 +238,13 @@ async def test_live_calls_are_judged_by_their_monitors(workspace: Workspace) -> 
     promote(workspace, "plain")
     scorer = ScorerSpec(kind="contains", name="polite", options={"texts": ["please"]})
     workspace.monitors.attach("politeness", app="triage", scorer=scorer, rate=1.0, by="ann")
-    await collect(workspace.target.call(ask("triage", "now")))
-    await collect(workspace.target.call(ask("triage", "please")))
+    await collect(workspace.calling.target.call(ask("triage", "now")))
+    await collect(workspace.calling.target.call(ask("triage", "please")))
     await workspace.monitors.live.drain()
     scores = await workspace.traces.scores(Question(source="scores"))
     assert sorted(score.value for score in scores) == [False, True]
     workspace.monitors.detach("politeness")
-    await collect(workspace.target.call(ask("triage", "again")))
+    await collect(workspace.calling.target.call(ask("triage", "again")))
     await workspace.monitors.live.drain()
     assert len(await workspace.traces.scores(Question(source="scores"))) == 2
 
@@ -292,14 +292,14 @@ async def test_a_pull_under_a_known_name_lets_go_of_what_it_replaces(workspace: 
     file = tmp_path / "tiny.gguf"
     file.write_bytes(gguf())
     first = await pulled(workspace, file)
-    old_engine = workspace._engines.engine(first)
+    old_engine = workspace.calling.engines.engine(first)
     assert await pulled(workspace, file) == msgspec.structs.replace(
         first, created_ns=(await only(workspace)).created_ns
     )
-    assert workspace._engines.engine(first) is old_engine, "the same set-up goes on"
+    assert workspace.calling.engines.engine(first) is old_engine, "the same set-up goes on"
     second = await pulled(workspace, file, context=512)
     assert second.sha256 == first.sha256
-    assert workspace._engines.engine(first) is not old_engine, "nobody is left who would stop it"
+    assert workspace.calling.engines.engine(first) is not old_engine, "nobody is left who would stop it"
     assert workspace._blobs.has(first.sha256)
     file.write_bytes(gguf(data=b"\1" * 32))
     third = await pulled(workspace, file)
@@ -336,13 +336,13 @@ async def test_everything_is_there_after_reopening(settings: tuple[Settings, dic
     async with open_workspace(*settings, holder="first") as workspace:
         triage_app(workspace, plain=TRIAGE)
         promote(workspace, "plain")
-        await collect(workspace.target.call(ask("triage")))
+        await collect(workspace.calling.target.call(ask("triage")))
         key = workspace.key.reveal()
     async with open_workspace(*settings, holder="second") as workspace:
         assert workspace.key.reveal() == key
         [span] = await workspace.traces.spans(Question())
         assert span.output_text == "Sort: hello"
-        assert (await collect(workspace.target.call(ask("triage")))).text == "Sort: hello"
+        assert (await collect(workspace.calling.target.call(ask("triage")))).text == "Sort: hello"
 
 
 async def test_an_experiment_left_running_by_a_killed_process_can_be_resumed(
@@ -363,7 +363,7 @@ async def test_an_experiment_left_running_by_a_killed_process_can_be_resumed(
 
 async def test_numbers_for_prometheus(workspace: Workspace) -> None:
     triage_app(workspace, plain=TRIAGE)
-    await collect(workspace.target.call(ask("triage@plain")))
+    await collect(workspace.calling.target.call(ask("triage@plain")))
     numbers = workspace.numbers()
     assert numbers["noria_records_appended_total"] == 1
     assert all(name.startswith("noria_") for name in numbers)
@@ -371,7 +371,7 @@ async def test_numbers_for_prometheus(workspace: Workspace) -> None:
 
 async def test_an_empty_data_set_and_an_empty_prompt_are_refused(workspace: Workspace) -> None:
     with pytest.raises(InvalidInput, match="no cases"):
-        workspace.put_dataset("empty", [])
+        workspace.datasets.put("empty", [])
     with pytest.raises(InvalidInput, match="no message"):
         workspace.check_prompt(Prompt(blocks=()))
 
@@ -386,7 +386,7 @@ async def test_an_evaluation_call_that_is_cancelled_is_still_recorded(
     async with open_workspace(*settings, holder="first") as workspace:
         workspace.laboratory.grace_s = 0.05
         triage_app(workspace, plain=TRIAGE)
-        dataset = workspace.put_dataset("slow", [Case(id="1", input={"text": "[[slow 5]] a b c"}, reference="x")])
+        dataset = workspace.datasets.put("slow", [Case(id="1", input={"text": "[[slow 5]] a b c"}, reference="x")])
         [named] = workspace.catalogue.apps.get("triage").variants
         spec = ExperimentSpec(
             name="slow",
@@ -407,7 +407,7 @@ async def test_an_evaluation_call_that_is_cancelled_is_still_recorded(
 async def test_what_answers_an_apps_callers_is_not_pulled_away(workspace: Workspace, tmp_path: Path) -> None:
     sha256 = workspace._blobs.put(b"weights")
     workspace.catalogue.models.put(LocalModel(name="tiny", sha256=sha256, size=7, source="file:x"))
-    variant = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    variant = workspace.variants.make(model="local/tiny", prompt=None, params=Parameters())
     workspace.catalogue.apps.put("triage")
     named = workspace.catalogue.apps.add_variant("triage", "tiny", variant, by="ann")
     workspace.catalogue.apps.release("triage", (Share(variant_id=named.variant_id),), by="ann")
@@ -421,7 +421,7 @@ async def test_a_pull_does_not_move_a_name_that_a_release_stands_on(workspace: W
     file = tmp_path / "tiny.gguf"
     file.write_bytes(gguf())
     first = await pulled(workspace, file)
-    variant = workspace.make_variant(model="local/tiny", prompt=None, params=Parameters())
+    variant = workspace.variants.make(model="local/tiny", prompt=None, params=Parameters())
     workspace.catalogue.apps.put("triage")
     named = workspace.catalogue.apps.add_variant("triage", "tiny", variant, by="ann")
     workspace.catalogue.apps.release("triage", (Share(variant_id=named.variant_id),), by="ann")

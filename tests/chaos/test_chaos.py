@@ -109,7 +109,7 @@ async def _all(ins: Any, workspace: Workspace, spans: dict[str, Span]) -> Matrix
         outcomes[key] = outcome, trace
 
     await asyncio.gather(*(one(key, ins[key[2]]) for key in _calls()))
-    await workspace._recorded.drain()
+    await workspace.calling.recorded.drain()
     return {key: Seen(outcome, spans.get(trace)) for key, (outcome, trace) in outcomes.items()}
 
 

@@ -106,7 +106,7 @@ async def test_retention_reaches_the_replies(tmp_path: Path) -> None:
         noria.workspace.catalogue.retention.put(RetentionRule(app="*", texts_days=1))
         later = noria.workspace.now() + 2 * 86_400 * 10**9
         noria.workspace.retention._now = lambda: later
-        replies = noria.workspace._caches.replies
+        replies = noria.workspace.calling.caches.replies
         assert replies is not None
         replies._now = lambda: later
         await noria.workspace.retention.run()
@@ -116,7 +116,7 @@ async def test_retention_reaches_the_replies(tmp_path: Path) -> None:
 async def test_what_the_cache_holds_is_in_the_metrics(tmp_path: Path) -> None:
     async with serving(tmp_path / "data") as noria:
         await ask(noria)
-        replies = noria.workspace._caches.replies
+        replies = noria.workspace.calling.caches.replies
         assert replies is not None
         replies._settle()
         page = (await noria.client.get("/metrics")).text

@@ -52,8 +52,8 @@ class Two:
 
     async def spans(self) -> list[dict[str, Any]]:
         """What is on record, oldest first."""
-        await self.workspace._recorded.drain()
-        await asyncio.gather(*self.workspace._mirror._running)
+        await self.workspace.calling.recorded.drain()
+        await asyncio.gather(*self.workspace.calling.mirror._running)
         async with httpx.AsyncClient(base_url=self.url, headers={"authorization": f"Bearer {KEY}"}) as client:
             return list(reversed((await client.get("/api/traces")).json()))
 
@@ -179,7 +179,7 @@ async def test_a_caller_that_goes_away_while_another_model_goes_on(tmp_path: Pat
                 break
         await stream.close()
         await asyncio.wait_for(noria.two.closed.wait(), 5)
-        await until(lambda: not noria.workspace.slots.taken)
+        await until(lambda: not noria.workspace.calling.slots.taken)
         [span] = await noria.spans()
         assert (span["status"], span["output"][0]["content"]) == ("cancelled", "The wheel")
 
@@ -201,7 +201,7 @@ async def test_a_breaker_spares_a_provider_that_fails(tmp_path: Path) -> None:
 async def test_a_price_above_the_ceiling_is_not_paid(tmp_path: Path) -> None:
     priced = Provider(base_url="http://127.0.0.1:9/v1")
     async with opened(tmp_path, aliases={"mini": "openai/gpt-4o-mini"}) as noria:
-        noria.workspace._answers.configure(
+        noria.workspace.calling.answers.configure(
             Settings(providers={"openai": priced}, aliases={"mini": "openai/gpt-4o-mini"})
         )
         for model in ("mini", "openai/gpt-4o-mini"):
@@ -218,7 +218,7 @@ async def test_an_app_whose_variant_is_a_route_falls_over_too(tmp_path: Path) ->
     async with opened(tmp_path, routes=SAFE) as noria:
         apps = noria.workspace.catalogue.apps
         apps.put("triage")
-        made = noria.workspace.make_variant(model="safe", prompt=None, params=Parameters(temperature=0))
+        made = noria.workspace.variants.make(model="safe", prompt=None, params=Parameters(temperature=0))
         named = apps.add_variant("triage", "plain", made, by="a test")
         apps.release("triage", [Share(variant_id=named.variant_id)], by="a test")
         noria.one.script = lambda _: [CallFailed("Down.")]
@@ -247,8 +247,10 @@ async def test_too_many_calls_are_turned_away_at_once_and_the_others_answered(tm
         calls = []
         for running in (1, 2, 2):
             calls.append(asyncio.create_task(noria.ask("one/a")))
-            await until(lambda: noria.workspace.slots.taken + noria.workspace.slots.waiting == len(calls))
-            assert noria.workspace.slots.taken == running
+            await until(
+                lambda: noria.workspace.calling.slots.taken + noria.workspace.calling.slots.waiting == len(calls)
+            )
+            assert noria.workspace.calling.slots.taken == running
         with pytest.raises(openai.InternalServerError, match="2 calls under way") as caught:
             await noria.ask("one/a")
         assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
@@ -283,7 +285,7 @@ async def test_a_routes_shadow_is_on_record_and_nowhere_else(tmp_path: Path) -> 
 
 async def test_a_target_whose_key_is_missing_leaves_the_others(tmp_path: Path) -> None:
     async with opened(tmp_path, routes={"r": Route(targets=("openai/gpt-4o", "two/b"))}) as noria:
-        assert "OPENAI_API_KEY" not in noria.workspace._answers._environ
+        assert "OPENAI_API_KEY" not in noria.workspace.calling.answers._environ
         raw = await noria.ask("r")
         assert raw.parse().choices[0].message.content == "two"
         assert (await noria.spans())[0]["attributes"]["noria.attempts"][0] == {

@@ -364,7 +364,7 @@ async def test_a_defect_is_told_without_its_text(
     def broken(*_: Any) -> None:
         raise RuntimeError("sk-upstream")
 
-    monkeypatch.setattr(server.workspace._limited._inner, "_resolve", broken)
+    monkeypatch.setattr(server.workspace.calling.limited._inner, "_resolve", broken)
     error = await failure(client, stream=stream)
     assert type(error) is openai.InternalServerError
     assert "sk-upstream" not in error.response.text

@@ -66,7 +66,7 @@ class Served:
     client: genai.client.AsyncClient
 
     async def span(self) -> Any:
-        await self.workspace._recorded.drain()
+        await self.workspace.calling.recorded.drain()
         async with httpx.AsyncClient(base_url=self.url, headers={"x-goog-api-key": KEY}, trust_env=False) as client:
             [span] = (await client.get("/api/traces")).json()
         return span

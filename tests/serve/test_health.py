@@ -14,7 +14,7 @@ async def test_metrics_are_what_prometheus_reads(noria: Noria) -> None:
     response = await noria.client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
     numbers = noria.workspace.numbers()
-    calls = noria.workspace.calls
+    calls = noria.workspace.calling.metrics
     seconds = {"s": "_seconds", "{token}": ""}
     measured = {one.name.replace(".", "_") + seconds[one.unit] for one in calls.histograms}
     measured |= {one.name for one in calls.counters}

@@ -93,11 +93,11 @@ async def test_budgets_are_kept_over_restarts(tmp_path: Path) -> None:
                     limit = {"name": "b", "measure": "usd", "amount": 1.0, "window": "month", "of": "user"}
                     workspace.catalogue.limits.put(msgspec.convert(limit, type=Limit))
                 for _ in range(passes):
-                    await collect(workspace.target.call(request))
+                    await collect(workspace.calling.target.call(request))
                 with pytest.raises(LimitReached, match="1 US dollars a month") as caught:
-                    await collect(workspace.target.call(request))
+                    await collect(workspace.calling.target.call(request))
                 assert caught.value.status == 402
                 assert not caught.value.retryable
-                [standing] = (await workspace.limits.standings())["b"]
+                [standing] = (await workspace.calling.limits.standings())["b"]
                 assert (standing.used, standing.who != "ann") == (0.8, True)
         assert len(provider.bodies) == 2

@@ -76,4 +76,4 @@ async def test_a_real_model_behind_both_sides_of_the_wire(server: Noria, smollm2
 async def _endpoint(server: Noria) -> Any:
     """Where the engine listens."""
     [model] = server.workspace.catalogue.models.list()
-    return await server.workspace._engines.engine(model).start()
+    return await server.workspace.calling.engines.engine(model).start()

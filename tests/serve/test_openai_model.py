@@ -41,9 +41,9 @@ async def test_a_real_model_through_responses(server: Noria, smollm2: Path) -> N
         assert more.usage is not None
         assert whole.usage is not None
         assert more.usage.input_tokens > whole.usage.input_tokens
-    endpoint = await server.workspace._engines.engine(server.workspace.catalogue.models.get("tiny")).start()
+    endpoint = await server.workspace.calling.engines.engine(server.workspace.catalogue.models.get("tiny")).start()
     remote = Remote(
-        server.workspace._answers._egress,
+        server.workspace.calling.answers._egress,
         OpenAIResponses(),
         base_url=endpoint.base_url,
         api_key=endpoint.api_key,

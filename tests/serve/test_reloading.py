@@ -131,7 +131,7 @@ async def test_a_provider_that_stays_as_it_was_is_remembered(running: Running) -
     def breaker() -> Any:
         provider = running.workspace.settings.provider("p")
         assert provider is not None
-        return running.workspace._answers.standing.model("p/m", provider).breaker
+        return running.workspace.calling.answers.standing.model("p/m", provider).breaker
 
     await running.said()
     before = breaker()

@@ -34,18 +34,18 @@ async def test_a_stored_key_is_sent_to_the_address_it_was_stored_for_and_no_othe
         environ = {"NORIA_SECRETS_KEY": MASTER}
         async with open_workspace(settings(mine.base_url), environ, holder="a test") as workspace:
             with pytest.raises(InvalidInput, match="needs its key in UP_KEY"):
-                await collect(workspace.target.call(ASK))
-            workspace.set_secret("up", "sk-stored", by="ada")
-            await collect(workspace.target.call(ASK))
+                await collect(workspace.calling.target.call(ASK))
+            workspace.provider_keys.put("up", "sk-stored", by="ada")
+            await collect(workspace.calling.target.call(ASK))
         assert mine.headers[0]["Authorization"] == "Bearer sk-stored"
         async with open_workspace(settings(other.base_url), environ, holder="a test") as workspace:
             with pytest.raises(InvalidInput, match="was stored for"):
-                await collect(workspace.target.call(ASK))
+                await collect(workspace.calling.target.call(ASK))
         assert other.headers == []
         async with open_workspace(
             settings(other.base_url), environ | {"UP_KEY": "sk-env"}, holder="a test"
         ) as workspace:
-            await collect(workspace.target.call(ASK))
+            await collect(workspace.calling.target.call(ASK))
         assert other.headers[0]["Authorization"] == "Bearer sk-env", "the environment goes before what is stored"
         file = tmp_path / "key"
         file.write_text("sk-file\n")
@@ -53,7 +53,7 @@ async def test_a_stored_key_is_sent_to_the_address_it_was_stored_for_and_no_othe
         async with open_workspace(from_file, environ, holder="a test") as workspace:
             file.chmod(0o640)
             with pytest.raises(InvalidInput, match="others than its owner"):
-                await collect(workspace.target.call(ASK))
+                await collect(workspace.calling.target.call(ASK))
             file.chmod(0o600)
-            await collect(workspace.target.call(ASK))
+            await collect(workspace.calling.target.call(ASK))
         assert mine.headers[1]["Authorization"] == "Bearer sk-file"

@@ -55,6 +55,6 @@ async def test_a_provider_that_floods_waits_for_the_slowest_reader(tmp_path: Pat
             assert sent > stood
             writer.close()
             await provider.ended()
-            await server.workspace._recorded.drain()
+            await server.workspace.calling.recorded.drain()
             [span] = await server.spans()
             assert span["status"] == "cancelled"

@@ -12,7 +12,8 @@ from noria.assemble.reports import ModelReport, PullProgress
 from noria.bridges.otlp.problems import Problem as IntakeProblem
 
 if TYPE_CHECKING:
-    from noria.assemble.workspace import Workspace, open_shared_workspace, open_workspace
+    from noria.assemble.opening import open_shared_workspace, open_workspace
+    from noria.assemble.workspace import Workspace
 
 __all__ = ["IntakeProblem", "ModelReport", "PullProgress", "Workspace", "open_shared_workspace", "open_workspace"]
 
@@ -21,6 +22,6 @@ def __getattr__(name: str) -> object:
     """The workspace, imported late (PEP 562)."""
     if name not in {"Workspace", "open_shared_workspace", "open_workspace"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from noria.assemble import workspace  # noqa: PLC0415  # see above
+    from noria.assemble import opening  # noqa: PLC0415  # see above
 
-    return getattr(workspace, name)
+    return getattr(opening, name)

@@ -92,13 +92,13 @@ class Application:
     def __init__(self, workspace: Workspace, access: Access) -> None:
         self._workspace = workspace
         self._access = access
-        self._metrics = metrics_page(workspace.numbers, workspace.calls)
+        self._metrics = metrics_page(workspace.numbers, workspace.calling.metrics)
         gateway = Gateway(
-            workspace.target,
+            workspace.calling.target,
             workspace.callable_models,
             workspace.new_trace_id,
-            workspace.slots.place,
-            workspace.reuses,
+            workspace.calling.slots.place,
+            workspace.calling.reuses,
         )
         stored = StoredResponses(workspace.traces, KEY)
         otlp = Otlp(workspace)

@@ -37,7 +37,7 @@ async def test_a_shadow_sees_calls_and_counts_for_nobody(boolq: Noria) -> None:
     shadows = [{"variant": "warm", "weight": 1.0}]
     release = await boolq.post("/api/apps/boolq/releases", {"shares": [{"variant": "cold"}], "shadows": shadows})
     await boolq.post("/v1/chat/completions", {"model": "boolq", "messages": [{"role": "user", "content": "Is it?"}]})
-    await asyncio.gather(*boolq.workspace._mirror._running)
+    await asyncio.gather(*boolq.workspace.calling.mirror._running)
     live, shadow = sorted(await boolq.spans(), key=lambda span: span.get("parent_id") or "")
     assert [body["temperature"] for body in boolq.upstream.bodies] == [0, 0.7]
     assert (shadow["trace_id"], shadow["parent_id"]) == (live["trace_id"], live["span_id"])

@@ -46,7 +46,7 @@ class AppsController(Controller):
         actor: Actor = ADMIN,
     ) -> NamedVariant:
         """Give a name to a variant; an older meaning of the name stays reachable by id."""
-        made = workspace.make_variant(model=data.model, prompt=data.prompt, params=data.params)
+        made = workspace.variants.make(model=data.model, prompt=data.prompt, params=data.params)
         return workspace.catalogue.apps.add_variant(name, variant, made, by=actor)
 
     @get("/{name:str}/releases", sync_to_thread=True)
@@ -102,5 +102,5 @@ class VariantsController(Controller):
     @post(status_code=200, sync_to_thread=True)
     def make_variant(self, workspace: NamedDependency[Workspace], data: JSONBody[PutVariant]) -> MadeVariant:
         """Resolve names to content ids, without giving the variant to an app."""
-        made = workspace.make_variant(model=data.model, prompt=data.prompt, params=data.params)
+        made = workspace.variants.make(model=data.model, prompt=data.prompt, params=data.params)
         return MadeVariant(variant=made, variant_id=made.id)

@@ -29,7 +29,7 @@ class DatasetsController(Controller):
         self, workspace: NamedDependency[Workspace], data: JSONBody[PutDataset], actor: Actor = ADMIN
     ) -> Dataset:
         """Store a version; the same cases have the same id and are stored once."""
-        return workspace.put_dataset(data.name, data.cases, by=actor)
+        return workspace.datasets.put(data.name, data.cases, by=actor)
 
     @get("/{ref:str}", sync_to_thread=True)
     def show_dataset(self, workspace: NamedDependency[Workspace], ref: FromPath[str]) -> Dataset:
@@ -41,4 +41,4 @@ class DatasetsController(Controller):
         self, workspace: NamedDependency[Workspace], ref: FromPath[str], limit: Limit = 100, offset: Offset = 0
     ) -> list[Case]:
         """The cases of a version."""
-        return workspace.cases(workspace.catalogue.datasets.get(ref).id)[offset : offset + limit]
+        return workspace.datasets.cases(workspace.catalogue.datasets.get(ref).id)[offset : offset + limit]

@@ -38,7 +38,7 @@ class GatewayController(Controller):
         self, workspace: NamedDependency[Workspace], data: JSONBody[Calibrate], actor: Actor = ADMIN
     ) -> Calibration:
         """Find from which similarity on two questions are one, on labelled pairs; what came out is in the audit log."""
-        found = await calibrate(data.pairs, workspace.embed, embedder=data.embedder, most_false=data.most_false)
+        found = await calibrate(data.pairs, workspace.calling.embed, embedder=data.embedder, most_false=data.most_false)
         told = {"threshold": found.threshold, "said": found.said, "id": found.id}
         await asyncio.to_thread(workspace.catalogue.audit.add, "cache.calibrated", found.embedder, by=actor, **told)
         return found

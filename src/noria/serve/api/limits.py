@@ -24,7 +24,7 @@ class LimitsController(Controller):
     @get()
     async def list_limits(self, workspace: NamedDependency[Workspace]) -> list[LimitReport]:
         """Every limit, and how it stands in the present window; of users only hashes are shown."""
-        found = await workspace.limits.standings()
+        found = await workspace.calling.limits.standings()
         limits = {limit.name: limit for limit in workspace.catalogue.limits.list()}
         return [
             LimitReport(limit=limit, standings=tuple(found.get(name, ())[:_SHOWN])) for name, limit in limits.items()

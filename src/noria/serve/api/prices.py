@@ -29,7 +29,7 @@ class PricesController(Controller):
         provider, _, name = model.partition("/")
         if not name:
             raise InvalidInput(f"{model[:80]!r} names no model.", hint="Write provider/model.")
-        return workspace.prices.tag(provider, name, workspace.now())
+        return workspace.calling.prices.tag(provider, name, workspace.now())
 
     @get("/unknown")
     async def unknown(

@@ -21,18 +21,18 @@ class SecretsController(Controller):
     @get(sync_to_thread=True)
     def list_secrets(self, workspace: NamedDependency[Workspace]) -> list[StoredSecret]:
         """Providers with a stored key, and the base URL that each may be sent to."""
-        return workspace.secrets.list()
+        return workspace.provider_keys.list()
 
     @put(sync_to_thread=True)
     def set_secret(
         self, workspace: NamedDependency[Workspace], data: JSONBody[PutSecret], actor: Actor = ADMIN
     ) -> StoredSecret:
         """Store a provider's key, bound to the base URL that the provider has now."""
-        return workspace.set_secret(data.provider, data.key, by=actor)
+        return workspace.provider_keys.put(data.provider, data.key, by=actor)
 
     @delete("/{provider:str}", status_code=200, sync_to_thread=True)
     def remove_secret(
         self, workspace: NamedDependency[Workspace], provider: FromPath[str], actor: Actor = ADMIN
     ) -> StoredSecret:
         """Delete a provider's stored key."""
-        return workspace.remove_secret(provider, by=actor)
+        return workspace.provider_keys.remove(provider, by=actor)
