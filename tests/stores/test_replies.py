@@ -11,6 +11,7 @@ import pytest
 
 from noria.core.caching import KeptReply, Piece
 from noria.core.events import Delta, Raw, Stopped
+from noria.stores.held_replies import HeldReplies
 from noria.stores.replies import KeptReplies
 
 S = 10**9
@@ -131,7 +132,7 @@ async def test_the_likest_question_with_the_same_everything_else(shelf: Shelf) -
 async def test_new_questions_are_seen_and_the_oldest_are_compared_no_more(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("noria.stores.replies.MOST_COMPARED", 3)
+    monkeypatch.setattr("noria.stores.nearest.MOST_COMPARED", 3)
     for number in range(5):
         shelf.now_ns += S
         shelf.keep(f"k{number}", about="x", embedder="e", vector=vector(1, number))
@@ -144,3 +145,52 @@ async def test_new_questions_are_seen_and_the_oldest_are_compared_no_more(
     found = await shelf.replies.near("x", "e", vector(1, 4), 0.9)
     assert found is not None
     assert found[0].key == "k3"
+
+
+async def test_what_is_not_there_and_what_is_asked_again_ask_no_thread(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = shelf.keep("k")
+    shelf.replies._settle()
+    shelf.replies.close()
+    shelf.replies = shelf.open()
+    assert await shelf.replies.find("k") == kept  # read once
+    monkeypatch.setattr(shelf.replies, "_find", None)
+    assert await shelf.replies.find("k") == kept
+    assert await shelf.replies.find("other") is None
+    new = shelf.keep("new")
+    shelf.replies._settle()
+    assert await shelf.replies.find("new") == new
+
+
+async def test_what_was_read_while_it_was_forgotten_is_held_no_longer(shelf: Shelf) -> None:
+    shelf.keep("k", user_id="ann")
+    shelf.replies._settle()
+    shelf.replies.close()
+    shelf.replies = shelf.open()
+    held = shelf.replies._held
+    assert held is not None
+    assert "k" in held
+    shelf.replies.forget(user="ann")
+    held.hold("k", b"read before it was deleted")
+    assert held.body("k") is None
+    assert await shelf.replies.find("k") is None
+
+
+def test_bodies_make_room_and_keys_stay() -> None:
+    held = HeldReplies(most_bytes=10)
+    for key in ("a", "b", "c"):
+        held.add(key, b"four")
+    assert [held.body(key) for key in ("a", "b", "c")] == [None, b"four", b"four"]
+    held.body("b")  # asked for later than c
+    held.add("d", b"four")
+    assert [held.body(key) for key in ("b", "c", "d")] == [b"four", None, b"four"]
+    assert "a" in held
+    held.become(["a", "d"])
+    assert [key in held for key in ("a", "b", "d")] == [True, False, True]
+    held.drop(["d"])
+    assert held.body("d") is None
+    held.add("large", b"larger than all there is room for")
+    assert held.body("large") is None
+    held.add("a", b"1234567890")
+    assert held.body("a") == b"1234567890"

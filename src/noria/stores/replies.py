@@ -11,13 +11,14 @@ import queue
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import structlog
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     LargeBinary,
@@ -35,15 +36,17 @@ from noria.core.caching import KeptReply
 from noria.core.errors import NoriaError
 from noria.core.protocols import Clock
 from noria.stores.catalogue.database import Database
+from noria.stores.held_replies import HeldReplies
+from noria.stores.nearest import MOST_COMPARED, Questions
 
-MOST_COMPARED = 2000
-"""Questions that a new one is compared with: the newest with the same everything else."""
 _VERSION = 1
 _TABLE = f"kept_replies_{_VERSION}"
 _SHED = 0.9
 """How full the table is after it was too full."""
 _MOST_WAITING = 1000
 """Replies that wait to be written; what comes meanwhile is not kept."""
+_HELD = 8
+"""What part of the bytes is held in memory, too: an eighth."""
 _GROUP = 200
 _MANY = 500
 _MOST_ABOUTS = 32
@@ -71,53 +74,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(KeptReply).decode
 
 
-class Questions:
-    """The newest questions with the same everything else, as unit vectors in one matrix."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._keys: list[str] = []
-        self._rows: dict[str, int] = {}
-        self._matrix = np.zeros((0, size // 4), dtype="<f4")
-        self._next = 0
-        self.newest_ns = 0
-        """When the newest was kept."""
-
-    def add(self, key: str, vector: bytes | None, kept_ns: int) -> None:
-        """Add one, in the place of the oldest where there are too many."""
-        self.newest_ns = max(self.newest_ns, kept_ns)
-        if vector is None or len(vector) != self._size:
-            return
-        row = self._rows.get(key)
-        if row is None:
-            row, self._next = self._next % MOST_COMPARED, self._next + 1
-            if row < len(self._keys):
-                del self._rows[self._keys[row]]
-                self._keys[row] = key
-            else:
-                self._keys.append(key)
-            self._rows[key] = row
-        if row >= len(self._matrix):
-            more = np.zeros((max(16, len(self._matrix)), self._matrix.shape[1]), dtype="<f4")
-            self._matrix = np.concatenate([self._matrix, more])
-        self._matrix[row] = np.frombuffer(vector, dtype="<f4")
-
-    def likest(self, vector: bytes) -> tuple[str, float] | None:
-        """The key of the likest, and its cosine."""
-        if not self._keys:
-            return None
-        cosines = np.einsum("ij,j->i", self._matrix[: len(self._keys)], np.frombuffer(vector, dtype="<f4"))
-        best = int(cosines.argmax())
-        return self._keys[best], float(cosines[best])
-
-
 class KeptReplies:
-    """An open table of replies. One thread writes, so that no call waits for it."""
+    """An open table of replies. One thread writes, so that no call waits for it.
 
-    def __init__(self, database: Database, most_bytes: int, now: Clock) -> None:
+    A file has one owner, so its keys are known in memory, and a look-up that finds nothing asks nobody. A database that
+    several servers share is asked each time, in a thread.
+    """
+
+    def __init__(self, database: Database, most_bytes: int, now: Clock, held: HeldReplies | None) -> None:
         self._database = database
         self._most_bytes = most_bytes
         self._now = now
+        self._held = held
         self._waiting: dict[str, KeptReply] = {}
         self._queue: queue.SimpleQueue[KeptReply | threading.Event | None] = queue.SimpleQueue()
         self._bytes = 0
@@ -146,7 +114,8 @@ class KeptReplies:
             for end in ("", "-wal", "-shm"):
                 Path(url.removeprefix("sqlite:///") + end).unlink(missing_ok=True)
             database = _opened(url)
-        found = cls(database, most_bytes, now)
+        held = HeldReplies(most_bytes // _HELD) if url.startswith("sqlite:///") else None
+        found = cls(database, most_bytes, now, held)
         with database.write() as connection:
             found._shed(connection)
         found._thread.start()
@@ -155,6 +124,11 @@ class KeptReplies:
     async def find(self, key: str) -> KeptReply | None:
         """See :class:`noria.core.caching.Replies`."""
         found = self._waiting.get(key)
+        if found is None and self._held is not None:
+            if key not in self._held:
+                return None
+            body = self._held.body(key)
+            found = None if body is None else self._read(body)
         if found is None:
             found = await asyncio.to_thread(self._find, key)
         return found if found is not None and found.ends_ns > self._now() else None
@@ -179,15 +153,16 @@ class KeptReplies:
         with self._database.write() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
-            gone = 0
+            gone: list[str] = []
             if user:
-                gone += connection.execute(delete(_replies).where(_replies.c.user_id == user)).rowcount
+                gone += _deleted(connection, _replies.c.user_id == user)
             for start in range(0, len(ids), _MANY):
-                some = _replies.c.trace_id.in_(ids[start : start + _MANY])
-                gone += connection.execute(delete(_replies).where(some)).rowcount
+                gone += _deleted(connection, _replies.c.trace_id.in_(ids[start : start + _MANY]))
+        if self._held is not None:
+            self._held.drop(gone)
         if gone:
             self._checkpoint()
-        return gone
+        return len(gone)
 
     def traces(self) -> list[str]:
         """Traces whose replies are kept, but for those of the last minute, whose record may be under way."""
@@ -216,9 +191,18 @@ class KeptReplies:
         try:
             with self._database.read() as connection:
                 body = connection.execute(select(_replies.c.body).where(_replies.c.key == key)).scalar()
-            return None if body is None else _decode(body)
-        except (NoriaError, msgspec.DecodeError) as error:
+        except NoriaError as error:
             self._note_failure("find", error)
+            return None
+        if body is not None and self._held is not None:
+            self._held.hold(key, body)
+        return None if body is None else self._read(body)
+
+    def _read(self, body: bytes) -> KeptReply | None:
+        try:
+            return _decode(body)
+        except msgspec.DecodeError as error:
+            self._note_failure("read", error)
             return None
 
     def _near(self, about: str, vector: bytes, threshold: float) -> tuple[KeptReply, float] | None:
@@ -278,16 +262,21 @@ class KeptReplies:
     def _write(self, replies: Mapping[str, KeptReply]) -> None:
         if not replies:
             return
-        rows = [_row(reply) for reply in replies.values()]
+        rows = [_Row.of(reply) for reply in replies.values()]
         with self._database.write() as connection:
             same = _replies.c.key.in_(list(replies))
             before = connection.execute(select(func.coalesce(func.sum(_replies.c.size), 0)).where(same)).scalar_one()
             self._count -= connection.execute(delete(_replies).where(same)).rowcount
-            connection.execute(_replies.insert(), rows)
-            self._bytes += sum(int(str(row["size"])) for row in rows) - int(before)
+            connection.execute(_replies.insert(), [row._asdict() for row in rows])
+            self._bytes += sum(row.size for row in rows) - int(before)
             self._count += len(rows)
-            if self._bytes > self._most_bytes:
+            shed = self._bytes > self._most_bytes
+            if shed:
                 self._shed(connection)
+        if self._held is not None:
+            take = self._held.hold if shed else self._held.add
+            for row in rows:
+                take(row.key, row.body)
 
     def _shed(self, connection: Connection) -> None:
         """Delete what is too old, and the oldest of the rest while there is too much of it."""
@@ -308,6 +297,8 @@ class KeptReplies:
     def _measure(self, connection: Connection) -> None:
         row = connection.execute(select(func.count(), func.coalesce(func.sum(_replies.c.size), 0))).one()
         self._count, self._bytes = int(row[0]), int(row[1])
+        if self._held is not None:
+            self._held.become(connection.scalars(select(_replies.c.key)))
 
     def _settle(self) -> None:
         """Wait until what was kept so far is written."""
@@ -343,16 +334,37 @@ def _opened(url: str) -> Database:
     return database
 
 
-def _row(reply: KeptReply) -> dict[str, object]:
-    body = _encode(reply)
-    return {
-        "key": reply.key,
-        "trace_id": reply.trace_id,
-        "user_id": reply.user_id,
-        "kept_ns": reply.kept_ns,
-        "ends_ns": reply.ends_ns,
-        "size": len(body) + len(reply.vector),
-        "about": reply.about and f"{reply.embedder} {reply.about}",
-        "vector": reply.vector or None,
-        "body": body,
-    }
+def _deleted(connection: Connection, some: ColumnElement[bool]) -> list[str]:
+    """Delete some rows; their keys."""
+    keys = list(connection.scalars(select(_replies.c.key).where(some)))
+    connection.execute(delete(_replies).where(some))
+    return keys
+
+
+class _Row(NamedTuple):
+    """A row of the table."""
+
+    key: str
+    trace_id: str
+    user_id: str | None
+    kept_ns: int
+    ends_ns: int
+    size: int
+    about: str
+    vector: bytes | None
+    body: bytes
+
+    @classmethod
+    def of(cls, reply: KeptReply) -> _Row:
+        body = _encode(reply)
+        return cls(
+            key=reply.key,
+            trace_id=reply.trace_id,
+            user_id=reply.user_id,
+            kept_ns=reply.kept_ns,
+            ends_ns=reply.ends_ns,
+            size=len(body) + len(reply.vector),
+            about=reply.about and f"{reply.embedder} {reply.about}",
+            vector=reply.vector or None,
+            body=body,
+        )
