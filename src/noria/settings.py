@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from noria.core.caching import CachePolicy, Similar, calibration_id
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.guards import GuardRule
 from noria.core.prices import AgreedPrice
@@ -284,7 +285,7 @@ def _from_variable(field: str, variable: str, text: str) -> Any:
     if field in {"providers", "allowed_hosts", "caches", "prices", "routes", "aliases", "guards"}:
         try:
             return msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise InvalidInput(f"{variable} is not valid JSON: {error}.") from error
     if field in _WHOLE:
         if not text.isdecimal():

@@ -62,6 +62,13 @@ def test_what_was_changed_is_refused_or_still_the_same(tmp_path: Path, data: st.
         assert "no backup that can be trusted" in str(error)
 
 
+def test_a_manifest_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    whole = archive({"spans/1": b"one"})
+    (tmp_path / "b.tar").write_bytes(whole.replace(b'{"format"', b'{"\xe2ormat"'))
+    with pytest.raises(InvalidInput, match="its manifest can't be read"):
+        BackupReader.open(tmp_path / "b.tar")
+
+
 @in_one_folder
 @given(st.binary(max_size=3000))
 def test_any_bytes_are_refused(tmp_path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from noria.assemble.providers import Configured, Stored, configured
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.messages import Message
 from noria.core.replies import Reply
@@ -292,7 +293,7 @@ def _listed(there: Configured, path: str | None, status: int, body: bytes, seen:
 def _count(there: Configured, body: bytes, seen: _Seen) -> None:
     try:
         found: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         found = None
     if not isinstance(found, dict):
         seen.add(

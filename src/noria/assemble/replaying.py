@@ -13,6 +13,7 @@ from noria.bridges.files.records import Records
 from noria.bridges.files.walk import scores_by_span
 from noria.bridges.otlp.environment import headers_from
 from noria.bridges.otlp.send import Collector, Sent, endpoint
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, StorageFull
 from noria.core.struct import Noun
 from noria.stores.disk import write_whole
@@ -41,7 +42,7 @@ class Progress(Noun):
             return cls(url=url, app=app)
         try:
             found = msgspec.json.decode(path.read_bytes(), type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise InvalidInput(f"{path} keeps no replay's progress: {error}.") from error
         except OSError as error:
             raise InvalidInput(f"{path} can't be read: {error.strerror or error}.") from error

@@ -18,6 +18,7 @@ import msgspec
 from noria.assemble.clock import now
 from noria.assemble.spools import spool_as
 from noria.core.backups import Manifest
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import BlobStore
 from noria.core.scores import Score
@@ -164,7 +165,7 @@ def _batches(backup: BackupReader, name: str, kind: type[R]) -> Iterator[list[R]
                 if len(batch) == _AT_ONCE or size >= _AT_ONCE_BYTES:
                     yield batch
                     batch, size = [], 0
-    except (msgspec.DecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (*UNREADABLE, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InvalidInput(f"{name} of the backup can't be read: {error}.", kept=_KEPT) from error
     if batch:
         yield batch

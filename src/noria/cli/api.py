@@ -21,6 +21,7 @@ import msgspec
 
 from noria.cli.transports import Answer, InProcess, OnFirstUse, OverHTTP, Query, Refused, Transport
 from noria.core import errors
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.settings import Settings, load_settings
 
@@ -101,7 +102,7 @@ class Api:
     def _read(self, answer: Answer, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._stranger(str(error)) from error
 
     def _error_of(self, answer: Answer) -> NoriaError:
@@ -110,7 +111,7 @@ class Api:
             fields = msgspec.json.decode(answer.body)["error"]
             code, message = str(fields["code"]), str(fields["message"])
             texts = {"kept": str(fields.get("kept", "")), "hint": str(fields.get("hint", ""))}
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        except (*UNREADABLE, KeyError, TypeError, AttributeError):
             return self._stranger(f"status {answer.status}")
         kind = _KINDS.get(code, NoriaError)
         if kind is NotAllowed:

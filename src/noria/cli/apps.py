@@ -12,6 +12,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import short_id, table, when
 from noria.core.apps import App, NamedVariant, Release
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.requests import Parameters
 from noria.serve.shapes import PutApp, PutVariant
@@ -139,5 +140,5 @@ def _parameters(given: str) -> Parameters:
     try:
         text = Path(given[1:]).read_bytes() if given.startswith("@") else given.encode()
         return msgspec.json.decode(text, type=Parameters)
-    except (msgspec.DecodeError, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise InvalidInput(f"--params: {error}.") from error

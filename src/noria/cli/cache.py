@@ -12,6 +12,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import table
 from noria.core.caching import Calibration, Pair
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.serve.shapes import Calibrate
 
@@ -80,6 +81,6 @@ def _read(path: Path) -> tuple[Pair, ...]:
         if line.strip():
             try:
                 found.append(msgspec.json.decode(line, type=Pair))
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise InvalidInput(f"{path}, line {number}: {error}.") from error
     return tuple(found)

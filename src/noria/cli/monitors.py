@@ -9,6 +9,7 @@ from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import number, table, when
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.monitors import Monitor, MonitorFailures
 from noria.core.questions import Aggregate, Filter, Question, Table
@@ -43,7 +44,7 @@ async def attach(api: Api, show: Show, app: str, kind: str, name: str | None, op
     """Attach a scorer to an app's calls; `noria scorers` lists the kinds."""
     try:
         given = msgspec.json.decode(options, type=dict[str, object])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"--options: {error}.") from error
     spec = ScorerSpec(kind=kind, name=name or kind, options=given)
     body = AttachMonitor(name=name or f"{app}-{kind}", app=app, scorer=spec, rate=rate)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.identity import canonical
 from noria.core.struct import Noun
 
@@ -95,7 +96,7 @@ def _problem(seq: int, text: bytes, hash: str, *, expected: int, previous: str) 
         return f"Entry {seq} was changed: its content has another hash than the one written beside it."
     try:
         entry = msgspec.json.decode(text, type=AuditEntry)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return f"Entry {seq} can't be read: {error}."
     if entry.seq != seq or entry.previous != previous:
         return f"Entry {seq} does not follow the one before it: one of them was replaced, or one between was removed."

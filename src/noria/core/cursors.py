@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.questions import Question
 from noria.core.scores import Score
@@ -90,7 +91,7 @@ def position(question: Question) -> Position | None:
     try:
         packed = base64.b64decode(question.after + "=" * (-len(question.after) % 4), altchars=b"-_", validate=True)
         mark, time_ns, trace_id, span_id, scorer, seen = msgspec.msgpack.decode(packed, type=_Packed)
-    except (ValueError, msgspec.DecodeError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise InvalidInput("The cursor is damaged.", hint="Use it exactly as it came, or begin again.") from error
     if mark != _mark(question):
         raise InvalidInput(

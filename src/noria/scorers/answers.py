@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
+
 _FENCE = "```"
 _OPENING = re.compile(_FENCE + r"[\w-]*[ \t]*")
 
@@ -29,7 +31,7 @@ def parsed(text: str, *, fenced: bool) -> Any:
         return msgspec.json.decode(block.encode("utf-8", "surrogatepass"))
     except RecursionError:
         raise NotJson("The answer is nested too deep.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         what = "empty" if not text.strip() else f"not JSON: {error}"
         raise NotJson(f"The answer is {what}.") from None
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable, UnknownName
 from noria.core.prompts import PromptVersion
 from noria.sdk.connection import Connection
@@ -108,7 +109,7 @@ class Prompts:
             raise _error_of(answer.status, answer.body)
         try:
             version = msgspec.json.decode(answer.body, type=PromptVersion)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise Unavailable(f"{self._connection.url} answered with no prompt: {error}.") from error
         self._kept[wanted] = _Kept(version, self._clock())
         return version
@@ -118,7 +119,7 @@ def _error_of(status: int, body: bytes) -> NoriaError:
     try:
         fields: Any = msgspec.json.decode(body)["error"]
         message, hint = str(fields["message"]), str(fields.get("hint", ""))
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+    except (*UNREADABLE, KeyError, TypeError, AttributeError):
         message, hint = f"Noria answered {status}.", ""
     if status == 404:
         return UnknownName(message, hint=hint)

@@ -23,6 +23,7 @@ from typing import BinaryIO, NoReturn, Self, cast
 import msgspec
 
 from noria.core.backups import FORMAT, BackupFile, Manifest, sealed
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.stores.disk import disk_errors
 
@@ -142,7 +143,7 @@ def _manifest(archive: tarfile.TarFile, places: dict[str, tarfile.TarInfo], path
                 f"{path} was made by a newer version of Noria (backup format {number}).", hint="Upgrade Noria."
             )
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _damaged(path, f"its manifest can't be read: {error}") from error
     if manifest != sealed(manifest):
         raise _damaged(path, "its manifest was changed")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import Conflict
 from noria.core.struct import Noun
 from noria.stores.disk import write_whole
@@ -138,7 +139,7 @@ def _note(path: Path) -> Holder:
             if not _believed(os.fstat(file.fileno()).st_uid, path):
                 return Holder()
             return msgspec.json.decode(file.read(), type=Holder)
-    except (OSError, msgspec.DecodeError):
+    except (*UNREADABLE, OSError):
         return Holder()
 
 

@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 
 from noria.core.caching import KeptReply
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import NoriaError
 from noria.core.protocols import Clock
 from noria.stores.catalogue.database import Database
@@ -201,7 +202,7 @@ class KeptReplies:
     def _read(self, body: bytes) -> KeptReply | None:
         try:
             return _decode(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             self._note_failure("read", error)
             return None
 
@@ -219,7 +220,7 @@ class KeptReplies:
                 self._asked.pop(about, None)
                 return None
             return found, best[1]
-        except (NoriaError, msgspec.DecodeError) as error:
+        except (*UNREADABLE, NoriaError) as error:
             self._note_failure("near", error)
             return None
 

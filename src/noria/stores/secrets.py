@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.identity import canonical
 from noria.core.protocols import Clock
@@ -115,7 +116,7 @@ class SecretsFolder:
                 return None
         try:
             file = msgspec.json.decode(content, type=_File)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise InvalidInput(f"{path} holds no stored key.", hint="Store the key again.") from None
         if file.secret.provider != provider:
             raise InvalidInput(f"{path} holds the key of another provider.", hint="Store the key again.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -24,6 +25,7 @@ EXAMPLE = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0]
 STRUCTS = (EvalFile, Source, VariantEntry, Parameters)
 
 
+@functools.cache
 def published() -> str:
     schema = eval_schema({kind: options_schema(kind) for kind in kinds()})
     return json.dumps(schema, indent=2) + "\n"

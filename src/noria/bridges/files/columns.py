@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from noria.bridges.files.records import Records
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.requests import Lineage
 from noria.core.scores import Score
@@ -99,7 +100,7 @@ def read_row(values: Mapping[str, Any]) -> Records:
 def _decoded(name: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"its column {name} is no JSON: {error}") from error
 
 

@@ -20,6 +20,7 @@ import msgspec
 from noria.bridges.otlp.mapping import Source, span_of
 from noria.bridges.otlp.problems import REASONS, Notes
 from noria.bridges.otlp.raw import Attributes, RawEvent, RawScope, RawSpan
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.scores import Value
 from noria.core.spans import Span
@@ -131,7 +132,7 @@ def parsed(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"{", "["}:
         try:
             return msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except UNREADABLE:
             return value
     return value
 

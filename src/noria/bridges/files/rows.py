@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 
 Kind = Literal["jsonl", "json", "csv", "parquet", "protobuf"]
@@ -112,7 +113,7 @@ def _document(path: Path, name: str) -> Iterator[Row | Bad]:
     """The rows of one JSON document: the elements of a list, or what an object holds."""
     try:
         document = msgspec.json.decode(path.read_bytes().removeprefix(_BOM))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"{name} is no JSON: {error}.") from error
     if isinstance(document, list):
         for number, item in enumerate(document, 1):
@@ -189,6 +190,6 @@ def _items(value: Any) -> list[Any]:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

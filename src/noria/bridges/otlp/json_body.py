@@ -22,6 +22,7 @@ from noria.bridges.otlp.raw import (
     SpanBatches,
     finite,
 )
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 
 _LARGEST_NS = 2**64
@@ -164,7 +165,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     check_json(body)
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"The body is no OTLP in JSON: {error}.") from error
     except RecursionError:
         raise InvalidInput("The body is no OTLP in JSON: it is nested too deeply.") from None

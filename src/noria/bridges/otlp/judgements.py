@@ -10,6 +10,7 @@ from noria.bridges.otlp.conventions.draft import count, number, text
 from noria.bridges.otlp.problems import Notes
 from noria.bridges.otlp.raw import Attributes
 from noria.bridges.otlp.values import kept
+from noria.core.decoding import UNREADABLE
 from noria.core.scores import Score, Source, Value
 
 _SOURCES: dict[str, Source] = {
@@ -94,7 +95,7 @@ def _exact(attributes: Attributes, trace_id: str) -> Score | None:
         return None
     try:
         found = msgspec.json.decode(written, type=Score)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return found if found.trace_id == trace_id and found.scorer else None
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.messages import BlobPart, ImagePart, Message, OtherPart, Part, Role, TextPart, ToolCall
 
 _ROLES: dict[str, Role] = {
@@ -57,7 +58,7 @@ def parsed(value: Any) -> Any:
         return None
     try:
         found = _ANY_JSON.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     may_be_deep = value.count("[") + value.count("{") > _DEEPEST
     return None if may_be_deep and _is_deep(found, _DEEPEST) else found

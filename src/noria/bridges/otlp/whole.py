@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.messages import BlobPart, ImagePart, Message, Part, TextPart, ToolCall
 from noria.core.spans import Document, Span, SpanEvent
 
@@ -131,5 +132,5 @@ def _called(call: ToolCall) -> Any:
         return None
     try:
         return msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return None

@@ -21,6 +21,7 @@ from uuid import UUID
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.struct import Noun
 
@@ -106,7 +107,7 @@ def _jsonl(path: Path) -> Iterator[Row | Problem]:
             place = f"{path.name} line {line}"
             try:
                 values = decoder.decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except UNREADABLE as error:
                 bad = _first_bad_byte(text)
                 if bad is None:
                     yield Problem(line=line, message=f"{place}{_json_fault(text, error)}")

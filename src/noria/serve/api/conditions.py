@@ -10,6 +10,7 @@ import re
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.questions import Filter, Operator, ScoreFilter
 
@@ -57,7 +58,7 @@ def _parts(text: str) -> tuple[str, Operator, object]:
     if _LITERAL.fullmatch(written):
         try:
             value = msgspec.json.decode(written.encode())
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except UNREADABLE:
             value = written  # such as 2026-11-23, or 12b
     if op == "contains" and not isinstance(value, str):
         value = written

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, select, text
 
 from noria.core.audit import check_chain
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import Clock
 from noria.stores.catalogue.audit import record, rows
@@ -81,7 +82,7 @@ def _fill(connection: Connection, tables: Mapping[str, bytes]) -> None:
 def _rows(table: Table, lines: bytes) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode_lines(lines)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"The rows of {table.name} in the backup can't be read: {error}.") from error
     if any(row.keys() != set(table.c.keys()) for row in found):
         raise InvalidInput(f"The rows of {table.name} in the backup have other columns than the table.")

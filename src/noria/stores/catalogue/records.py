@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, Unavailable
 from noria.core.struct import Noun
 
@@ -36,5 +37,5 @@ def decode(text: str, kind: type[N]) -> N:
     """
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Unavailable(f"A {kind.__name__} in the catalogue can't be read: {error}.") from error

@@ -23,6 +23,7 @@ from noria.bridges.otlp.conventions.draft import (
 )
 from noria.bridges.otlp.messages import parsed
 from noria.bridges.otlp.raw import Attributes
+from noria.core.decoding import UNREADABLE
 from noria.core.messages import Message
 from noria.core.spans import Document
 
@@ -47,7 +48,7 @@ def read(draft: Draft, taken: Attributes) -> None:
         if isinstance(value := taken.get(key), str):
             try:
                 claim(draft, taken, key, name, decoder.decode(value))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 continue
     params = parsed(taken.get("noria.params"))
     if isinstance(params, dict) and draft.offer_params(params):

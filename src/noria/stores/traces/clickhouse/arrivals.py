@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.stores.traces.clickhouse.tables import DAY_NS
 
@@ -63,7 +64,7 @@ def cursor(text: str | None) -> Cursor:
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return msgspec.msgpack.decode(packed, type=Cursor)
-    except (ValueError, msgspec.DecodeError):
+    except (*UNREADABLE, ValueError):
         raise InvalidInput("The cursor is none of this store.", hint="Begin again without one.") from None
 
 

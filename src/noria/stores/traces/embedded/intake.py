@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import msgspec
 import numpy as np
 import structlog
 
+from noria.core.decoding import UNREADABLE
 from noria.stores.disk import make_folder, sync_folder
 from noria.stores.segments import Frame, Position
 from noria.stores.spool import Spool
@@ -98,7 +98,7 @@ class Intake:
         try:
             batch = [unpack(frame.payload) for frame in frames]
             self._store(batch, position)
-        except (duckdb.DataError, duckdb.InvalidInputException, msgspec.DecodeError) as error:
+        except (*UNREADABLE, duckdb.DataError, duckdb.InvalidInputException) as error:
             # One bad append must neither block nor sink the others: halve until it is alone, then set it aside.
             if len(frames) > 1:
                 middle = len(frames) // 2
