@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from litestar.routes import HTTPRoute
 
 from noria.core.errors import NotAllowed
+from noria.serve import rest
 from noria.serve.access import LINK_S, SESSION_S, Access, is_loopback, rule_of
 from noria.serve.app import Application
 from noria.settings import Secret
@@ -135,7 +136,7 @@ def routes(noria: Noria) -> dict[str, set[str]]:
     """Every path that the application answers, with its methods."""
     application = Application(noria.workspace, noria.access)
     found = {path: set(methods) for path, methods in application.routes.items()}
-    for route in application.api.routes:
+    for route in rest.routes(noria.workspace.version).routes:
         assert isinstance(route, HTTPRoute)
         found[route.path_format] = {str(method) for method in route.methods}
     return found

@@ -14,6 +14,7 @@ from litestar.routes import HTTPRoute
 from bridges.records import score, span
 from noria.core.messages import Message
 from noria.core.struct import spelt_out
+from noria.serve import rest
 from noria.serve.app import Application
 
 from .conftest import KEY, Noria
@@ -56,7 +57,7 @@ def places_of(noria: Noria) -> list[tuple[str, str]]:
     """Every path and method that ends by itself."""
     application = Application(noria.workspace, noria.access)
     found = [(path, method) for path, methods in application.routes.items() for method in methods]
-    for route in application.api.routes:
+    for route in rest.routes(noria.workspace.version).routes:
         assert isinstance(route, HTTPRoute)
         path = route.path_format.replace("{", "").replace("}", "")
         found += [(path, str(method)) for method in route.methods if path != "/api/traces/tail"]

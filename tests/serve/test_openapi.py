@@ -3,8 +3,8 @@ from __future__ import annotations
 from openapi_spec_validator import validate
 
 from noria.core.spans import Span
-from noria.serve.app import rest_api
 from noria.serve.openapi import field_docs
+from noria.serve.rest import routes
 
 from .conftest import Noria
 
@@ -12,8 +12,8 @@ from .conftest import Noria
 async def test_the_document_is_valid_and_complete(noria: Noria) -> None:
     document = await noria.get("/api/openapi.json")
     validate(document)
-    routes = {route.path_format for route in rest_api(noria.workspace, noria.access).routes}
-    assert set(document["paths"]) == {path for path in routes if "openapi" not in path}
+    paths = {route.path_format for route in routes(noria.workspace.version).routes}
+    assert set(document["paths"]) == {path for path in paths if "openapi" not in path}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert operation["summary"], (method, path)

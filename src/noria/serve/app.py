@@ -16,48 +16,19 @@ from http import HTTPStatus
 from urllib.parse import parse_qs
 
 import msgspec
-from litestar import Litestar
-from litestar.datastructures import ResponseHeader
-from litestar.di import Provide
-from litestar.exceptions import HTTPException
-from litestar.plugins import PluginProtocol
-from litestar.plugins.core import MsgspecDIPlugin
 
 from noria.assemble import Workspace
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable, UnknownName
 from noria.serve.access import STATIC, Access
-from noria.serve.api.apps import AppsController, VariantsController
-from noria.serve.api.audit import AuditController
-from noria.serve.api.backups import BackupsController
-from noria.serve.api.blobs import BlobsController
-from noria.serve.api.datasets import DatasetsController
-from noria.serve.api.erasures import ErasuresController
-from noria.serve.api.errors import error_body, on_http_error, on_noria_error, on_too_deep, on_unexpected
-from noria.serve.api.experiments import ExperimentsController
-from noria.serve.api.exports import ExportsController
-from noria.serve.api.gateway import GatewayController
-from noria.serve.api.intake import IntakeController
-from noria.serve.api.keys import KeysController
-from noria.serve.api.limits import LimitsController
-from noria.serve.api.models import ModelsController
-from noria.serve.api.monitors import MonitorsController
-from noria.serve.api.prices import PricesController
-from noria.serve.api.prompts import PromptsController
-from noria.serve.api.retention import RetentionController
-from noria.serve.api.scores import ScoresController
-from noria.serve.api.secrets import SecretsController
-from noria.serve.api.server import ServerController
-from noria.serve.api.sessions import SessionsController, UsersController
-from noria.serve.api.spelt import SpeltOut
+from noria.serve.api.errors import error_body
 from noria.serve.api.tail import Tails
-from noria.serve.api.traces import TracesController
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, respond, retry_after
 from noria.serve.failures import own_error
 from noria.serve.gateway import KEY, Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
-from noria.serve.openapi import NounSchemas, openapi_config
 from noria.serve.otlp import Otlp
 from noria.serve.responses import StoredResponses
+from noria.serve.rest import rest_api
 from noria.serve.routes import Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
@@ -134,8 +105,7 @@ class Application:
         """The routes outside of the REST API."""
         self._router = Router(self.routes)
         self._tails = Tails()
-        self.api = rest_api(workspace, access, self._tails)
-        """The REST API."""
+        self._api = rest_api(workspace, access, self._tails)
 
     def stop(self) -> None:
         """End what has no end of its own: streams of spans as they arrive."""
@@ -173,7 +143,7 @@ class Application:
             refusal.status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value
             await _refuse(send, path, refusal)
         elif path.startswith("/api/"):
-            await self.api(scope, receive, send)  # type: ignore[arg-type]  # Litestar spells ASGI's types its own way
+            await self._api(scope, receive, send)
         elif (found := self._router.find(path)) is None:
             await _refuse(send, path, UnknownName(f"There is nothing at {path[:80]!r}."))
         elif handler := found.methods.get(method):
@@ -210,68 +180,6 @@ class Application:
         cookie = self._access.cookie_header(session, secure=scope.get("scheme") == "https")
         fields = ((b"location", b"/"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"))
         await respond(send, 303, b"", "text/plain", fields)
-
-
-def rest_api(workspace: Workspace, access: Access, tails: Tails | None = None) -> Litestar:
-    """The REST API, with its OpenAPI document at ``/api/openapi.json``."""
-    tails = tails or Tails()
-    return _OfNouns(
-        path="/api",
-        route_handlers=[
-            AppsController,
-            AuditController,
-            BackupsController,
-            BlobsController,
-            DatasetsController,
-            ErasuresController,
-            ExperimentsController,
-            ExportsController,
-            GatewayController,
-            IntakeController,
-            KeysController,
-            LimitsController,
-            ModelsController,
-            MonitorsController,
-            PricesController,
-            PromptsController,
-            ScoresController,
-            RetentionController,
-            SecretsController,
-            ServerController,
-            SessionsController,
-            TracesController,
-            UsersController,
-            VariantsController,
-        ],
-        dependencies={
-            "workspace": Provide(lambda: workspace, sync_to_thread=False),
-            "access": Provide(lambda: access, sync_to_thread=False),
-            "tails": Provide(lambda: tails, sync_to_thread=False),
-        },
-        exception_handlers={
-            NoriaError: on_noria_error,
-            HTTPException: on_http_error,
-            RecursionError: on_too_deep,
-            Exception: on_unexpected,
-        },
-        openapi_config=openapi_config(workspace.version),
-        plugins=[NounSchemas()],
-        response_class=SpeltOut,
-        response_headers=[
-            ResponseHeader(name="cache-control", value="no-store", documentation_only=False),
-            ResponseHeader(name="x-content-type-options", value="nosniff", documentation_only=False),
-        ],
-        logging_config=None,
-        request_max_body_size=32 * 1024 * 1024,
-    )
-
-
-class _OfNouns(Litestar):
-    """Litestar for msgspec's structs alone: its plugins for Pydantic and attrs import both, a seventh of a command's start."""
-
-    @staticmethod
-    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
-        return [*plugins, MsgspecDIPlugin()]
 
 
 def _packing(scope: Scope) -> bytes:
