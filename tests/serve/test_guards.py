@@ -75,3 +75,23 @@ async def test_todays_guards_check_yesterdays_replies(tmp_path: Path, stream: bo
             assert '"lo"' not in told.text
         before, after = await noria.spans()
         assert before["output"][0]["content"] == after["output"][0]["content"] == "He-"
+
+
+async def test_a_guard_on_a_variant_is_in_force_for_whoever_gets_it(tmp_path: Path) -> None:
+    rule = GuardRule(kind="regex", on=("triage@careful",), places=("input",), options=NAMES)
+    async with serving(tmp_path / "data", rule) as noria:
+        await noria.post("/api/apps", {"name": "triage"})
+        for name, seed in (("careful", 1), ("bold", 2)):
+            await noria.put(f"/api/apps/triage/variants/{name}", {"model": "up/m", "params": {"seed": seed}})
+        said = {}
+        for released in ("careful", "bold"):
+            await noria.post("/api/apps/triage/releases", {"shares": [{"variant": released}]})
+            for called in ("triage", f"triage@{released}"):
+                body = {"model": called, "messages": [{"role": "user", "content": "hallo"}]}
+                said[called, released] = (await noria.client.post("/v1/chat/completions", json=body)).status_code
+        assert said == {
+            ("triage", "careful"): 400,
+            ("triage@careful", "careful"): 400,
+            ("triage", "bold"): 200,
+            ("triage@bold", "bold"): 200,
+        }

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from noria.adapt.prompts import render
 from noria.assemble.caching import Caches
@@ -26,7 +26,7 @@ from noria.assemble.guarding import Guards
 from noria.assemble.providers import Configured, Stored, check_kinds, configured
 from noria.assemble.routing import routed
 from noria.assemble.standing import Standing
-from noria.core.apps import Release, Variant
+from noria.core.apps import App, Release, Variant
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, Target
@@ -134,7 +134,13 @@ class Answers:
         self._settings, self._known = settings, {}
 
     def variant(
-        self, variant: Variant, lookup: Lookup | None = None, *, app: str = "", patient: bool = False
+        self,
+        variant: Variant,
+        lookup: Lookup | None = None,
+        *,
+        app: str = "",
+        named: Sequence[str] = (),
+        patient: bool = False,
     ) -> Target:
         """A variant as a target; with ``lookup``, replies to the same request are taken from the record.
 
@@ -142,6 +148,7 @@ class Answers:
             variant: the model, its parameters and its prompt.
             lookup: the response cache of experiments.
             app: whose live calls it answers, which may be answered from kept replies.
+            named: what it is called in the app, for guards that are on it alone.
             patient: for an experiment, see :meth:`model`.
 
         Raises:
@@ -154,7 +161,7 @@ class Answers:
         if lookup is not None:
             inner = Cached(inner, lookup, server=self._server(variant.model))
         if app:
-            inner = self._live(app, inner, server=variant.model_id or self._behind(variant.model))
+            inner = self._live(app, inner, server=variant.model_id or self._behind(variant.model), variants=named)
         if variant.prompt_id is not None:
             prompt = self._catalogue.prompts.by_id(variant.prompt_id)
             inner = Prompted(inner, prompt, variant.prompt_id, render)
@@ -259,9 +266,10 @@ class Answers:
         provider = self._settings.provider(name)
         return shown_url(provider.base_url, name) if provider else ""
 
-    def _live(self, name: str, inner: Target, *, server: str) -> Target:
+    def _live(self, name: str, inner: Target, *, server: str, variants: Sequence[str] = ()) -> Target:
         """What stands around a model in live calls. Guards are outside of the cache: today's check yesterday's reply, too."""
-        return self._guards.around(name, self._caches.around(name, inner, server=server))
+        called = [f"{name.partition('@')[0]}@{variant}" for variant in variants] or [name]
+        return self._guards.around(called, self._caches.around(name, inner, server=server))
 
     def _behind(self, name: str) -> str:
         """What stands behind a model's name now: a local set-up's id, a base URL, or all that a route leads to."""
@@ -279,7 +287,8 @@ class Answers:
         if variant_name:
             for named in app.variants:
                 if named.name == variant_name:
-                    return Released(app_name, [(self.variant(named.variant, app=name), 1.0)], "")
+                    target = self.variant(named.variant, app=name, named=_names(app, named.variant_id))
+                    return Released(app_name, [(target, 1.0)], "")
             names = ", ".join(named.name for named in app.variants) or "none yet"
             raise UnknownName(f"App {app_name!r} has no variant {variant_name!r} (it has: {names}).")
         if app.release is None:
@@ -288,7 +297,12 @@ class Answers:
                 hint=f"Run `noria promote {app_name} VARIANT`, or call {app_name}@VARIANT.",
             )
         shares = [
-            (self.variant(self._catalogue.apps.variant(share.variant_id), app=name), share.weight)
+            (
+                self.variant(
+                    self._catalogue.apps.variant(share.variant_id), app=name, named=_names(app, share.variant_id)
+                ),
+                share.weight,
+            )
             for share in app.release.shares
         ]
         released = Released(app_name, shares, app.release.id)
@@ -336,6 +350,11 @@ class Answers:
         load = self.standing.model(f"local/{model.name}", None).load
         observed = Observed(local, [load], provider="local")
         return Retrying(Forced(observed), attempts=2, sleep=asyncio.sleep, random=random.random)
+
+
+def _names(app: App, variant_id: str) -> list[str]:
+    """What a variant is called in an app; a released one may have no name any more."""
+    return [named.name for named in app.variants if named.variant_id == variant_id]
 
 
 def _timeouts(provider: Provider) -> Timeouts:

@@ -25,8 +25,8 @@ class Guards:
                 raise InvalidInput(f"The guard {rule.title!r} needs places, calls that it is on, and a deadline.")
         self._guards = [InForce(make(rule), rule) for rule in rules]
 
-    def around(self, name: str, inner: Target) -> Target:
-        """``inner``, checked as calls of ``name`` have to be."""
-        names = set(names_for(name))
+    def around(self, called: Sequence[str], inner: Target) -> Target:
+        """``inner``, checked as calls of any of these names have to be."""
+        names = {written for name in called for written in names_for(name)}
         mine = [one for one in self._guards if names & set(one.rule.on)]
         return Guarded(inner, mine) if mine else inner

@@ -88,7 +88,7 @@ class GuardRule(Noun, forbid_unknown_fields=True):
     name: str = ""
     """Name in records; by default the kind's."""
     on: tuple[str, ...] = ("*",)
-    """Apps and models whose calls it checks; ``provider/*`` and ``*`` stand for many."""
+    """Apps, their variants (``app@variant``) and models whose calls it checks; ``provider/*`` and ``*`` stand for many."""
     places: tuple[Place, ...] = ("input", "output")
     """Where it checks."""
     policy: Policy = "block"
