@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ _HERE = Path(__file__).resolve().parent
 _NORIA = "import sys; from noria.cli import main; sys.exit(main())"
 TRANSLATED = "translated"
 """The provider of Noria's that speaks Anthropic's dialect, while its callers speak OpenAI's."""
+_LIMITS = {"requests": 10**8, "tokens": 10**9}
+"""What the key may use in a minute: more than any run does."""
 ASKED = "Say in two sentences how a noria lifts water, and what drives it. " * 4
 """What every call asks: as many characters as an ordinary short question with its system prompt."""
 
@@ -114,14 +117,13 @@ http {{
 
 
 class Noria(Gateway):
-    """This one, with its key, its record and its prices."""
+    """This one: callers come with a virtual key that has limits, every call is priced and recorded."""
 
     name = "noria"
     ready_path = "/readyz"
 
     def __init__(self, folder: Path, upstream: str, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(folder, upstream)
-        self.headers = {"authorization": f"Bearer {KEY}"}
         self._settings = settings or {}
 
     def command(self) -> list[str]:
@@ -135,9 +137,26 @@ class Noria(Gateway):
         """Its variables."""
         return super().environment() | {"NORIA_API_KEY": KEY, **self._settings}
 
+    def start(self) -> None:
+        """Start, make the key, and set its limits, so high that they stop nobody."""
+        super().start()
+        key = self._ask("POST", "keys", {"name": "measured", "permissions": ["gateway"]})
+        for measure, amount in _LIMITS.items():
+            limit = {"name": measure, "measure": measure, "amount": amount, "window": "minute", "of": "key"}
+            self._ask("PUT", "limits", limit)
+        self.headers = {"authorization": f"Bearer {key['secret']}"}
+
     def model(self, name: str) -> str:
         """``provider/model``."""
         return f"openai/{name}"
+
+    def _ask(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        url = f"http://127.0.0.1:{self.port}/api/{path}"
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            said: dict[str, Any] = json.loads(answer.read())
+        return said
 
 
 class LiteLLM(Gateway):
