@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from noria.core.errors import CallFailed, CallRefused, NoriaError
@@ -15,6 +16,8 @@ from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Ended
+from noria.core.whole import answer as in_one_piece
 from noria.targets.scripted import answer
 
 ASK = Request(model="m", messages=(Message(role="user", content="Hi?"),))
@@ -27,6 +30,18 @@ class Opened(NamedTuple):
     closed: asyncio.Event
     """Set when the innermost call was closed early."""
     shows_sent: bool = True
+
+
+class Told:
+    """Remembers what it is told."""
+
+    def __init__(self, then: Callable[[Event], None] = lambda _: None) -> None:
+        self.events: list[Event] = []
+        self._then = then
+
+    async def hear(self, event: Event) -> None:
+        self.events.append(event)
+        self._then(event)
 
 
 Open = Callable[[Callable[[Any], Iterable[Any]]], AbstractAsyncContextManager[Opened]]
@@ -107,6 +122,51 @@ class TargetContract:
         async with open(script) as opened:
             replies = await asyncio.gather(*(collect(opened.target.call(ASK)) for _ in range(3)))
         assert sorted(reply.text for reply in replies) == ["one", "three", "two"]
+
+    async def test_a_reply_in_one_piece_is_what_the_events_fold_to(self, open: Open) -> None:
+        async with open(lambda _: answer("Hel", "lo", model="smol")) as opened:
+            told = Told()
+            one = msgspec.structs.replace(ASK, stream=False)
+            answered = await in_one_piece(opened.target, one, told.hear)
+            assert answered.reply == await collect(opened.target.call(one))
+        assert answered.reply.complete
+        assert isinstance(told.events[0], Sent)
+
+    async def test_a_failed_call_for_one_piece_has_told_whom_it_went_to(self, open: Open) -> None:
+        async with open(lambda _: [CallRefused("No such thing.", status=404)]) as opened:
+            told = Told()
+            with pytest.raises(CallRefused, match="No such thing"):
+                await in_one_piece(opened.target, msgspec.structs.replace(ASK, stream=False), told.hear)
+            assert {type(event) for event in told.events} <= {Sent}
+
+    async def test_cancelling_a_call_for_one_piece_cancels_upstream_at_once(self, open: Open) -> None:
+        gate, waiting = asyncio.Event(), asyncio.Event()
+
+        def script(_: Any) -> Iterable[Any]:
+            waiting.set()
+            return [gate, *answer("Hello")]
+
+        async with open(script) as opened:
+            one = msgspec.structs.replace(ASK, stream=False)
+            task = asyncio.ensure_future(in_one_piece(opened.target, one, Told().hear))
+            await waiting.wait()
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            async with asyncio.timeout(2):
+                await opened.closed.wait()
+
+    async def test_who_is_told_can_end_a_call_and_nobody_tries_it_again(self, open: Open) -> None:
+        def refuse(event: Event) -> None:
+            if isinstance(event, Sent):
+                raise Ended(CallFailed("Not from outside.", retryable=True))
+
+        async with open(lambda _: answer("Hello")) as opened:
+            told = Told(refuse)
+            with pytest.raises(Ended):
+                await in_one_piece(opened.target, msgspec.structs.replace(ASK, stream=False), told.hear)
+        assert [type(event) for event in told.events] == [Sent]
 
 
 class StreamingContract(TargetContract):

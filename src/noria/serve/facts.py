@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from noria.core.attributes import ATTEMPTS, CONTINUED, ROUTE
 from noria.core.caching import AGE, CACHE, SIMILARITY
-from noria.core.events import OnRecord, Sent
+from noria.core.events import Event, OnRecord, Sent
 from noria.core.limits import Standing
 
 Fields = tuple[tuple[bytes, bytes], ...]
@@ -55,6 +55,11 @@ class Facts:
         """Whom the call went to last."""
         self.kept: OnRecord | None = None
         """Its record, once that is durable."""
+
+    async def hear(self, event: Event) -> None:
+        """Note whom the call goes to."""
+        if isinstance(event, Sent):
+            self.sent = event
 
     def headers(self) -> Fields:
         """All of it, for a reply or a failure."""

@@ -28,11 +28,11 @@ from noria.core.errors import (
     NotAllowed,
     UnknownName,
 )
-from noria.core.events import Event, OnRecord, Raw, Sent
-from noria.core.folding import Fold
+from noria.core.events import Event, Sent
 from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
+from noria.core.whole import answer
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.cache_wish import cache_wish, check_kept
 from noria.serve.facts import Facts, of_limits
@@ -132,18 +132,22 @@ class Gateway:
                 body = await read_body(receive, MAX_BODY)
                 query = scope["query_string"].decode("latin-1")
                 path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
-                request, answer = wire.decode(body, path=path, id=self._id(trace), created=_now())
+                request, written = wire.decode(body, path=path, id=self._id(trace), created=_now())
                 caller = _permitted(scope.get(KEY), request.model)
                 request = _as_asked(request, trace, caller, headers, wire.passed_on)
                 if prepare is not None:
                     request = await prepare(request)
                 if request.cache == "only":
                     check_kept(request.model, self._reuses)
-                async with _WhileConnected(receive), _Closing(self._target.call(request)) as events:
+                async with _WhileConnected(receive):
                     if request.stream:
-                        await _stream(events, answer, send, facts)
+                        async with _Closing(self._target.call(request)) as events:
+                            await _stream(events, written, send, facts)
                     else:
-                        await _whole(events, wire, answer, send, facts)
+                        said = await answer(self._target, request, facts.hear)
+                        facts.kept = said.kept
+                        raw = said.data if said.wire == wire.name else b""
+                        await respond(send, 200, written.whole(said.reply, raw), _JSON, facts.headers())
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
@@ -207,23 +211,6 @@ class _Closing:
         aclose = getattr(self._events, "aclose", None)
         if aclose is not None:
             await aclose()
-
-
-async def _whole(events: AsyncIterator[Event], wire: WireIn, answer: Answer, send: Send, facts: Facts) -> None:
-    """Send the reply in one piece; as the provider wrote it, where its wire is the caller's."""
-    fold, raw = Fold(), b""
-    async for event in events:
-        match event:
-            case Raw() if event.wire == wire.name:
-                raw = event.data
-                fold.take(event)
-            case OnRecord():
-                facts.kept = event
-            case Sent():
-                facts.sent = event
-            case _:
-                fold.take(event)
-    await respond(send, 200, answer.whole(fold.reply(), raw), _JSON, facts.headers())
 
 
 async def _stream(events: AsyncIterator[Event], answer: Answer, send: Send, facts: Facts) -> None:

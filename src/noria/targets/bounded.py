@@ -8,6 +8,7 @@ from noria.core.errors import Overloaded
 from noria.core.events import Event, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answered, Tell, answer
 from noria.targets.closing import called
 from noria.targets.slots import Slots
 
@@ -34,4 +35,13 @@ class Bounded:
                     yield event
         except Overloaded:
             yield Sent(request=request, provider=self._provider)
+            raise
+
+    async def whole(self, request: Request, tell: Tell) -> Answered:
+        """The same for a reply in one piece."""
+        try:
+            async with self._slots.place():
+                return await answer(self._inner, request, tell)
+        except Overloaded:
+            await tell(Sent(request=request, provider=self._provider))
             raise

@@ -8,6 +8,7 @@ from noria.core.errors import TooExpensive
 from noria.core.events import Event, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answering, Tell, answer, collected
 
 
 class Capped:
@@ -28,13 +29,19 @@ class Capped:
 
     def call(self, request: Request) -> AsyncIterator[Event]:
         """Call on. Raises ``TooExpensive``, from the iterator."""
-        if request.max_cost_usd is None:
-            return self._inner.call(request)
         return self._refused(request) if self._beyond(request) else self._inner.call(request)
 
+    def whole(self, request: Request, tell: Tell) -> Answering:
+        """The same for a reply in one piece."""
+        if self._beyond(request):
+            return collected(self._refused(request), tell)
+        return answer(self._inner, request, tell)
+
     def _beyond(self, request: Request) -> bool:
+        if request.max_cost_usd is None:
+            return False
         cost = self._estimate(request)
-        return cost is None or (request.max_cost_usd is not None and cost > request.max_cost_usd)
+        return cost is None or cost > request.max_cost_usd
 
     async def _refused(self, request: Request) -> AsyncGenerator[Event]:
         yield Sent(request=request, provider=self._provider)

@@ -11,6 +11,7 @@ from noria.core.events import Counted, Event, Sent
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, Message, OtherPart, TextPart
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answering, Tell, answer
 
 _BYTES_A_TOKEN = 4
 """Of English prose and JSON, about; other languages take more tokens for as many bytes of UTF-8."""
@@ -36,6 +37,10 @@ class Counting:
     def call(self, request: Request) -> AsyncIterator[Event]:
         """Call one or the other."""
         return (self._counter if request.count else self._inner).call(request)
+
+    def whole(self, request: Request, tell: Tell) -> Answering:
+        """The same for a reply in one piece."""
+        return answer(self._counter if request.count else self._inner, request, tell)
 
 
 class Estimated:

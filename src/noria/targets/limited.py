@@ -11,12 +11,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 import msgspec
 
-from noria.core.errors import BudgetUsedUp, LimitReached
+from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
 from noria.core.events import Delta, Event, Raw, Sent, Started, Used
 from noria.core.limits import Standing
 from noria.core.protocols import Clock, Target
-from noria.core.replies import Usage
+from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
+from noria.core.unfolding import events_of
+from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.allowances import Allowances, Counted, Refusal, Reservation, counted_units
 from noria.targets.closing import called
 from noria.targets.estimate import expected_usage, said_tokens
@@ -77,18 +79,49 @@ class Limited:
                     else:
                         account.take(event)
                         yield event
-        except LimitReached as error:
-            self.refused += 1
-            error.standings = error.standings or account.standings()
-            account.settle(failed=True)
-            raise
-        except (GeneratorExit, asyncio.CancelledError):
-            account.settle(failed=False)
-            raise
-        except BaseException:
-            account.settle(failed=True)
+        except BaseException as error:
+            self._ended(account, error)
             raise
         account.settle(failed=False)
+
+    async def whole(self, request: Request, tell: Tell) -> Answered:
+        """The same for a reply in one piece."""
+        limits = self._matching(request)
+        if not limits:
+            return await answer(self._inner, request, tell)
+        account = _Account(limits, self._allowances, self._prices, self._now)
+
+        async def hear(event: Event) -> None:
+            if isinstance(event, Sent):
+                try:
+                    standings = await account.expect(event)
+                except NoriaError as error:
+                    await tell(event)
+                    raise Ended(error) from error
+                event = msgspec.structs.replace(event, standings=standings)
+            else:
+                account.take(event)
+            await tell(event)
+
+        try:
+            await account.enter()
+            answered = await answer(self._inner, request, hear)
+        except Ended as ended:
+            self._ended(account, ended.error)
+            raise ended.error from None
+        except BaseException as error:
+            self._ended(account, error)
+            raise
+        account.take_reply(answered.reply)
+        account.settle(failed=False)
+        return answered
+
+    def _ended(self, account: _Account, error: BaseException) -> None:
+        """Settle a call that did not end well."""
+        if isinstance(error, LimitReached):
+            self.refused += 1
+            error.standings = error.standings or account.standings()
+        account.settle(failed=not isinstance(error, GeneratorExit | asyncio.CancelledError))
 
 
 class _Account:
@@ -150,6 +183,13 @@ class _Account:
                 self._usage = event.usage
             case Started():
                 self._model = event.model
+
+    def take_reply(self, reply: Reply) -> None:
+        """Note a reply that came in one piece, or of which the pieces were noted before."""
+        self._model, self._usage = reply.model or self._model, reply.usage or self._usage
+        if self._usage is None and not self._size:
+            for event in events_of(reply):
+                self.take(event)
 
     def settle(self, *, failed: bool) -> None:
         """Give back what was reserved, and count what was used. Nothing here waits: a caller that goes away waits for nobody."""

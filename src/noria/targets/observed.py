@@ -10,6 +10,7 @@ from noria.core.errors import CallFailed, EngineFailed, NoriaError
 from noria.core.events import Event, Noted, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answered, Tell, answer
 from noria.targets.attempts import only_began
 from noria.targets.closing import called
 
@@ -65,7 +66,7 @@ class Observed:
                 raise
             async with called(self._inner, request) as events:
                 async for event in events:
-                    if not speaking and not isinstance(event, Sent | Noted) and not only_began(event):
+                    if not speaking and _speaks(event):
                         speaking = True
                         for watch in watches:
                             watch.speaks()
@@ -77,6 +78,45 @@ class Observed:
         finally:
             for watch in watches:
                 watch.ends(outcome)
+
+    async def whole(self, request: Request, tell: Tell) -> Answered:
+        """The same for a reply in one piece."""
+        watches: list[Watch] = []
+        outcome: Outcome = "given_up"
+        speaking = False
+
+        async def hear(event: Event) -> None:
+            nonlocal speaking
+            if not speaking and _speaks(event):
+                speaking = True
+                for watch in watches:
+                    watch.speaks()
+            await tell(event)
+
+        try:
+            try:
+                for observer in self._observers:
+                    watches.append(observer.starts())  # noqa: PERF401  # see above
+            except NoriaError:
+                await tell(Sent(request=request, provider=self._provider))
+                raise
+            answered = await answer(self._inner, request, hear)
+            if not speaking:
+                for watch in watches:
+                    watch.speaks()
+            outcome = "answered"
+        except NoriaError as error:
+            outcome = "failed" if at_fault(error) else "answered"
+            raise
+        finally:
+            for watch in watches:
+                watch.ends(outcome)
+        return answered
+
+
+def _speaks(event: Event) -> bool:
+    """Whether the model has begun to answer."""
+    return not isinstance(event, Sent | Noted) and not only_began(event)
 
 
 def at_fault(error: NoriaError) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from noria.core.events import Event, Noted, OnRecord, Raw, ends_reply
+from noria.core.events import Event, Noted, OnRecord, Raw, Sent, ends_reply
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request
 from noria.core.spans import Span
+from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.closing import called
 from noria.targets.recording import NewIds, Price, Recording
 
@@ -69,7 +70,29 @@ class Recorded:
         await self._write(span)
         for event in ending:
             yield event
-        yield OnRecord(trace_id=span.trace_id, span_id=span.span_id, cost_usd=span.cost_usd)
+        yield _on_record(span)
+
+    async def whole(self, request: Request, tell: Tell) -> Answered:
+        """The same for a reply in one piece, with its record. Nothing is told but ``Sent``."""
+        recording = Recording(request, now=self._now, new_ids=self._new_ids, price=self._price)
+
+        async def hear(event: Event) -> None:
+            recording.take(event)
+            if isinstance(event, Sent):
+                await tell(event)
+
+        try:
+            answered = await answer(self._inner, recording.request, hear)
+            recording.take_whole(answered.reply)
+            span = recording.finished()
+        except (asyncio.CancelledError, Ended):
+            await self._write(recording.cancelled())
+            raise
+        except Exception as error:  # see above
+            await self._write(recording.failed(error))
+            raise
+        await self._write(span)
+        return answered._replace(kept=_on_record(span))
 
     async def drain(self) -> None:
         """Wait for the records that are still being written, at shutdown. Each one's failure went to its own call."""
@@ -85,3 +108,7 @@ class Recorded:
 
     async def _keep(self, span: Span) -> None:
         await self._record(span)
+
+
+def _on_record(span: Span) -> OnRecord:
+    return OnRecord(trace_id=span.trace_id, span_id=span.span_id, cost_usd=span.cost_usd)

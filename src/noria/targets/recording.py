@@ -53,6 +53,7 @@ class Recording:
         self._now = now
         self._price = price
         self._fold = Fold()
+        self._whole: Reply | None = None
         self._start_ns = now()
         self._sent: Sent | None = None
         self._sent_ns = self._start_ns
@@ -76,9 +77,13 @@ class Recording:
             self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
         self._fold.take(event)
 
+    def take_whole(self, reply: Reply) -> None:
+        """Note a reply that came in one piece."""
+        self._whole = reply
+
     def finished(self) -> Span:
         """The span of a call whose events ended. Raises ``CallCut`` when they ended before the reply was complete."""
-        if not self._fold.reply().complete:
+        if not self.reply().complete:
             raise CallCut("The reply ended before it was complete.")
         return self._span("ok")
 
@@ -95,10 +100,10 @@ class Recording:
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
-        return self._fold.reply()
+        return self._fold.reply() if self._whole is None else self._whole
 
     def _span(self, status: Status, *, type: str | None = None, message: str | None = None) -> Span:
-        sent, reply = self._sent, self._fold.reply()
+        sent, reply = self._sent, self.reply()
         request = sent.request if sent else self.request
         provider = (sent.provider if sent else "") or None
         model = request.model.removeprefix(f"{provider}/")

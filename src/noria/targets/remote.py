@@ -13,8 +13,10 @@ import msgspec
 
 from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Content, Event, Raw, Sent
+from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
+from noria.core.whole import Answered, Tell, collected
 from noria.targets.egress import Egress, Origin, Response, Timeouts
 from noria.wires.sse import Whole, single_events
 from noria.wires.wire import Decoder, Encoded, WireOut
@@ -93,13 +95,9 @@ class Remote:
         Raises:
             CallFailed: and its kinds, from the iterator. All are retryable that may pass by themselves.
         """
-        id = request_id(request, server=self._shown)
         stream = self._stream if request.stream is None else request.stream
-        sent = Sent(request=request, provider=self._provider, request_id=id, streamed=stream)
         encoded = self._encoded(request, stream)
-        if encoded.dropped or encoded.emulated:
-            sent = msgspec.structs.replace(sent, dropped=encoded.dropped, emulated=encoded.emulated)
-        yield sent
+        yield (sent := self._sent(request, encoded, stream))
         raw = request.wire if request.wire == self._wire.name else ""
         response: Response | None = None
         try:
@@ -114,7 +112,12 @@ class Remote:
                 return
             if stream:  # the provider does not stream, so there is no time to first token
                 yield msgspec.structs.replace(sent, streamed=False)
-            for event in await self._whole(response, request, raw="" if stream else raw):
+            reply, body = await self._read(response, request)
+            if raw and not stream:
+                _check_text(body)
+                yield Raw(wire=raw, data=body, events=tuple(events_of(reply)), whole=reply)
+                return
+            for event in events_of(reply):
                 yield event
         except CallFailed as error:
             self._redact(error)
@@ -122,6 +125,27 @@ class Remote:
         finally:
             if response is not None:
                 response.close()  # keeps the connection when the body was read to its end, else ends the call
+
+    async def whole(self, request: Request, tell: Tell) -> Answered:
+        """The same for a reply in one piece."""
+        if request.stream is not False:
+            return await collected(self.call(request), tell)
+        encoded = self._encoded(request, stream=False)
+        await tell(self._sent(request, encoded, stream=False))
+        response: Response | None = None
+        try:
+            response = await self._answered(encoded)
+            reply, body = await self._read(response, request)
+            if request.wire != self._wire.name:
+                return Answered(reply)
+            _check_text(body)
+            return Answered(reply, request.wire, body)
+        except CallFailed as error:
+            self._redact(error)
+            raise
+        finally:
+            if response is not None:
+                response.close()
 
     async def look(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """Read something below the base URL, with the key, as calls are made: status, headers, and a body of 4 MB at most.
@@ -138,6 +162,16 @@ class Remote:
             return response.status, response.headers, await self._body(response, most=_LARGEST_LIST)
         finally:
             response.close()
+
+    def _sent(self, request: Request, encoded: Encoded, stream: bool) -> Sent:
+        return Sent(
+            request=request,
+            provider=self._provider,
+            request_id=request_id(request, server=self._shown),
+            streamed=stream,
+            dropped=encoded.dropped,
+            emulated=encoded.emulated,
+        )
 
     def _encoded(self, request: Request, stream: bool) -> Encoded:
         model = self._model or request.model.removeprefix(f"{self._provider}/")
@@ -169,15 +203,10 @@ class Remote:
             response.close()
         raise self._wire.decode_error(response.status, response.headers, said)
 
-    async def _whole(self, response: Response, request: Request, *, raw: str) -> tuple[Event, ...]:
-        """A reply that comes in one piece."""
+    async def _read(self, response: Response, request: Request) -> tuple[Reply, bytes]:
+        """A reply that comes in one piece, and its bytes."""
         body = await self._body(response)
-        reply = self._wire.decode_reply(body, request)
-        events = tuple(events_of(reply))
-        if not raw:
-            return events
-        _check_text(body)
-        return (Raw(wire=raw, data=body, events=events, whole=reply),)
+        return self._wire.decode_reply(body, request), body
 
     async def _body(self, response: Response, most: int | None = None) -> bytes:
         """The body; with ``most``, no more than about so many bytes of it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from noria.core.errors import BreakerOpen, CallFailed, NoriaError, Overloaded, Unavailable
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answered, Tell, answer
 from noria.targets.attempts import Beginning, noted
 from noria.targets.closing import called
 from noria.targets.retry_budget import RetryBudget
@@ -74,6 +75,32 @@ class Retrying:
                 if wait is None:
                     raise
                 request = noted(request, beginning.sent, error, wait_s=wait)
+            await self._sleep(wait)
+            attempt += 1
+
+    async def whole(self, request: Request, tell: Tell) -> Answered:
+        """The same for a reply in one piece."""
+        if self._budget is not None:
+            self._budget.called()
+        attempt = 1
+        while True:
+            beginning = Beginning()
+
+            async def hear(event: Event, take: Callable[[Event], Iterable[Event]] = beginning.take) -> None:
+                for let in take(event):
+                    await tell(let)
+
+            try:
+                answered = await answer(self._inner, request, hear)
+                for held in beginning.rest():
+                    await tell(held)
+            except NoriaError as error:
+                wait = None if beginning.speaking or attempt >= self._attempts else self._wait_s(error, attempt)
+                if wait is None:
+                    raise
+                request = noted(request, beginning.sent, error, wait_s=wait)
+            else:
+                return answered
             await self._sleep(wait)
             attempt += 1
 

@@ -8,6 +8,7 @@ from noria.core.errors import NoriaError
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answering, Tell, answer
 from noria.targets.closing import failing
 
 
@@ -27,3 +28,7 @@ class Routed:
         except NoriaError as error:
             return failing(error)
         return target.call(request)
+
+    def whole(self, request: Request, tell: Tell) -> Answering:
+        """The same for a reply in one piece. Raises at once."""
+        return answer(self._resolve(request.model), request, tell)

@@ -18,6 +18,7 @@ from noria.core.events import Delta, Event, Sent, Stopped, plain
 from noria.core.messages import Citation
 from noria.core.protocols import Target
 from noria.core.requests import Request
+from noria.core.whole import Answering, Tell, answer, collected
 from noria.targets.closing import called
 
 Read = Callable[[str], str]
@@ -49,10 +50,11 @@ class Structured:
             CallFailed: the reply is not what was asked for.
             InvalidInput: the schema can't be checked.
         """
-        params = request.params
-        if params.response_schema is None and not params.response_json:
-            return self._inner.call(request)
-        return self._held(request)
+        return self._held(request) if _wants_json(request) else self._inner.call(request)
+
+    def whole(self, request: Request, tell: Tell) -> Answering:
+        """The same for a reply in one piece."""
+        return collected(self._held(request), tell) if _wants_json(request) else answer(self._inner, request, tell)
 
     async def _held(self, request: Request) -> AsyncGenerator[Event]:
         hold: _Hold | None = None
@@ -75,6 +77,10 @@ class Structured:
         params = request.params
         read = await asyncio.to_thread(self._reading, params.response_schema)
         return _Hold(read, strict=params.response_strict or params.response_json)
+
+
+def _wants_json(request: Request) -> bool:
+    return request.params.response_schema is not None or request.params.response_json
 
 
 class _Hold:
