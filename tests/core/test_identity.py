@@ -137,8 +137,8 @@ PARTS = st.builds(TextPart, text=st.text()) | st.builds(BlobPart, sha256=st.text
 
 @given(
     st.lists(st.text() | st.lists(PARTS, max_size=2).map(tuple), max_size=3),
-    st.none() | st.floats(allow_nan=False, allow_infinity=False),
-    st.dictionaries(st.text(), JSON, max_size=3),
+    st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-2, 2).map(float),
+    st.just({}) | st.dictionaries(st.text(), JSON, max_size=3),
 )
 def test_the_quick_way_to_an_id_is_the_same_way(
     contents: list[Any], temperature: float | None, extra: dict[str, Any]

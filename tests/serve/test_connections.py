@@ -165,3 +165,17 @@ async def test_an_answer_may_take_longer_than_a_head(server: Noria, monkeypatch:
     gate.set()
     assert (await asyncio.wait_for(answer, 20)).startswith(b"HTTP/1.1 ")
     writer.close()
+
+
+async def test_requests_that_come_together_are_answered_in_turn(server: Noria) -> None:
+    reader, writer = await connect(server)
+    for method, path in (("GET", "/healthz"), ("HEAD", "/healthz"), ("GET", "/nowhere")):
+        close = "Connection: close\r\n" if path == "/nowhere" else ""
+        key = f"Authorization: Bearer {KEY}\r\n"
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{key}{close}\r\n".encode())
+    async with asyncio.timeout(20):
+        answers = (await reader.read()).split(b"HTTP/1.1 ")[1:]
+    writer.close()
+    assert [answer[:3] for answer in answers] == [b"200", b"200", b"404"]
+    assert [b'{"status":"ok"}' in answer for answer in answers] == [True, False, False]
+    assert b"connection: close" in answers[2]

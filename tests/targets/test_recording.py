@@ -14,7 +14,7 @@ from noria.core.protocols import Target
 from noria.core.replies import Usage
 from noria.core.requests import Lineage, Parameters, Request, Tool, TraceContext
 from noria.core.spans import Span
-from noria.targets.recording import random_ids, recorded_call
+from noria.targets.recording import RandomIds, random_ids, recorded_call
 from noria.targets.scripted import Scripted, answer
 
 from .clock import Numbered, Ticking
@@ -213,3 +213,11 @@ def test_random_ids_are_w3c_trace_context_ids() -> None:
     assert re.fullmatch("[0-9a-f]{32}", trace_id)
     assert re.fullmatch("[0-9a-f]{16}", span_id)
     assert trace_id != other[0]
+
+
+def test_ids_that_are_made_many_at_once_are_like_those_made_one_by_one() -> None:
+    new_ids = RandomIds()
+    made = [new_ids() for _ in range(500)]
+    assert {(len(trace), len(span)) for trace, span in made} == {(32, 16)}
+    assert len({id for pair in made for id in pair}) == 1000
+    assert all(int(id, 16) for pair in made for id in pair)

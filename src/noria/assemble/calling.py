@@ -35,7 +35,7 @@ from noria.targets.egress import Egress
 from noria.targets.limited import Limited
 from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
-from noria.targets.recording import random_ids, recorded_call
+from noria.targets.recording import RandomIds, recorded_call
 from noria.targets.routed import Routed
 from noria.targets.slots import Slots
 
@@ -66,13 +66,15 @@ class Calling:
         self._watch = watch
         self._remembered = RememberedReplies(opened.traces)
         self._cut_calls = CutCalls(self._keep)
+        self.new_ids = RandomIds()
+        """Makes ids of traces and spans."""
         self.prices = prices_of(settings)
         """What calls cost."""
         self.engines = EnginePool(opened.blobs, opened.logs)
         """The local models' engines."""
         self.caches = Caches.open(settings, opened.replies, self.embed)
         """Kept replies of live calls."""
-        self.mirror = Mirror(self._keep, now=now, new_ids=random_ids, price=self.prices.of_span)
+        self.mirror = Mirror(self._keep, now=now, new_ids=self.new_ids, price=self.prices.of_span)
         """Makes the calls of shadows."""
         self.answers = Answers(
             settings,
@@ -98,7 +100,7 @@ class Calling:
         )
         """Answers calls within their limits."""
         self.recorded = Recorded(
-            self.limited, self._record, now=now, new_ids=random_ids, price=live_price(self.prices.of_span)
+            self.limited, self._record, now=now, new_ids=self.new_ids, price=live_price(self.prices.of_span)
         )
         """Answers calls and records them."""
         self.target: Target = Admitted(self.recorded, opened.traces.check_room)
@@ -130,7 +132,7 @@ class Calling:
 
         async def ask(request: Request) -> Span:
             span, _ = await recorded_call(
-                target, request, now=now, new_ids=random_ids, price=self.prices.of_span, cut=self._cut_calls
+                target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span, cut=self._cut_calls
             )
             return span
 
@@ -166,7 +168,7 @@ class Calling:
 
     async def _call(self, request: Request) -> tuple[Span, Reply]:
         target = self.answers.resolve(request.model)
-        span, reply = await recorded_call(target, request, now=now, new_ids=random_ids, price=self.prices.of_span)
+        span, reply = await recorded_call(target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span)
         await self._keep(span)
         return span, reply
 

@@ -49,7 +49,6 @@ from noria.evaluate.laboratory import Laboratory
 from noria.scorers.registry import kinds, make
 from noria.settings import Settings
 from noria.targets.egress import Egress
-from noria.targets.recording import random_ids
 
 
 class Workspace:
@@ -143,10 +142,9 @@ class Workspace:
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def new_trace_id() -> str:
+    def new_trace_id(self) -> str:
         """A fresh trace id, 32 hex digits."""
-        return random_ids()[0]
+        return self.calling.new_ids()[0]
 
     async def callable_models(self) -> Iterable[str]:
         """Names that can be called now: routes and aliases, released apps, then local models."""

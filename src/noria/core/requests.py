@@ -245,16 +245,50 @@ def request_id(request: Request, *, server: str = "") -> str:
         "n": request.n,
         "repeat": request.lineage.repeat or 0,
     }
-    parts |= {name: value for name in _RARE if (value := getattr(request, name))}
+    if request.embed or request.rank or request.count or request.unread or request.headers:
+        parts |= {name: value for name in _RARE if (value := getattr(request, name))}
+    elif (params := _lean_params(request)) is not None:
+        parts["params"] = params
+        content = quick(parts, looked_through=True)
+        return content_id("request", parts) if content is None else id_of("request", content)
     content = None if _has_blob(request) else quick(parts, nones=request.tool_choice is None)
     return content_id("request", parts) if content is None else id_of("request", content)
 
 
+_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+"""The parameters that may be no whole numbers."""
+
+
+def _lean_params(request: Request) -> Parameters | None:
+    """The parameters with whole numbers as such, where there are no other numbers to be written with care; else None.
+
+    So for a conversation of plain texts: to look through long texts for what looks like a number takes longer than the rest.
+    """
+    params = request.params
+    if request.tools or params.extra or params.response_schema or isinstance(request.tool_choice, dict):
+        return None
+    for message in request.messages:
+        if type(message.content) is not str or message.unread:
+            return None
+    whole: dict[str, int] = {}
+    for name in _NUMBERS:
+        number = getattr(params, name)
+        if number is None:
+            continue
+        if not _LEAST <= abs(number) < _MOST and number != 0:  # not finite among them
+            return None
+        if number == int(number):
+            whole[name] = int(number)
+    return msgspec.structs.replace(params, **whole) if whole else params
+
+
+_LEAST, _MOST = 1e-4, 1e15
+"""Between them numbers are written without an exponent."""
+
+
 def _has_blob(request: Request) -> bool:
     """Whether a message holds the one part whose default is more than an empty text, which :func:`quick` can't know."""
-    return any(
-        isinstance(part, BlobPart)
-        for message in request.messages
-        if not isinstance(message.content, str)
-        for part in message.content
-    )
+    for message in request.messages:
+        if type(message.content) is not str and any(isinstance(part, BlobPart) for part in message.content):
+            return True
+    return False

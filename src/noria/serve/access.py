@@ -12,6 +12,7 @@ Three checks, in this order, on every request:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -39,6 +40,7 @@ SHARED_LINK_S = 600
 """Life of a link that several processes take, seconds."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_MOST_SEEN = 64
 _WRONG = "The key is wrong."
 _INGEST = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """OpenTelemetry's intake, which shares its prefix with the wires."""
@@ -53,6 +55,7 @@ _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re
 """``Host`` (RFC 9110, section 7.2): a name or a bracketed IPv6 address, a port, and nothing else."""
 
 
+@functools.lru_cache(maxsize=1024)
 def rule_of(method: str, path: str) -> Rule:
     """The rule of a route. What no line here knows needs ``admin``.
 
@@ -99,6 +102,7 @@ class Access:
         self._shared = shared
         self._clock = clock
         self._hosts = {"127.0.0.1", "localhost", "::1", *(host.strip("[]").lower() for host in hosts)}
+        self._seen: set[str] = set()  # hosts that were found to be right, as callers write them
         self._links: dict[str, float] = {}
         self._used: dict[str, float] = {}  # links that several processes take
         # Browsers keep one set of cookies for all ports of a host: two servers must not overwrite each other's.
@@ -218,6 +222,16 @@ class Access:
     def _check_origin(self, headers: Mapping[str, str]) -> bool:
         """Refuse foreign hosts and origins; True when the request names this server as its origin."""
         host = headers.get("host", "")
+        if host not in self._seen:
+            self._check_host(host)
+        origin = headers.get("origin")
+        if origin is None:
+            return False
+        if origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
+            raise NotAllowed(f"Requests from {origin[:80]!r} are not accepted here.", status=403)
+        return True
+
+    def _check_host(self, host: str) -> None:
         match = _HOST.fullmatch(host)
         if not match or match["name"].strip("[]").lower() not in self._hosts:
             raise NotAllowed(
@@ -225,12 +239,8 @@ class Access:
                 status=403,
                 hint="Add it to `allowed_hosts` if it is yours.",
             )
-        origin = headers.get("origin")
-        if origin is None:
-            return False
-        if origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
-            raise NotAllowed(f"Requests from {origin[:80]!r} are not accepted here.", status=403)
-        return True
+        if len(self._seen) < _MOST_SEEN:
+            self._seen.add(host)
 
     def _is_key(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._key.reveal().encode())

@@ -131,10 +131,14 @@ class Application:
             await self._answer(scope, receive, send)
             return
         try:
-            with self.traffic.request():
-                await self._answer(scope, receive, send)
-        except Unavailable as error:  # raised by entering: what is raised inside was answered inside
+            self.traffic.begin()
+        except Unavailable as error:
             await _refuse(send, path, error, ((b"connection", b"close"),))
+            return
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self.traffic.end()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]

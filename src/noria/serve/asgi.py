@@ -20,6 +20,29 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+GONE = "noria.gone"
+"""Where a scope has its connection's :class:`Hangup`, where the server offers one."""
+
+
+class Hangup:
+    """Tells when the client has gone away, without a task that waits for it."""
+
+    __slots__ = ("happened", "listener")
+
+    def __init__(self) -> None:
+        self.happened = False
+        """It has gone."""
+        self.listener: Callable[[], object] | None = None
+        """Is called once when it goes."""
+
+    def happen(self) -> None:
+        """It has gone."""
+        self.happened = True
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener()
+
+
 _READ = "noria.headers"
 """Where a scope keeps its headers once they were read: the door reads them first, and whoever answers again."""
 

@@ -7,8 +7,20 @@ the memory, and some thousand slow ones take all of the process's file descripto
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from noria.serve.asgi import GONE, Hangup
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 MAX_HEAD = 64 * 1024
 """Most bytes of a request's line and headers, or of the trailers of its body. What one read brings may exceed it."""
@@ -37,6 +49,7 @@ class BoundedHTTP(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn's own
         """Wait for the first request, for some time."""
         super().connection_made(transport)
+        self._hangup = Hangup()
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,6 +57,7 @@ class BoundedHTTP(HttpToolsProtocol):
         self._stop_head_timer()
         self._stop_body_timer()
         super().connection_lost(exc)
+        self._hangup.happen()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; end a connection whose head or trailers have no end.
@@ -59,11 +73,16 @@ class BoundedHTTP(HttpToolsProtocol):
         if self._unheard > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response(f"The request's head is larger than {MAX_HEAD:,} bytes.")
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.send = _AtOnce(cycle)  # type: ignore[method-assign]  # a subclass could not be made to be used
+        super()._start_asgi_task(cycle, app)
+
     def on_message_begin(self) -> None:
         """A request begins."""
         self._stop_head_timer()
         self._in_head = True
         super().on_message_begin()
+        self.scope[GONE] = self._hangup  # type: ignore[literal-required]  # our own, beside those of ASGI
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
@@ -113,3 +132,70 @@ class BoundedHTTP(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+class _AtOnce:
+    """Sends a response that is whole, head and body, by one write: each write is a call of the system, and wakes the client.
+
+    Whatever is not so simple is sent as uvicorn sends it.
+
+    Arguments:
+        cycle: uvicorn's state of the response.
+    """
+
+    __slots__ = ("_cycle", "_head", "_send")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._send = cycle.send
+        self._head: Any = None
+
+    async def __call__(self, message: Any) -> None:
+        """ASGI's ``send``."""
+        head, self._head = self._head, None
+        if head is None:
+            if message["type"] == "http.response.start" and _length(message) is not None:
+                self._head = message  # the body follows at once
+                return
+        elif not self._sent(head, message):
+            await self._send(head)
+        else:
+            return
+        await self._send(message)
+
+    def _sent(self, head: Any, message: Any) -> bool:
+        """Whether it was simple, and is sent."""
+        cycle, body = self._cycle, message.get("body", b"")
+        if (
+            message.get("more_body")
+            or _length(head) != len(body)
+            or not cycle.keep_alive
+            or cycle.scope["method"] == "HEAD"
+            or cycle.disconnected
+            or cycle.response_started
+            or cycle.flow.write_paused
+            or cycle.access_log
+        ):
+            return False
+        fields = [*cycle.default_headers, *head["headers"]]
+        names = b"".join([name for name, _ in fields])
+        if HEADER_RE.search(names) or HEADER_VALUE_RE.search(b"".join([value for _, value in fields])):
+            return False
+        lines = [b"%b: %b\r\n" % field for field in fields]
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(b"".join((STATUS_LINE[head["status"]], *lines, b"\r\n", body)))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+
+def _length(head: Any) -> int | None:
+    """What a head says of the length of its body; None also where it says something about the connection."""
+    found = None
+    for name, value in head.get("headers", ()):
+        if name == b"content-length":
+            found = int(value)
+        elif name in {b"connection", b"transfer-encoding"}:
+            return None
+    return found

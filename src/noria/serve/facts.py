@@ -5,6 +5,7 @@ The table in ``docs/gateway.md`` lists them; a test compares.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -81,14 +82,14 @@ def of_call(sent: Sent) -> Fields:
         found.append((b"noria-variant-id", request.lineage.variant_id.encode()))
     if sent.provider:
         name = request.model.removeprefix(f"{sent.provider}/")
-        found.append((b"noria-model", quote(f"{sent.provider}/{name}", safe=_PLAIN).encode()))
+        found.append((b"noria-model", _written(f"{sent.provider}/{name}")))
     if sent.dropped:
         # names of fields that Noria does not know are the caller's own
         found.append((b"noria-dropped", ", ".join(quote(name, safe=_PLAIN) for name in sent.dropped).encode()))
     if sent.emulated:
         found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
     if sent.replays is None and sent.provider:
-        found.append((b"noria-attempts", str(len(attributes.get(ATTEMPTS, ())) + 1).encode()))
+        found.append((b"noria-attempts", b"%d" % (len(attributes[ATTEMPTS]) + 1 if ATTEMPTS in attributes else 1)))
     if attributes:
         found.extend(_noted(attributes))
     if sent.standings:
@@ -104,17 +105,33 @@ def of_record(kept: OnRecord) -> Fields:
 def of_limits(standings: Sequence[Standing]) -> Fields:
     """How the caller's limits stand, as OpenAI's headers say it: of each measure the one that is nearest to its end."""
     nearest: dict[str, Standing] = {}
-    for standing in sorted(standings, key=_share, reverse=True):
-        nearest[standing.measure] = standing
+    for standing in standings:
+        near = nearest.get(standing.measure)
+        if near is None or _share(standing) <= _share(near):
+            nearest[standing.measure] = standing
     found: list[tuple[bytes, bytes]] = []
-    for measure in ("requests", "tokens"):
+    for measure, (limit, remaining, reset) in _COUNTED.items():
         if (near := nearest.get(measure)) is not None:
-            said = (("limit", near.amount), ("remaining", near.remaining))
-            found += [(f"x-ratelimit-{name}-{measure}".encode(), b"%d" % value) for name, value in said]
-            found.append((f"x-ratelimit-reset-{measure}".encode(), _until(near.resets_ns)))
+            found += (
+                (limit, b"%d" % near.amount),
+                (remaining, b"%d" % near.remaining),
+                (reset, _until(near.resets_ns)),
+            )
     if (budget := nearest.get("usd")) is not None:
         found.append((b"noria-budget-remaining-usd", f"{budget.remaining:.6f}".encode()))
     return tuple(found)
+
+
+_COUNTED = {
+    measure: tuple(f"x-ratelimit-{what}-{measure}".encode() for what in ("limit", "remaining", "reset"))
+    for measure in ("requests", "tokens")
+}
+
+
+@functools.lru_cache(maxsize=1024)
+def _written(name: str) -> bytes:
+    """A model's name as a header carries it."""
+    return quote(name, safe=_PLAIN).encode()
 
 
 def _share(standing: Standing) -> float:

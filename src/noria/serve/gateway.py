@@ -33,7 +33,19 @@ from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
 from noria.core.whole import answer
-from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, read_body, respond, retry_after
+from noria.serve.asgi import (
+    GONE,
+    ASGIApp,
+    Hangup,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    read_body,
+    respond,
+    retry_after,
+)
 from noria.serve.cache_wish import cache_wish, check_kept
 from noria.serve.facts import Facts, of_limits
 from noria.serve.failures import own_error
@@ -139,7 +151,7 @@ class Gateway:
                     request = await prepare(request)
                 if request.cache == "only":
                     check_kept(request.model, self._reuses)
-                async with _WhileConnected(receive):
+                async with _WhileConnected(scope, receive):
                     if request.stream:
                         async with _Closing(self._target.call(request)) as events:
                             await _stream(events, written, send, facts)
@@ -172,9 +184,10 @@ class _WhileConnected:
     A class, because a generator for the block costs several times as much.
     """
 
-    __slots__ = ("_gone", "_receive", "_task", "_watcher")
+    __slots__ = ("_gone", "_hangup", "_receive", "_task", "_watcher")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._hangup: Hangup | None = scope.get(GONE)
         self._receive = receive
         self._gone = False
 
@@ -182,16 +195,27 @@ class _WhileConnected:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # an ASGI server always calls from a task
         self._task = task
-        self._watcher = asyncio.create_task(self._watch())
+        if self._hangup is None:  # another server than Noria's own
+            self._watcher = asyncio.create_task(self._watch())
+        elif self._hangup.happened:
+            raise Cancelled("The client went away.")
+        else:
+            self._hangup.listener = self._leave
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._watcher.cancel()
+        if self._hangup is None:
+            self._watcher.cancel()
+        else:
+            self._hangup.listener = None
         if kind is asyncio.CancelledError and self._gone and self._task.uncancel() == 0:
             raise Cancelled("The client went away.") from None
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self._gone = True
         self._task.cancel()
 

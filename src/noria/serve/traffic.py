@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 
 from noria.core.errors import Unavailable
 
@@ -19,19 +17,18 @@ class Traffic:
         self.draining = False
         """True once the server has been told to stop: new requests are refused."""
 
-    @contextlib.contextmanager
-    def request(self) -> Iterator[None]:
-        """One request, from its head to the end of its response. Raises ``Unavailable`` while draining."""
+    def begin(self) -> None:
+        """A request begins with its head. Raises ``Unavailable`` while draining."""
         if self.draining:
             raise Unavailable("The server is stopping.", kept="Nothing of this request was kept.", hint="Try again.")
         self._running += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+
+    def end(self) -> None:
+        """Its response has ended."""
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
 
     async def drain(self, within_s: float) -> bool:
         """Take nothing new and wait for what runs; False when some of it still runs after ``within_s``."""

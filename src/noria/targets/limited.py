@@ -159,6 +159,7 @@ class _Account:
                 continue
             if usage is None:
                 usage = expected_usage(sent.request)
+            if usd is None and counted.limit.measure == "usd":
                 usd = self._price(sent, usage)
             wanted = counted_units(counted.limit, usage.input_tokens + usage.output_tokens, usd)
             before = self._open.get(index)
@@ -197,7 +198,9 @@ class _Account:
             reservation.settle(1 if self._made else 0)
         usage = self._used(failed=failed)
         tokens = usage.input_tokens + usage.output_tokens
-        usd = self._price(self._sent, usage) if self._sent and tokens else 0.0
+        usd: float | None = 0.0
+        if self._sent and tokens and any(self._limits[index].limit.measure == "usd" for index in self._open):
+            usd = self._price(self._sent, usage)
         for index, reservation in self._open.items():
             reservation.settle(counted_units(self._limits[index].limit, tokens, usd))
         self._entered, self._open = [], {}

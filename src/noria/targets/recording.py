@@ -36,6 +36,22 @@ def random_ids() -> tuple[str, str]:
     return both[:32], both[32:]
 
 
+class RandomIds:
+    """:func:`random_ids` for many calls: the system is asked once for some hundred of them. Ids are no secrets."""
+
+    _AT_ONCE = 200
+
+    def __init__(self) -> None:
+        self._ready: list[tuple[str, str]] = []
+
+    def __call__(self) -> tuple[str, str]:
+        """A trace id and a span id."""
+        if not self._ready:
+            many = secrets.token_hex(24 * self._AT_ONCE)
+            self._ready = [(many[at : at + 32], many[at + 32 : at + 48]) for at in range(0, len(many), 48)]
+        return self._ready.pop()
+
+
 class Recording:
     """One call while it is under way.
 
@@ -137,14 +153,28 @@ class Recording:
             request_id=sent.request_id if sent else None,
             cached=bool(sent and sent.replays),
             lineage=request.lineage,
-            attributes=_joined(request.attributes, self._noted)
-            | ended(request, provider or "", type or status)
-            | _replayed(sent)
-            | _carried(sent)
-            | _written(usage)
-            | _called_by(request),
+            attributes=self._attributes(request, ended(request, provider or "", type or status), usage),
         )
-        return msgspec.structs.replace(span, cost_usd=self._price(span))
+        cost_usd = self._price(span)
+        return span if cost_usd is None else msgspec.structs.replace(span, cost_usd=cost_usd)
+
+    def _attributes(self, request: Request, trail: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
+        sent, found = self._sent, _joined(request.attributes, self._noted)
+        found.update(trail)
+        if sent is not None:
+            if sent.replays:
+                found |= {"noria.replayed.span": sent.replays, "noria.replayed.duration_s": sent.duration_s}
+            if sent.dropped:
+                found["noria.dropped"] = list(sent.dropped)
+            if sent.emulated:
+                found["noria.emulated"] = list(sent.emulated)
+        if usage is not None and usage.cache_write_tokens is not None:
+            found["gen_ai.usage.cache_creation.input_tokens"] = usage.cache_write_tokens
+        if request.caller.key_id:
+            found[KEY_ID] = request.caller.key_id
+        if request.caller.team:
+            found[TEAM] = request.caller.team
+        return found
 
     def _timings(self, reply: Reply) -> tuple[float | None, float | None]:
         """TTFT and TPOT in seconds, None where undefined: not streamed, nothing said, fewer than two tokens."""
@@ -201,7 +231,8 @@ def _params(request: Request) -> dict[str, Any]:
     Through JSON, so that a span is the same before and after it was stored.
     """
     params: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request.params))
-    params = request.unread | params.pop("extra", {}) | params
+    if request.unread or "extra" in params:
+        params = request.unread | params.pop("extra", {}) | params
     if request.tools:
         params["tools"] = msgspec.json.decode(msgspec.json.encode(request.tools))
     if request.tool_choice is not None:
@@ -229,29 +260,3 @@ def _asked(request: Request) -> tuple[Message, ...]:
     if request.rank is not None:
         return tuple(Message(role="user", content=text) for text in (request.rank.query, *request.rank.documents))
     return request.messages
-
-
-def _carried(sent: Sent | None) -> dict[str, Any]:
-    """What became of that which the provider's wire can't carry."""
-    if sent is None:
-        return {}
-    said = {"noria.dropped": list(sent.dropped), "noria.emulated": list(sent.emulated)}
-    return {name: names for name, names in said.items() if names}
-
-
-def _called_by(request: Request) -> dict[str, Any]:
-    """Whose key it was; never the key."""
-    said = {KEY_ID: request.caller.key_id, TEAM: request.caller.team}
-    return {name: value for name, value in said.items() if value}
-
-
-def _written(usage: Usage | None) -> dict[str, Any]:
-    if usage is None or usage.cache_write_tokens is None:
-        return {}
-    return {"gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens}
-
-
-def _replayed(sent: Sent | None) -> dict[str, Any]:
-    if sent is None or not sent.replays:
-        return {}
-    return {"noria.replayed.span": sent.replays, "noria.replayed.duration_s": sent.duration_s}

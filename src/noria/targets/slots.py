@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from noria.core.errors import Overloaded
 
@@ -46,17 +45,16 @@ class Slots:
         """Calls that wait for a place."""
         return len(self._line)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def place(self) -> AbstractAsyncContextManager[None]:
         """A place for the length of the block. Raises ``Overloaded``."""
+        return _Place(self)
+
+    async def enter(self) -> None:
+        """Take a place. Raises ``Overloaded``."""
         if self.taken < self.most and not self._line:
             self.taken += 1
         else:
             await self._wait()
-        try:
-            yield
-        finally:
-            self._leave()
 
     async def _wait(self) -> None:
         if len(self._line) >= self.most_waiting:
@@ -68,14 +66,14 @@ class Slots:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._leave()  # the place came at the same moment; it goes to the next
+                self.leave()  # the place came at the same moment; it goes to the next
             elif turn in self._line:
                 self._line.remove(turn)
             if isinstance(error, TimeoutError):
                 raise self._full() from None
             raise
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Leave the place to the first in the line."""
         self.taken -= 1
         self._call_next()
@@ -94,3 +92,18 @@ class Slots:
             kept="Nothing was sent.",
             hint="Try again later.",
         )
+
+
+class _Place(AbstractAsyncContextManager[None]):
+    """One place. A class, because a generator costs several times as much."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+
+    async def __aenter__(self) -> None:
+        await self._slots.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.leave()

@@ -15,6 +15,7 @@ from noria.wires.openai_chat.shapes import MessageShape, ToolCallShape
 from noria.wires.openai_chat.thinking import blocks_out, details_out, seal_in, seal_out, thoughts_in
 
 _KNOWN = frozenset(MessageShape.__struct_fields__)
+_PLAIN_ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
 def messages_in(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
@@ -25,6 +26,10 @@ def messages_in(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
     Raises:
         InvalidInput: names the field.
     """
+    if all(map(_is_simple, messages)):
+        for fields in messages:
+            yield Message(role=fields["role"], content=fields["content"])
+        return
     shapes = read_shape(messages, list[MessageShape], at="messages")
     last_call = ""
     for i, (fields, shape) in enumerate(zip(messages, shapes, strict=True)):
@@ -53,6 +58,16 @@ def messages_in(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
             refusal=refusal,
             unread={name: value for name, value in fields.items() if name not in _KNOWN and value is not None},
         )
+
+
+def _is_simple(fields: Any) -> bool:
+    """Whether a message is a text and who says it, as most are; nothing more is to be looked for then."""
+    return (
+        type(fields) is dict
+        and len(fields) == 2
+        and type(fields.get("content")) is str
+        and fields.get("role") in _PLAIN_ROLES
+    )
 
 
 def _content_in(shape: MessageShape, at: str) -> tuple[str | tuple[Part, ...], str]:
