@@ -7,7 +7,14 @@ import socket
 import sys
 from typing import Any
 
+import hypothesis
 import pytest
+
+if (
+    hypothesis.settings.get_current_profile_name() == "default"
+):  # in CI Hypothesis takes one of its own, which has none either
+    hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no defect
+    hypothesis.settings.load_profile("patient")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

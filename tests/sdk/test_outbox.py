@@ -61,7 +61,7 @@ ANSWERS = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(script=st.lists(ANSWERS, max_size=12), records=st.lists(st.integers(1, 400), min_size=1, max_size=30))
 def test_counts_add_up_whatever_the_server_answers(script: list[Reply], records: list[int]) -> None:
     collector = Collector()

@@ -69,9 +69,7 @@ async def test_no_request_finds_a_defect(noria: Noria) -> None:
     }
     requests: list[tuple[str, str, dict[str, str], bytes]] = []
 
-    @settings(
-        max_examples=250, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=250, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(st.data())
     def collect(data: st.DataObject) -> None:
         path, method, found = data.draw(st.sampled_from(operations))

@@ -108,7 +108,6 @@ def test_the_server_keeps_what_its_document_says(api: Any) -> None:
 
         @settings(
             max_examples=LARGE.get(operation.path, 6),
-            deadline=None,
             derandomize=True,
             database=None,
             phases=[Phase.explicit, Phase.generate],

@@ -15,7 +15,7 @@ from noria.stores.backup_file import MANIFEST, BackupReader, BackupWriter
 EMPTY = Manifest(format=FORMAT, id="backup_1", noria="1", created_ns=1, revision="0002")
 names = st.lists(st.from_regex(r"(spans|blobs)/[a-z0-9]{1,80}", fullmatch=True), unique=True, max_size=4)
 in_one_folder = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -51,7 +51,7 @@ def test_what_is_put_can_be_read(store: BlobStore) -> None:
     assert store.sizes() == {sha256: 5}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_any_bytes_come_back(store: BlobStore, content: bytes) -> None:
     with store.open(store.put(content)) as file:

@@ -234,7 +234,7 @@ def test_writers_of_several_threads_make_one_chain(catalogue: Catalogue) -> None
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(words, words, st.dictionaries(words, st.integers(-9, 9) | words, max_size=2)), max_size=6),
        st.data())  # fmt: skip
 def test_any_change_of_any_byte_shows(entries: list[tuple[str, str, dict[str, object]]], data: st.DataObject) -> None:

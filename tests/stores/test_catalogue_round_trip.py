@@ -18,7 +18,7 @@ from noria.stores.catalogue import Catalogue
 
 # One catalogue serves all examples of a test: each is written over or beside the others.
 in_one_catalogue = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -81,7 +81,7 @@ def test_no_name_leads_out_of_the_folder(folder: SecretsFolder, name: str) -> No
         folder.put(name, URL, KEY)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=300),
     st.text(min_size=1, max_size=80),

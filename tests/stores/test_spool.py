@@ -151,7 +151,7 @@ async def test_numbers_are_never_used_again(tmp_path):
     spool.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(items=payloads, data=st.data())
 def test_an_unfinished_end_is_cut_and_reported(tmp_path_factory, items, data):
     folder = tmp_path_factory.mktemp("spool")
@@ -383,7 +383,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
         Spool.open(tmp_path / "file" / "spool")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=20), st.integers(1, 400))
 def test_reading_in_pieces_finds_the_same(tmp_path_factory, items, most):
     folder = tmp_path_factory.mktemp("spool")
@@ -468,7 +468,7 @@ class FailingSystem:
         return call
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(failing=st.sets(st.integers(1, 40), max_size=12), groups=st.lists(st.integers(1, 3), min_size=1, max_size=10))
 def test_whichever_call_of_the_system_fails_what_was_answered_is_there_once(tmp_path_factory, failing, groups):
     folder = tmp_path_factory.mktemp("spool")
@@ -508,7 +508,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=steps)
 def test_append_take_and_crash_in_any_order_take_each_frame_once(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("spool")

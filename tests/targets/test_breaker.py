@@ -172,5 +172,5 @@ class BreakerMachine(RuleBasedStateMachine):
         assert len(self.probes) <= 1
 
 
-BreakerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+BreakerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestBreaker = BreakerMachine.TestCase

@@ -302,9 +302,7 @@ steps = st.lists(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps)
 def test_whatever_happens_no_more_is_reserved_than_there_is(
     catalogue: Catalogue, time: Time, steps: list[tuple[str, int, Any]]

@@ -48,7 +48,7 @@ class BudgetMachine(RuleBasedStateMachine):
         assert self.budget.taken <= MOST + SHARE * self.calls + PER_S * self.now + 1e-6
 
 
-BudgetMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+BudgetMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=30)
 TestBudget = BudgetMachine.TestCase
 
 

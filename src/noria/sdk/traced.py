@@ -56,10 +56,7 @@ class Tracing:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         step, token = self._open.pop()
-        detach(token)
-        if error is not None:
-            _failed(step, error)
-        step.span.end()
+        _left(step, token, error)
 
     async def __aenter__(self) -> Step:
         return self.__enter__()
@@ -93,14 +90,9 @@ class Tracing:
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
-                detach(token)
-                _failed(step, error)
-                step.span.end()
+                _left(step, token, error)
                 raise
-            detach(token)
-            self._returned(step, result)
-            step.span.end()
-            return result
+            return self._returned(step, token, result)
 
         return traced
 
@@ -113,14 +105,9 @@ class Tracing:
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
-                detach(token)
-                _failed(step, error)
-                step.span.end()
+                _left(step, token, error)
                 raise
-            detach(token)
-            self._returned(step, result)
-            step.span.end()
-            return result
+            return self._returned(step, token, result)
 
         return traced
 
@@ -213,11 +200,14 @@ class Tracing:
 
         return begin
 
-    def _returned(self, step: Step, result: Any) -> None:
-        if result is None:
-            return
-        facts = facts_of(result) if self._kind == "chat" and step.span.is_recording() else None
-        step.set(**(facts or {"output": result}))
+    def _returned(self, step: Step, token: Any, result: R) -> R:
+        """A function's end, with what it gives back."""
+        detach(token)
+        if result is not None:
+            facts = facts_of(result) if self._kind == "chat" and step.span.is_recording() else None
+            step.set(**(facts or {"output": result}))
+        step.span.end()
+        return result
 
     def _yielded(self, step: Step, pieces: Pieces) -> None:
         whole = pieces.whole()
@@ -256,6 +246,14 @@ def trace(
     if callable(name) or isinstance(name, classmethod):
         return Tracing(None, kind, capture, attributes)(name)
     return Tracing(name, kind, capture, attributes)
+
+
+def _left(step: Step, token: Any, error: BaseException | None) -> None:
+    """The end of a step that is the current one, and gives nothing back."""
+    detach(token)
+    if error is not None:
+        _failed(step, error)
+    step.span.end()
 
 
 def _failed(step: Step, error: BaseException) -> None:

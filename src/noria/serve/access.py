@@ -38,6 +38,8 @@ LINK_S = 24 * 3600
 """Life of a login link that nobody opens, seconds."""
 SHARED_LINK_S = 600
 """Life of a link that several processes take, seconds."""
+KEY = "noria.key"
+"""Where in the ASGI scope the caller's virtual key is; None there for the admin key."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _MOST_SEEN = 64

@@ -19,12 +19,12 @@ import msgspec
 
 from noria.assemble import Workspace
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable, UnknownName
-from noria.serve.access import STATIC, Access
+from noria.serve.access import KEY, STATIC, Access
 from noria.serve.api.errors import error_body
 from noria.serve.api.tail import Tails
 from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of, respond, retry_after
 from noria.serve.failures import own_error
-from noria.serve.gateway import KEY, Gateway
+from noria.serve.gateway import Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
 from noria.serve.otlp import Otlp
 from noria.serve.responses import StoredResponses

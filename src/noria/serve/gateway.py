@@ -33,6 +33,7 @@ from noria.core.keys import Caller, Key
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
 from noria.core.whole import answer
+from noria.serve.access import KEY
 from noria.serve.asgi import (
     GONE,
     ASGIApp,
@@ -57,8 +58,6 @@ MAX_BODY = 32 * 1024 * 1024
 
 Prepare = Callable[[Request], Awaitable[Request]]
 """Completes a request before it is called."""
-KEY = "noria.key"
-"""Where in the ASGI scope the caller's virtual key is; None there for the admin key."""
 _JSON = "application/json"
 _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<later>-.*)?"

@@ -16,10 +16,9 @@ from http import HTTPStatus
 from noria.assemble import Workspace
 from noria.assemble.intake import Encoding, OtlpIntake, Signal, TooMuch, refusal
 from noria.core.errors import Cancelled, InvalidInput, NoriaError, Unavailable
-from noria.serve.access import trusts
+from noria.serve.access import KEY, trusts
 from noria.serve.asgi import Receive, Scope, Send, headers_of, read_body, respond, retry_after
 from noria.serve.failures import own_error
-from noria.serve.gateway import KEY
 
 _INLINE_BYTES = 64 * 1024
 """Larger bodies are decompressed in a thread."""

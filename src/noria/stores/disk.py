@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from noria.core.errors import InvalidInput, NoriaError, StorageFull
 
@@ -75,10 +76,12 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace a small file: readers see the old content or the new, also after a power cut.
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` when the block ends well: readers see the old content or the new.
 
-    The file has its final mode before its first byte is written.
+    Its bytes are on the disk by then, and it has its final mode before the first of them. That it has taken the place
+    survives a power cut after :func:`sync_folder`.
 
     Raises:
         OSError: as the system gives it; ``path`` is as it was before.
@@ -87,11 +90,17 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a small file, durably, see :func:`replacing`."""
+    with replacing(path, mode=mode) as file:
+        file.write(content)
     sync_folder(path.parent)

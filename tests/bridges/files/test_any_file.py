@@ -112,7 +112,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any") / "file"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_rows_with_something_else_in_places(path: Path, data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(ROWS))
@@ -124,13 +124,13 @@ def test_rows_with_something_else_in_places(path: Path, data: st.DataObject) -> 
         take(path, json.dumps(row).encode())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(ROWS), st.sampled_from(FORMATS))
 def test_rows_read_as_another_format(path: Path, row: Any, format: str) -> None:
     take(path, json.dumps(row).encode(), format)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_files_cut_or_with_other_bytes(path: Path, data: st.DataObject) -> None:
     content = json.dumps(data.draw(st.sampled_from(ROWS))).encode()
@@ -138,7 +138,7 @@ def test_files_cut_or_with_other_bytes(path: Path, data: st.DataObject) -> None:
     take(path, content[:at] + data.draw(st.binary(max_size=4)) + content[at + data.draw(st.integers(0, 40)) :])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=64), st.sampled_from([None, *FORMATS]))
 def test_any_bytes(path: Path, content: bytes, format: str | None) -> None:
     for before in (b"", b"\x0a", b"PAR1", b"\x1f\x8b\x08", b"[", b'{"'):

@@ -20,7 +20,7 @@ from noria.core.scores import Score
 from noria.core.spans import Span
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spans(), st.lists(scores, max_size=2))
 def test_a_line_says_everything(one: Span, judged: list[Score]) -> None:
     mine = [msgspec.structs.replace(s, trace_id=one.trace_id, span_id=one.span_id) for s in judged]
@@ -32,7 +32,7 @@ def test_a_line_says_everything(one: Span, judged: list[Score]) -> None:
 def test_parquet_says_everything(tmp_path: Path) -> None:
     many: list[Span] = []
 
-    @settings(max_examples=60, deadline=None, database=None, phases=[Phase.generate])
+    @settings(max_examples=60, database=None, phases=[Phase.generate])
     @given(spans())
     def collect(one: Span) -> None:
         many.append(one)

@@ -70,7 +70,7 @@ async def test_a_cursor_of_another_walk_is_refused(store: DuckDBTraces) -> None:
         await page(store, Selection(app="odd"), everything)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(st.text(max_size=8) | st.text(max_size=8).map("started.".__add__) | st.text(max_size=8).map("arrived.".__add__))
 async def test_any_text_as_a_cursor_is_an_answer_or_a_refusal(store: DuckDBTraces, text: str) -> None:
     for selection in (Selection(), Selection(app="a")):

@@ -35,14 +35,14 @@ def sane(one: Span) -> Span:
     return msgspec.structs.replace(one, parent_id=parent, events=events, **positive)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(spans())
 def test_a_span_that_went_out_comes_in_equal(one: Span) -> None:
     one = sane(one)
     assert taken(encode([(one, ())])).spans == [one]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scores)
 def test_scores_go_with_their_span(judged: Score) -> None:
     one = span(1)

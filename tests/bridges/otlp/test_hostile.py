@@ -157,7 +157,6 @@ def storable(found: Span) -> None:
         return
 
 
-@settings(deadline=None)
 @given(body=st.binary(max_size=200), encoding=ENCODINGS, signal=SIGNALS)
 @example(body=b"[" * 10_000, encoding="json", signal="traces")
 @example(body=b'{"resourceSpans":' * 500, encoding="json", signal="traces")
@@ -172,7 +171,7 @@ def test_random_bytes(body: bytes, encoding: Any, signal: Any) -> None:
         storable(found)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     attributes=ATTRIBUTES,
     at=st.integers(0, 2000),
@@ -194,7 +193,7 @@ def test_requests_with_a_few_bytes_changed(
         storable(found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(attributes=ATTRIBUTES, events=EVENTS, resource=ATTRIBUTES)
 def test_any_attributes_of_a_span_are_taken_in(
     attributes: dict[str, Any], events: list[Any], resource: dict[str, Any]
@@ -206,7 +205,7 @@ def test_any_attributes_of_a_span_are_taken_in(
     storable(found)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(attributes=ATTRIBUTES, events=EVENTS)
 def test_protobuf_and_json_say_the_same(attributes: dict[str, Any], events: list[Any]) -> None:
     made = request({"attributes": attributes, "events": events})

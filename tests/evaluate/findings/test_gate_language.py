@@ -1,7 +1,7 @@
 """The grammar of gates."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.errors import InvalidInput
@@ -73,7 +73,6 @@ def test_an_endless_gate_is_refused():
         parse_gate("a" * 10_000)
 
 
-@settings(deadline=None)
 @given(text=st.text(st.sampled_from("ab1.\"': <>=!-+%eE_\n\té"), max_size=40) | st.text(max_size=30))
 def test_any_text_is_a_gate_or_a_clear_error(text):
     try:
@@ -84,7 +83,6 @@ def test_any_text_is_a_gate_or_a_clear_error(text):
         assert gate.text == text
 
 
-@settings(deadline=None)
 @given(
     variant=st.none() | NAMES,
     metric=st.lists(NAMES, min_size=1, max_size=3),

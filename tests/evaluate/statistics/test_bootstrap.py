@@ -70,7 +70,7 @@ def test_repeats_are_averaged_and_clusters_kept_together():
     assert statistics.calls == 7
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.lists(st.integers(0, 50), min_size=3, max_size=15), copies=st.integers(2, 3))
 def test_copies_within_a_cluster_do_not_shrink_the_interval(rows, copies):
     values = np.stack([np.array(rows), np.ones(len(rows))], 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -46,7 +46,6 @@ def test_unequal_clusters_are_bell_and_mccaffreys_matrices():
     assert mean.df == pytest.approx(np.trace(gram) ** 2 / np.trace(gram @ gram))
 
 
-@settings(deadline=None)
 @given(values=NUMBERS, shift=st.floats(-50, 50))
 def test_a_constant_moves_the_mean_alone(values, shift):
     cluster = np.arange(len(values)) // 2
@@ -55,7 +54,6 @@ def test_a_constant_moves_the_mean_alone(values, shift):
     assert after.standard_error == pytest.approx(before.standard_error, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(values=NUMBERS, copies=st.integers(2, 4))
 def test_copies_of_a_cluster_add_no_certainty(values, copies):
     once = clustered_mean(np.array(values), np.arange(len(values)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.evaluate.statistics.holm import holm, levels
@@ -20,14 +20,12 @@ def test_the_levels_are_those_of_holms_table():
     assert levels([0.01, 0.04, 0.03, 0.005], 0.05) == pytest.approx([0.05 / 3, 0.05, 0.025, 0.0125])
 
 
-@settings(deadline=None)
 @given(p_values=P_VALUES)
 def test_it_lies_between_the_raw_and_bonferronis(p_values):
     for raw, adjusted in zip(p_values, holm(p_values), strict=True):
         assert raw <= adjusted <= min(1.0, len(p_values) * raw) or adjusted == pytest.approx(raw)
 
 
-@settings(deadline=None)
 @given(p_values=P_VALUES)
 def test_a_smaller_p_value_is_never_adjusted_above_a_larger(p_values):
     adjusted = holm(p_values)
@@ -35,7 +33,6 @@ def test_a_smaller_p_value_is_never_adjusted_above_a_larger(p_values):
     assert ordered == sorted(ordered)
 
 
-@settings(deadline=None)
 @given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=12), order=st.randoms())
 def test_the_order_does_not_matter(p_values, order):
     paired = list(zip(p_values, holm(p_values), strict=True))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from judging import calls
 from scipy import stats
@@ -31,7 +31,6 @@ def test_wilson_is_newcombes_table(right, n, lower, upper):
     assert wilson(right / n, n, alpha=0.05) == (pytest.approx(lower, abs=5e-5), pytest.approx(upper, abs=5e-5))
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 500), part=st.floats(0, 1), alpha=st.sampled_from([0.01, 0.05, 0.1]))
 def test_wilson_is_scipys(n, part, alpha):
     right = round(part * n)
@@ -73,7 +72,6 @@ def test_one_number_has_no_interval_but_one_boolean_has():
     assert found.lower < 0.25
 
 
-@settings(deadline=None)
 @given(rights=st.lists(st.booleans(), min_size=2, max_size=60), copies=st.integers(2, 4))
 def test_repeating_the_same_answers_changes_nothing(rights, copies):
     once = estimate(sample(rights), alpha=0.05)
@@ -81,7 +79,6 @@ def test_repeating_the_same_answers_changes_nothing(rights, copies):
     assert (often.lower, often.upper) == (pytest.approx(once.lower), pytest.approx(once.upper))
 
 
-@settings(deadline=None)
 @given(rights=st.lists(st.booleans(), min_size=4, max_size=40), copies=st.integers(2, 4))
 def test_copies_within_a_cluster_do_not_shrink_the_interval(rights, copies):
     once = estimate(sample(rights), alpha=0.05)
@@ -89,7 +86,6 @@ def test_copies_within_a_cluster_do_not_shrink_the_interval(rights, copies):
     assert often.upper - often.lower >= once.upper - once.lower - 1e-9
 
 
-@settings(deadline=None)
 @given(order=st.permutations(range(12)))
 def test_the_order_of_cases_does_not_matter(order):
     answers = calls([0.1, 0.7, 0.3, 0.9] * 3, clusters=list("aabbccddeeff"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from judging import MacroF1, call, calls
 from scipy import stats
@@ -46,7 +46,6 @@ def test_booleans_have_bonett_and_prices_interval(won, lost, same):
     assert (found.value, found.method, found.n) == (pytest.approx((won - lost) / n), "bonett-price", n)
 
 
-@settings(deadline=None)
 @given(rights=RIGHTS)
 def test_booleans_without_repeats_are_mcnemars_exact_test(rights):
     old, new = zip(*rights, strict=True)
@@ -56,7 +55,6 @@ def test_booleans_without_repeats_are_mcnemars_exact_test(rights):
     assert difference(old, new).differing == won + lost
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=20))
 def test_swapping_the_variants_negates_the_difference(pairs):
     old, new = zip(*pairs, strict=True)
@@ -66,7 +64,6 @@ def test_swapping_the_variants_negates_the_difference(pairs):
     assert back.difference.lower == pytest.approx(-there.difference.upper)
 
 
-@settings(deadline=None)
 @given(rights=RIGHTS)
 def test_swapping_negates_the_difference_of_booleans_too(rights):
     old, new = zip(*rights, strict=True)
@@ -74,7 +71,6 @@ def test_swapping_negates_the_difference_of_booleans_too(rights):
     assert (back.p_value, back.difference.upper) == (there.p_value, pytest.approx(-there.difference.lower))
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=12), by=st.integers(1, 9))
 def test_a_constant_on_both_changes_nothing(pairs, by):
     old, new = zip(*pairs, strict=True)
@@ -82,7 +78,6 @@ def test_a_constant_on_both_changes_nothing(pairs, by):
     assert (after.p_value, after.difference) == (before.p_value, before.difference)
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=15), copies=st.integers(2, 3))
 def test_more_of_the_same_repeats_add_no_evidence(pairs, copies):
     def repeated(values, times):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,14 +15,12 @@ def column(sums):
     return sums[..., 0]
 
 
-@settings(deadline=None)
 @given(won=st.integers(0, 60), lost=st.integers(0, 60), same=st.integers(0, 5))
 def test_booleans_are_mcnemars_exact_test(won, lost, same):
     expected = stats.binomtest(won, won + lost).pvalue if won + lost else 1.0
     assert sign_flip_p(np.repeat([1.0, -1.0, 0.0], [won, lost, same])) == pytest.approx(expected, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(won=st.integers(0, 900), lost=st.integers(0, 900))
 def test_many_booleans_are_still_exact(won, lost):
     expected = stats.binomtest(won, won + lost).pvalue if won + lost else 1.0
@@ -55,7 +53,6 @@ def test_a_drawn_p_value_is_never_zero():
     assert sign_flip_p(np.random.default_rng(5).normal(10, 1, 100)) == 1 / (DRAWS + 1)
 
 
-@settings(deadline=None)
 @given(values=st.lists(st.floats(-5, 5), min_size=1, max_size=40), order=st.randoms())
 def test_neither_the_order_nor_the_direction_matters(values, order):
     shuffled = list(values)
@@ -69,7 +66,6 @@ def test_no_difference_is_no_evidence():
     assert sign_flip_p(np.array([1.0, -1.0])) == 1.0
 
 
-@settings(deadline=None)
 @given(values=DIFFERENCES)
 def test_swapping_is_flipping_for_a_sum(values):
     found = swap_p(np.array(values)[:, None] + 5, np.full((len(values), 1), 5.0), column)

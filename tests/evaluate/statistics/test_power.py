@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -28,7 +28,6 @@ def test_millers_rule_of_thumb_for_large_samples():
     assert detectable(difference(0.1, 0.02, 100_000), alpha=0.05) == pytest.approx(2.8016 * 0.02, rel=1e-3)
 
 
-@settings(deadline=None)
 @given(error=st.floats(0.005, 0.2), seen=st.floats(0.01, 0.2), clusters=st.integers(8, 400), size=st.integers(1, 5))
 def test_with_the_cases_forecast_the_difference_seen_is_detectable(error, seen, clusters, size):
     now = difference(seen, error, clusters, clusters * size)

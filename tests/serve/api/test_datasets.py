@@ -48,7 +48,7 @@ async def test_pages_and_names_that_make_no_sense(noria: Noria) -> None:
     assert (await noria.client.get("/api/datasets/e")).status_code == 404
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES)
 async def test_any_value_comes_back_with_its_type(noria: Noria, value: object) -> None:
     case = {"id": "1", "input": {"x": value}, **({} if value is None else {"reference": value})}

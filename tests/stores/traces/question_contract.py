@@ -25,7 +25,6 @@ from noria.stores.traces.words import found, phrases
 
 MANY = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.differing_executors,

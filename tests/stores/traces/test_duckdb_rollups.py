@@ -54,7 +54,6 @@ ranges = st.tuples(
 @settings(
     max_examples=12,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example opens two stores: shrinking takes minutes
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

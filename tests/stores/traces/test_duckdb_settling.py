@@ -40,7 +40,6 @@ steps = st.lists(appends | st.sampled_from(["settle", "crash", "reopen", "ask"])
 
 @settings(
     max_examples=12,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example opens stores: shrinking takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -19,7 +19,6 @@ from noria.core.requests import Lineage
 # One store serves all examples of a test, and one test serves several stores: the suite is made for both.
 ANY = settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.differing_executors,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
@@ -60,7 +60,6 @@ def test_a_recorded_reply_is_genuine_and_says_the_same_in_both_ways(wire: str, f
 
 
 @given(st.sampled_from(ALL), st.data())
-@settings(deadline=None)
 def test_a_stream_says_the_same_however_it_is_cut(which: tuple[str, str], draw: st.DataObject) -> None:
     wire, feature = which
     stream = recorded(f"{wire}/{feature}.sse")
@@ -70,7 +69,6 @@ def test_a_stream_says_the_same_however_it_is_cut(which: tuple[str, str], draw: 
 
 
 @given(st.sampled_from(ALL), st.data())
-@settings(deadline=None)
 def test_a_stream_that_breaks_off_is_cut(which: tuple[str, str], draw: st.DataObject) -> None:
     wire, feature = which
     stream = recorded(f"{wire}/{feature}.sse")

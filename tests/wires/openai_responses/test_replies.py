@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -102,7 +102,6 @@ def decoded(*pieces: bytes) -> list[Event]:
     return events
 
 
-@settings(deadline=None)  # pydantic builds the SDK's models at first use
 @given(replies)
 def test_a_written_response_reads_back_and_is_what_the_sdk_expects(reply: Reply) -> None:
     body = answer().whole(reply)
@@ -120,7 +119,6 @@ def test_a_streamed_response_folds_back_for_every_split(reply: Reply, draw: st.D
     assert fold(events) == fold(decoded(stream)) == reply
 
 
-@settings(deadline=None)  # pydantic builds the SDK's models at first use
 @given(replies)
 def test_events_are_what_the_sdk_expects_and_end_with_the_whole_response(reply: Reply) -> None:
     events = events_in(streamed(list(events_of(reply))))

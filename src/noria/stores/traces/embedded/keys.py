@@ -14,12 +14,13 @@ by both hashes, 128 bits; 32 of the span id's would take one of a trace's 10,000
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from noria.stores.disk import replacing
 
 Array = np.ndarray[Any, Any]
 LARGEST = 1 << 21
@@ -109,13 +110,9 @@ def numbers_in(run: Run, traces: Array) -> Array:
 
 def save(run: Run, path: Path) -> Run:
     """Write the run as a file, and give it back mapped from there."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
+    with replacing(path) as file:
         for part in (run.traces, run.spans, run.offsets):
             part.tofile(file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
     return load(path, run.first, run.end)
 
 

@@ -7,7 +7,6 @@ No file is changed once it is there.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from noria.stores.disk import replacing
 from noria.stores.traces.embedded import keys
 from noria.stores.traces.embedded.blocks import Words
 from noria.stores.traces.embedded.keys import Run
@@ -69,14 +69,9 @@ class Sidecar:
     def keep_words(self, words: Words) -> Words:
         """Write words; the same, mapped."""
         path = self._path(words, "said")
-        beside = path.with_name(path.name + ".new")
-        with beside.open("wb") as file:
-            words.hashes.tofile(file)
-            words.blocks.tofile(file)
-            words.rows.tofile(file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        with replacing(path) as file:
+            for part in (words.hashes, words.blocks, words.rows):
+                part.tofile(file)
         return _load_words(path, words.first, words.end)
 
     def drop(self, kept: Sequence[Run] | Sequence[Words], kind: Kind) -> None:
