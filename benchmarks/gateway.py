@@ -1,6 +1,7 @@
 """What a call through the gateway costs, beside the least that Python can do, nginx, and peers in the same run.
 
-    python benchmarks/gateway.py [--calls 20000] [--peers litellm=PYTHON] [--only noria bare] [--json]
+    python benchmarks/gateway.py [--calls 20000] [--workers 2] [--peers litellm=PYTHON]
+                                 [--only noria bare] [--json]
     python benchmarks/gateway.py --streams 1000      many paced streams at once
     python benchmarks/gateway.py --soak 200000       memory over many calls
 
@@ -11,6 +12,9 @@ takes. *us/chunk* is CPU over paced streams of 200 chunks, 10 ms apart, the call
 same where callers speak OpenAI's dialect and the provider Anthropic's.
 Targets: CPU at most twice the bare pass-through's (and 0.25), p50 added 1 ms, p99 at most three times the bare one's, first
 chunk 1 ms later, 60 us a chunk and 150 translated, and no error and no growth in the other two.
+
+With ``--workers`` Noria is measured once more with that many processes on one folder. The client and the provider are on
+the same machine, and take their part of its cores.
 
 ``benchmarks/peers/README.md`` tells how to install the peers.
 """
@@ -77,7 +81,9 @@ class Measured:
         return seen
 
 
-def compare(calls: int, peer_calls: int, peers: list[str], only: list[str], report: Report) -> None:
+def compare(
+    calls: int, peer_calls: int, peers: list[str], only: list[str], report: Report, *, workers: int = 1
+) -> None:
     """The table."""
     ours = {"bare": Bare, "nginx": Nginx, "noria": Noria}
     with scratch() as folder:
@@ -89,6 +95,13 @@ def compare(calls: int, peer_calls: int, peers: list[str], only: list[str], repo
                 continue
             with scratch() as place:
                 found[name] = Measured(kind(Path(place), provider.upstream), calls, report, direct)
+        if workers > 1:
+            with scratch() as place:
+                server = Noria(Path(place), provider.upstream, workers=workers)
+                several = Measured(server, calls, report, direct)
+            if "noria" in found:
+                one, many = (seen.many.calls / seen.many.seconds for seen in (found["noria"], several))
+                report.note(f"{workers} workers answer {many / one:.2f} times as many calls a second as one process.")
         for peer in peers:
             name, _, python = peer.partition("=")
             with scratch() as place:
@@ -149,6 +162,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--peer-calls", type=int, default=2_000, help="calls of each peer: they are slower")
+    parser.add_argument("--workers", type=int, default=1, help="also measure Noria with so many processes")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=[], metavar="SERVER", help="of bare, nginx, noria")
     parser.add_argument("--peers", nargs="*", default=[], metavar="NAME=PYTHON", help=f"of {', '.join(PEERS)}")
@@ -178,7 +192,7 @@ def main() -> None:
         ]
         report = Report(f"Calls of {CONNECTIONS} connections", columns, as_json=given.json)
         for _ in range(given.rounds):
-            compare(given.calls, given.peer_calls, given.peers, given.only, report)
+            compare(given.calls, given.peer_calls, given.peers, given.only, report, workers=given.workers)
     report.end()
 
 

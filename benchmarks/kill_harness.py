@@ -1,6 +1,7 @@
 """Kills the server again and again while clients send, and counts what it had acknowledged.
 
-    python benchmarks/kill_harness.py [--mode kill|term|power|full|error|all] [--cycles 50] [--seed N] [--keep DIR] [--json]
+    python benchmarks/kill_harness.py [--mode kill|term|power|full|error|all] [--cycles 50] [--seed N] [--workers N]
+                                    [--keep DIR] [--json]
 
 Four clients send spans by OTLP (batches of 20, or of one), one calls a model through the gateway, whole and streamed,
 one gives scores. Each writes down what it was told is kept. A client whose request got no answer sends the same again
@@ -16,6 +17,9 @@ exactly once, every other one at most once.
             really full under the spool and the store
     error   one fsync in twenty fails with EIO, with SIGKILL
     all     all of them, one after another
+
+With ``--workers`` the server is several processes on the one folder: a worker is killed alone now and then, and all of them
+in any order.
 
 ``weaker`` is no mode of the proof but of the harness: ``power`` against ``durability = "os"``. It must find losses.
 """
@@ -197,8 +201,9 @@ class Trial:
         pause_s: how long clients rest.
     """
 
-    def __init__(self, mode: str, folder: Path, cycles: int, seed: int, pause_s: float) -> None:
+    def __init__(self, mode: str, folder: Path, cycles: int, seed: int, pause_s: float, *, workers: int = 1) -> None:
         self._mode = mode
+        self._workers = workers
         self._cycles = cycles
         self._pause_s = pause_s
         self._chance = random.Random(f"{mode} {seed}")
@@ -242,7 +247,7 @@ class Trial:
                 settings = {"NORIA_PROVIDERS": providers, "NORIA_LOG_LEVEL": "info", "NORIA_KEEP_FREE_MB": "20"}
                 if self._mode == "weaker":
                     settings["NORIA_DURABILITY"] = "os"
-                server = Server(self._data, self._log, settings)
+                server = Server(self._data, self._log, settings, workers=self._workers)
                 self._cut.begin()
                 self.load = Load(server, self.ledger, self._pause_s, self._clients_chance)
                 try:
@@ -274,7 +279,7 @@ class Trial:
             if status:
                 sys.exit(f"After SIGTERM the server ended with status {status}; its log is {self._log}.")
         else:
-            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.kill, self._chance)
         if really or self._chance.random() < 0.5:
             self._make_room()  # else the next start has a disk without room for records
         if self._mode in {"power", "weaker"}:
@@ -291,6 +296,9 @@ class Trial:
         self.cut_bytes += numbers["noria_spool_cut_bytes_total"]
         self.damaged_bytes += numbers["noria_spool_damaged_bytes_total"]
         await asyncio.sleep(self._chance.random() * LONGEST_LOAD_S)
+        if self._workers > 1 and self._chance.random() < 0.5:
+            server.kill_worker(self._chance)
+            await asyncio.sleep(self._chance.random() * LONGEST_LOAD_S)
         if self._mounted:
             await self._fill(really)
         if self._mode != "term" and self._chance.random() < 0.75:
@@ -371,6 +379,7 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=50)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--pause", type=float, default=0.01, help="mean seconds that a client rests between requests")
+    parser.add_argument("--workers", type=int, default=1, help="processes that answer calls")
     parser.add_argument("--keep", type=Path, help="a new folder that keeps data and log; by default none is kept")
     given = parser.parse_args()
     columns = ["records", "acknowledged", "found", "lost", "doubled", "unanswered", "foreign"]
@@ -382,7 +391,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="noria-kill-") as place:
             folder = (given.keep or Path(place)) / mode
             folder.mkdir(parents=True)
-            trial = Trial(mode, folder, given.cycles, given.seed, given.pause)
+            trial = Trial(mode, folder, given.cycles, given.seed, given.pause, workers=given.workers)
             began = time.perf_counter()
             verdicts = asyncio.run(trial.run())
             took = time.perf_counter() - began

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import resource
 import signal
 import socket
@@ -39,9 +40,13 @@ class Server:
         log: file that takes what the server says.
         settings: further ``NORIA_*`` variables.
         port: where it listens.
+        workers: processes that answer calls, beside the one that holds the folder from 2 on.
     """
 
-    def __init__(self, data: Path, log: Path, settings: Mapping[str, str], port: int | None = None) -> None:
+    def __init__(
+        self, data: Path, log: Path, settings: Mapping[str, str], port: int | None = None, *, workers: int = 1
+    ) -> None:
+        self._workers = workers
         self._data = data
         self._log = log
         self._settings = settings
@@ -79,6 +84,7 @@ class Server:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         environ |= {"NORIA_API_KEY": KEY, **self._settings, **(settings or {})}
         arguments = [*_NORIA, "up", "--port", str(self._port), "--data", str(self._data)]
+        arguments += ["--workers", str(self._workers)] if self._workers > 1 else []
         inherited: tuple[int, ...] = ()
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(self._log.open("ab"))
@@ -121,10 +127,26 @@ class Server:
             self._watcher = None
         return status
 
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.signal(signal.SIGKILL)
+    def kill(self, chance: random.Random | None = None) -> None:
+        """SIGKILL; of several processes in the order of ``chance``, and now and then with a moment between two."""
+        assert self._process is not None
+        processes = [] if self._process.poll() is not None else [self.running, *self.running.children(recursive=True)]
+        if chance is not None:
+            chance.shuffle(processes)
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+            if chance is not None and len(processes) > 1 and chance.random() < 0.3:
+                time.sleep(chance.random() * 0.3)
+        psutil.wait_procs(processes[1:], timeout=_GIVE_UP_S)
         self.ended()
+
+    def kill_worker(self, chance: random.Random) -> None:
+        """SIGKILL to one of the workers, where there are any now."""
+        workers = self.running.children()
+        if workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                chance.choice(workers).kill()
 
     def alive(self) -> bool:
         """Whether it runs."""

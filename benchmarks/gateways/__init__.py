@@ -122,16 +122,22 @@ class Noria(Gateway):
     name = "noria"
     ready_path = "/readyz"
 
-    def __init__(self, folder: Path, upstream: str, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, upstream: str, settings: Mapping[str, str] | None = None, *, workers: int = 1
+    ) -> None:
         super().__init__(folder, upstream)
+        self._workers = workers
+        if workers > 1:
+            self.name = f"noria, {workers} workers"
         self._settings = settings or {}
 
     def command(self) -> list[str]:
         """Its command line, beside the file with its providers."""
-        there = f'base_url = "{self.upstream}/v1"\n'
-        providers = f'[providers.openai]\n{there}[providers.{TRANSLATED}]\nkind = "anthropic"\n{there}'
+        url = f'base_url = "{self.upstream}/v1"\n'
+        providers = f'[providers.openai]\n{url}[providers.{TRANSLATED}]\nkind = "anthropic"\n{url}'
         (self.folder / "noria.toml").write_text(providers)
-        return [sys.executable, "-c", _NORIA, "up", "--port", str(self.port), "--data", str(self.folder / "data")]
+        there = ["--port", str(self.port), "--data", str(self.folder / "data"), "--workers", str(self._workers)]
+        return [sys.executable, "-c", _NORIA, "up", *there]
 
     def environment(self) -> dict[str, str]:
         """Its variables."""

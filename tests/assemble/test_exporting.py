@@ -65,7 +65,7 @@ async def exporting(
     to = destination({OWN: url, **environ})
     assert to
     async with aclosing(Egress()) as egress:
-        yield MetricsExport(to, egress, calls, numbers, version="1.2", now=lambda: 7)
+        yield MetricsExport(to, egress, lambda: calls, numbers, version="1.2", now=lambda: 7)
 
 
 async def test_calls_in_the_terms_of_the_conventions(collector: Collector) -> None:

@@ -233,7 +233,7 @@ def test_workers_on_a_folder_are_refused_and_told_why(noria: Noria) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("everything must be shared") == 1
-    assert "have one owner" in done.stderr
+    assert "`noria up`, which takes --workers" in done.stderr
     done = noria.run("serve", "--workers", "2", environ={"NORIA_OTLP_GRPC_PORT": "4317"}, measured=False)
     assert done.returncode == 2
     assert "send OTLP over HTTP" in done.stderr

@@ -162,6 +162,20 @@ async def test_one_that_does_not_stop_is_killed_and_told(tmp_path: Path) -> None
     assert all(gone(int(pid)) for _, _, pid in kept.said("ready"))
 
 
+async def test_one_that_is_stopped_while_it_starts_again_has_nothing_to_finish(tmp_path: Path) -> None:
+    program = START + (
+        "again = 'ready' in open(sys.argv[5]).read()\n"
+        "if again: signal.signal(signal.SIGTERM, signal.SIG_DFL); note('again'); time.sleep(60)\nsay()\ntime.sleep(60)"
+    )
+    kept = Kept(program, tmp_path, count=1)
+    async with running(kept) as task:
+        await kept.until(lambda: kept.ready)
+        os.kill(int(kept.said("ready")[0][2]), signal.SIGKILL)
+        await kept.until(lambda: kept.said("again"))
+        task.cancel()
+        assert await task == 0
+
+
 async def test_each_has_a_folder_that_is_emptied_when_it_starts_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,16 +12,31 @@ from noria.assemble.reports import ModelReport, PullProgress
 from noria.bridges.otlp.problems import Problem as IntakeProblem
 
 if TYPE_CHECKING:
+    from noria.assemble.link import Link
     from noria.assemble.opening import open_shared_workspace, open_workspace
+    from noria.assemble.worker import open_worker_workspace
     from noria.assemble.workspace import Workspace
 
-__all__ = ["IntakeProblem", "ModelReport", "PullProgress", "Workspace", "open_shared_workspace", "open_workspace"]
+__all__ = [
+    "IntakeProblem",
+    "Link",
+    "ModelReport",
+    "PullProgress",
+    "Workspace",
+    "open_shared_workspace",
+    "open_worker_workspace",
+    "open_workspace",
+]
 
 
 def __getattr__(name: str) -> object:
     """The workspace, imported late (PEP 562)."""
-    if name not in {"Workspace", "open_shared_workspace", "open_workspace"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from noria.assemble import opening  # noqa: PLC0415  # see above
+    if name in {"Workspace", "open_shared_workspace", "open_workspace"}:
+        from noria.assemble import opening  # noqa: PLC0415  # see above
 
-    return getattr(opening, name)
+        return getattr(opening, name)
+    if name in {"Link", "open_worker_workspace"}:
+        from noria.assemble import worker  # noqa: PLC0415  # see above
+
+        return getattr(worker, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from noria.adapt.prompts import render
 from noria.assemble.caching import Caches
 from noria.assemble.clock import now
-from noria.assemble.engines import EnginePool
+from noria.assemble.engines import Engines
 from noria.assemble.guarding import Guards
 from noria.assemble.providers import Configured, Stored, check_kinds, configured
 from noria.assemble.routing import routed
@@ -87,7 +87,7 @@ class Answers:
         environ: Mapping[str, str],
         *,
         catalogue: Catalogue,
-        engines: EnginePool,
+        engines: Engines,
         egress: Egress,
         caches: Caches,
         prices: Prices,

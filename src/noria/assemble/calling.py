@@ -14,7 +14,7 @@ from noria.assemble.answers import Answers
 from noria.assemble.caching import Caches, live_price, with_savings
 from noria.assemble.clock import now
 from noria.assemble.cut_calls import CutCalls
-from noria.assemble.engines import EnginePool
+from noria.assemble.engines import EnginePool, Engines
 from noria.assemble.guarding import Guards
 from noria.assemble.limits import Limits
 from noria.assemble.measuring import CallMetrics
@@ -50,6 +50,7 @@ class Calling:
         egress: sends the calls.
         stored: providers' keys that are stored encrypted.
         watch: is shown each live call when it is on record.
+        engines: where local models' engines are had; None for this process's own.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Calling:
         egress: Egress,
         stored: Stored,
         watch: Callable[[Span], None],
+        engines: Engines | None = None,
     ) -> None:
         self._traces = opened.traces
         self._watch = watch
@@ -70,7 +72,7 @@ class Calling:
         """Makes ids of traces and spans."""
         self.prices = prices_of(settings)
         """What calls cost."""
-        self.engines = EnginePool(opened.blobs, opened.logs)
+        self.engines = engines or EnginePool(opened.blobs, opened.logs)
         """The local models' engines."""
         self.caches = Caches.open(settings, opened.replies, self.embed)
         """Kept replies of live calls."""

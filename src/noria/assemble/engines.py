@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Protocol
 
 from noria.core.errors import UnknownName
 from noria.core.models import LocalModel
-from noria.core.protocols import BlobStore, EngineStatus
+from noria.core.protocols import BlobStore, Engine, EngineStatus
 from noria.engines.llamacpp import LlamaCpp
+
+
+class Engines(Protocol):
+    """Where the engines of local models are had: in this process, or from the one that holds the data folder."""
+
+    def engine(self, model: LocalModel) -> Engine:
+        """The engine of a model set-up. Raises ``UnknownName`` without weights."""
+        ...
+
+    def status(self, model_id: str) -> EngineStatus:
+        """Health of a set-up's engine."""
+        ...
+
+    async def stop(self, model_id: str) -> None:
+        """Stop one engine, if it runs."""
+        ...
+
+    async def close(self) -> None:
+        """Stop all engines that are this process's."""
+        ...
 
 
 class EnginePool:

@@ -108,7 +108,7 @@ class MetricsExport:
         self,
         to: Destination,
         egress: Egress,
-        calls: CallMetrics,
+        calls: Callable[[], CallMetrics],
         numbers: Callable[[], Mapping[str, float]],
         *,
         version: str,
@@ -183,7 +183,7 @@ class MetricsExport:
             await self.export()
 
     def _encoded(self, numbers: Mapping[str, float]) -> bytes:
-        metrics = [*_measured(self._calls), *_counted(numbers)]
+        metrics = [*_measured(self._calls()), *_counted(numbers)]
         resource = {"service.version": self._version, **self._to.resource}
         body = encode_metrics(metrics, resource, version=self._version, start_ns=self._start_ns, now_ns=self._now())
         return gzip.compress(body, 3) if self._to.packed else body

@@ -1,6 +1,6 @@
 """How the gateway stands, in one picture for people: providers, models, routes, places, kept replies, guards.
 
-It is what this process has seen since its start. What is on record, such as latencies and money, is asked of the record.
+It is what this process, and its workers, have seen since the start. What is on record, such as latencies and money, is asked of the record.
 """
 
 from __future__ import annotations
@@ -163,12 +163,12 @@ async def gateway_state(
     there = await asyncio.to_thread(lambda: {name: _there(name, settings, environ, stored) for name in names})
     providers = [_provider(name, settings.provider(name), standing.providers.get(name), *there[name]) for name in names]
     if standing.local:
-        providers.append(ProviderState(name="local", kind="engine", models=_models(standing.local)))
+        providers.append(ProviderState(name="local", kind="engine", models=models_of(standing.local)))
     routes = [RouteState(name=name, route=route) for name, route in settings.routes.items()]
     aliases = [RouteState(name=name, route=Route(targets=(to,)), alias=True) for name, to in settings.aliases.items()]
     return GatewayState(
         since_ns=since_ns,
-        places=_places(slots),
+        places=places_of(slots),
         providers=tuple(providers),
         routes=(*routes, *aliases),
         cache=CacheState(
@@ -198,7 +198,7 @@ def _there(name: str, settings: Settings, environ: Mapping[str, str], stored: St
 def _provider(
     name: str, provider: Provider | None, found: ProviderStanding | None, url: str, why_not: str
 ) -> ProviderState:
-    models = _models(found.models) if found else ()
+    models = models_of(found.models) if found else ()
     most = provider.max_calls if provider else 0
     places = Places(running=sum(model.outstanding for model in models), most=most)
     return ProviderState(
@@ -207,14 +207,15 @@ def _provider(
         base_url=url,
         ready=not why_not,
         why_not=why_not,
-        places=_places(found.slots) if found and found.slots else places,
+        places=places_of(found.slots) if found and found.slots else places,
         retries=found.budget.taken if found else 0,
         retries_refused=found.budget.refused if found else 0,
         models=models,
     )
 
 
-def _models(models: Mapping[str, ModelStanding]) -> tuple[ModelState, ...]:
+def models_of(models: Mapping[str, ModelStanding]) -> tuple[ModelState, ...]:
+    """How models stand, by name."""
     return tuple(_model(name, one) for name, one in sorted(models.items()))
 
 
@@ -231,7 +232,8 @@ def _model(name: str, one: ModelStanding) -> ModelState:
     )
 
 
-def _places(slots: Slots) -> Places:
+def places_of(slots: Slots) -> Places:
+    """How places stand."""
     return Places(
         running=slots.taken, most=slots.most, waiting=slots.waiting, most_waiting=slots.most_waiting, shed=slots.shed
     )

@@ -106,8 +106,6 @@ class Limits:
 
     def _read(self, changes: int) -> None:
         try:
-            if self._as_of < 0:
-                self._catalogue.limits.forget_leases()
             self._limits = self._catalogue.limits.list()
         except NoriaError as error:  # those that are known stay in force
             self._wait_until_ns = self._now() + _AGAIN_NS

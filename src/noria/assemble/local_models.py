@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from noria.assemble.clock import now
-from noria.assemble.engines import EnginePool
+from noria.assemble.engines import Engines
 from noria.assemble.identifiers import new_id
 from noria.assemble.pulls import Pulls, Report
 from noria.assemble.reports import ModelReport, PullProgress
@@ -20,7 +20,7 @@ from noria.stores.catalogue import Catalogue
 class LocalModels:
     """Weights in the blob store, set-ups in the catalogue, engines that serve them."""
 
-    def __init__(self, catalogue: Catalogue, blobs: BlobStore, engines: EnginePool) -> None:
+    def __init__(self, catalogue: Catalogue, blobs: BlobStore, engines: Engines) -> None:
         self._catalogue = catalogue.models
         self._apps = catalogue.apps
         self._blobs = blobs

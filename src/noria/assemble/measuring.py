@@ -13,6 +13,7 @@ from typing import NamedTuple
 from noria.core.caching import CACHE, SAVED
 from noria.core.guards import GUARDS
 from noria.core.spans import Span
+from noria.core.struct import Noun
 
 MOST_MODELS = 200
 """Models that have numbers of their own; callers choose names, so they must not fill the memory. Later ones are one."""
@@ -39,6 +40,15 @@ class Series(NamedTuple):
     """Their sum."""
 
 
+class CallNumbers(Noun):
+    """What :class:`CallMetrics` has counted, to be added up elsewhere."""
+
+    histograms: dict[str, list[tuple[Labels, list[int], float]]]
+    """Name -> labels, calls by bucket, and their sum."""
+    counters: dict[str, list[tuple[Labels, float]]]
+    """Name -> labels and value."""
+
+
 class Histogram:
     """Distributions of one quantity by labels."""
 
@@ -63,6 +73,16 @@ class Histogram:
             self._totals[labels] = 0.0
         counts[bisect_left(self._bounds, value)] += 1
         self._totals[labels] += value
+
+    def add(self, labels: Labels, counts: Sequence[int], total: float) -> None:
+        """Add what another has counted."""
+        mine = self._counts.get(labels, [0] * len(counts))
+        self._counts[labels] = [one + other for one, other in zip(mine, counts, strict=True)]
+        self._totals[labels] = self._totals.get(labels, 0.0) + total
+
+    def counted(self) -> list[tuple[Labels, list[int], float]]:
+        """All of it, for :meth:`add`."""
+        return [(labels, list(counts), self._totals[labels]) for labels, counts in list(self._counts.items())]
 
     def series(self) -> Iterator[Series]:
         """All of it, as it is now."""
@@ -169,6 +189,22 @@ class CallMetrics:
             self._cost.add(model, span.cost_usd)
         elif span.status == "ok":
             self._unpriced.add(model)
+
+    def counted(self) -> CallNumbers:
+        """All of it as it is now."""
+        return CallNumbers(
+            histograms={histogram.name: histogram.counted() for histogram in self.histograms},
+            counters={counter.name: list(counter.values.items()) for counter in self.counters},
+        )
+
+    def add(self, numbers: CallNumbers) -> None:
+        """Add what another has counted."""
+        for histogram in self.histograms:
+            for labels, counts, total in numbers.histograms.get(histogram.name, ()):
+                histogram.add(labels, counts, total)
+        for counter in self.counters:
+            for labels, value in numbers.counters.get(counter.name, ()):
+                counter.add(labels, value)
 
     @staticmethod
     def _time(span: Span, model: Labels, first: Histogram, each: Histogram) -> None:

@@ -68,9 +68,10 @@ async def open_folder(settings: Settings, environ: Mapping[str, str], *, holder:
         folder = stack.enter_context(DataFolder.open(settings.folder, holder=holder))
         catalogue = Catalogue.open(settings.catalogue or folder.catalogue_url, now=now)
         stack.callback(catalogue.close)
+        catalogue.limits.forget_leases()
         blobs = open_blobs(settings.blobs or folder.blobs, cache=folder.path / "cache")
         if settings.traces:
-            traces, numbers = await stack.enter_async_context(_clickhouse(settings.traces, environ))
+            traces, numbers = await stack.enter_async_context(open_clickhouse(settings.traces, environ))
         else:
             traces, numbers = await stack.enter_async_context(_duckdb(settings, folder))
         yield Opened(
@@ -105,7 +106,7 @@ async def open_shared(settings: Settings, environ: Mapping[str, str]) -> AsyncIt
         catalogue = Catalogue.open(settings.catalogue, now=now)
         stack.callback(catalogue.close)
         blobs = open_blobs(settings.blobs, cache=folder / "cache")
-        traces, numbers = await stack.enter_async_context(_clickhouse(settings.traces, environ))
+        traces, numbers = await stack.enter_async_context(open_clickhouse(settings.traces, environ))
         yield Opened(
             key=key,
             key_given=True,
@@ -139,8 +140,8 @@ def check_shared(settings: Settings, environ: Mapping[str, str]) -> Secret:
         raise InvalidInput(
             f"noria serve keeps nothing itself, so everything must be shared: {'; '.join(missing)}.",
             kept="Nothing was started.",
-            hint="Set them (docs/scale.md), or keep everything in a folder of this machine with `noria up`, which is one "
-            "process: DuckDB and the spool of a folder have one owner.",
+            hint="Set them (docs/scale.md), or keep everything in a folder of this machine with `noria up`, which takes "
+            "--workers, too.",
         )
     key = environ.get("NORIA_API_KEY", "").strip()
     if not key:
@@ -176,7 +177,8 @@ async def _duckdb(settings: Settings, folder: DataFolder) -> AsyncIterator[tuple
 
 
 @contextlib.asynccontextmanager
-async def _clickhouse(url: str, environ: Mapping[str, str]) -> AsyncIterator[tuple[KeptTraces, Numbers]]:
+async def open_clickhouse(url: str, environ: Mapping[str, str]) -> AsyncIterator[tuple[KeptTraces, Numbers]]:
+    """Open traces in ClickHouse. Raises ``InvalidInput`` and ``Unavailable``."""
     traces = await ClickHouseTraces.open(url, password=environ.get("NORIA_CLICKHOUSE_PASSWORD", ""))
 
     def numbers() -> Mapping[str, float]:

@@ -43,6 +43,8 @@ class Reloading:
         self._apply = apply
         self._note = note
         self._one_at_a_time = asyncio.Lock()
+        self.done: Callable[[], None] = lambda: None
+        """Called when it was read again and is in force."""
 
     async def reload(self) -> Reloaded:
         """Read the configuration and put it in force.
@@ -71,4 +73,5 @@ class Reloading:
                 await asyncio.to_thread(self._note, now)
             needs_restart = tuple(name for name in differing if name not in LIVE)
             _log.info("configuration.reloaded", changed=list(changed), needs_restart=list(needs_restart))
+            self.done()
             return Reloaded(changed=tuple(changed), needs_restart=needs_restart)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, BinaryIO
 
@@ -18,16 +19,19 @@ from noria.assemble.clock import now
 from noria.assemble.collecting import BlobCollector
 from noria.assemble.datasets import Datasets
 from noria.assemble.doctor import Doctor
+from noria.assemble.engines import Engines
 from noria.assemble.environment import environment
 from noria.assemble.erasure import Erasures
 from noria.assemble.exchange import Exchange
 from noria.assemble.exporting import MetricsExport, destination
 from noria.assemble.gateway_state import GatewayState, gateway_state
+from noria.assemble.gateway_sum import added_up
 from noria.assemble.given_scores import GivenScores
 from noria.assemble.identifiers import new_id
 from noria.assemble.intake import OtlpIntake
 from noria.assemble.keyring import Keyring
 from noria.assemble.local_models import LocalModels
+from noria.assemble.measuring import CallMetrics
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened
 from noria.assemble.prices import unpriced
@@ -36,6 +40,7 @@ from noria.assemble.reloading import Reloading
 from noria.assemble.retention import Retention
 from noria.assemble.starts import note_settings
 from noria.assemble.tailing import tail
+from noria.assemble.told import ToldByWorkers
 from noria.assemble.traffic import Bucket, By, Traffic, traffic
 from noria.assemble.variants import Variants
 from noria.core.errors import InvalidInput
@@ -65,6 +70,7 @@ class Workspace:
         *,
         egress: Egress,
         read_again: Callable[[], Settings] | None = None,
+        engines: Engines | None = None,
     ) -> None:
         self.settings = settings
         """The configuration."""
@@ -97,6 +103,7 @@ class Workspace:
             egress=egress,
             stored=self.provider_keys.get,
             watch=self.monitors.live.observe,
+            engines=engines,
         )
         """Makes calls and records them."""
         self.doctor = Doctor(lambda: self.settings, environ, egress, self.calling.ask, stored=self.provider_keys.get)
@@ -155,17 +162,18 @@ class Workspace:
         return called + [f"local/{model.name}" for model in models]
 
     async def gateway(self) -> GatewayState:
-        """How providers, routes, places, kept replies and guards stand in this process."""
-        return await gateway_state(
+        """How providers, routes, places, kept replies and guards stand in this process and its workers."""
+        state = await gateway_state(
             self.settings,
             self.calling.answers.standing,
             self.calling.slots,
-            self.calling.metrics,
+            self.measured(),
             self.calling.caches.numbers(),
             since_ns=self._since_ns,
             environ=self._environ,
             stored=self.provider_keys.get,
         )
+        return added_up(state, self.told.stood())
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -251,8 +259,8 @@ class Workspace:
     def _export_metrics(self) -> None:
         to = destination(self._environ)
         if to is not None:
-            measured = self.calling.metrics
-            self._export = MetricsExport(to, self._egress, measured, self.numbers, version=self.version, now=self.now)
+            made = (to, self._egress, self.measured, self.numbers)
+            self._export = MetricsExport(*made, version=self.version, now=self.now)
             self._export.start()
 
     def _configure(self, settings: Settings) -> None:
@@ -267,8 +275,20 @@ class Workspace:
         """Tell the audit log that a login link was used."""
         self.catalogue.audit.add("key.used", "login link", by="admin")
 
+    @functools.cached_property
+    def told(self) -> ToldByWorkers:
+        """What workers of this process have counted."""
+        return ToldByWorkers()
+
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""
+        return self.told.numbers(self._numbers())
+
+    def measured(self) -> CallMetrics:
+        """What live calls were like, those of workers too."""
+        return self.told.calls(self.calling.metrics)
+
+    def _numbers(self) -> Mapping[str, float]:
         return {
             **self._opened.numbers(),
             "noria_monitor_scores_total": self.monitors.live.scored,

@@ -13,13 +13,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from noria.cli.answering import MOST_WORKERS, fast_loop, say_ready, serve_until_stopped
 from noria.cli.command import run
 from noria.cli.groups import examples
-from noria.cli.up import fast_loop, say_ready, serve_until_stopped
 from noria.core.errors import InvalidInput
 from noria.settings import load_settings
-
-_MOST = 256
 
 
 @click.command(
@@ -31,7 +29,7 @@ _MOST = 256
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, _MOST),
+    type=click.IntRange(1, MOST_WORKERS),
     default=1,
     help="Processes that answer on the port; one that ends is started again (by default 1, without a parent).",
 )

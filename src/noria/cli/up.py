@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import gc
 import os
-import signal
-import socket
-import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from noria.cli.answering import MOST_WORKERS, bind_for, fast_loop, serve_until_stopped
 from noria.cli.command import run
 from noria.cli.groups import examples
-from noria.core.errors import Conflict, InvalidInput
-from noria.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from noria.assemble import Workspace
-
-_COLLECT_AFTER = 10_000
-"""New objects after which the collector looks for cycles among them. A call makes some hundred, and few in cycles."""
+from noria.settings import load_settings
 
 
-@click.command(epilog=examples("noria up", "noria up --port 0 --data /srv/noria"))
+@click.command(epilog=examples("noria up", "noria up --port 0 --data /srv/noria", "noria up --workers 4"))
 @click.option("--host", help="Address to listen on (NORIA_HOST; by default 127.0.0.1).")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one (NORIA_PORT; by default 7700)."
 )
 @click.option("--data", metavar="DIR", help="Data folder (NORIA_DATA; by default .noria).")
-def up(host: str | None, port: int | None, data: str | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    help="Processes that answer the gateway's calls; from 2 on beside the one that holds the folder (by default 1).",
+)
+def up(host: str | None, port: int | None, data: str | None, workers: int) -> None:
     """Start the server, and say so in one line when it is ready. Ctrl-C stops it, a second one at once."""
+    if workers > 1:
+        from noria.cli.holding import up_with_workers  # noqa: PLC0415  # after the arguments were checked
+
+        up_with_workers({"host": host, "port": port, "data": data}, workers)
     ending = contextlib.ExitStack()
 
     async def work() -> int:
@@ -45,105 +42,10 @@ def up(host: str | None, port: int | None, data: str | None) -> None:
         read = partial(load_settings, os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
         settings = read()
         configure_logging(settings.log_level)
-        with contextlib.closing(_bind(settings)) as bound:  # before the folder: a taken port leaves nothing behind
+        with contextlib.closing(bind_for(settings)) as bound:  # before the folder: a taken port leaves nothing behind
             async with open_workspace(settings, os.environ, holder="noria up", read_again=read) as workspace:
                 await serve_until_stopped(workspace, settings, bound, ending)
         return 0
 
     with ending:
         run(work, new_loop=fast_loop)
-
-
-def fast_loop() -> asyncio.AbstractEventLoop:
-    """The event loop of servers: on libuv where there is one, which takes less of the CPU."""
-    try:
-        import uvloop  # noqa: PLC0415  # servers alone need it
-    except ImportError:  # Windows has none
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-async def serve_until_stopped(
-    workspace: Workspace,
-    settings: Settings,
-    bound: socket.socket,
-    ending: contextlib.ExitStack,
-    say: Callable[[str, str], None] | None = None,
-) -> None:
-    """Serve, and ``say`` so with the URL and a login link. What hangs at the end is given a last moment on ``ending``."""
-    from noria.serve.access import Access, is_loopback  # noqa: PLC0415  # see above
-    from noria.serve.grpc import serving_grpc  # noqa: PLC0415
-    from noria.serve.run import LastResort, serving  # noqa: PLC0415
-
-    last_resort = ending.enter_context(contextlib.closing(LastResort()))
-    names = settings.allowed_hosts
-    names = names if is_loopback(settings.host) else (*names, settings.host)
-    access = Access(workspace.key, names, shared=workspace.shared, find=workspace.keyring.find)
-    async with (
-        serving_grpc(workspace, access) as grpc_port,
-        serving(workspace, bound, access) as (running, ended),
-        contextlib.AsyncExitStack() as stack,
-    ):
-        workspace.announce(running.url)
-        spare_collector()
-        stack.enter_context(_reloading_on_hangup(workspace))
-        (say or say_ready)(running.url, running.login_link)
-        if grpc_port is not None:
-            click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
-        with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
-            await asyncio.shield(ended)
-        last_resort.begin()
-
-
-def say_ready(url: str, login_link: str) -> None:
-    """The one line."""
-    click.echo(f"Noria is ready at {url}  (log in: {login_link})")
-
-
-def spare_collector() -> None:
-    """Leave what the start made to itself: looking through it for garbage takes time of every call."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 10, 10)
-
-
-@contextlib.contextmanager
-def _reloading_on_hangup(workspace: Workspace) -> Iterator[None]:
-    """Read the configuration again on SIGHUP, as servers do; what is wrong with it is in the log."""
-    if sys.platform == "win32":
-        yield
-        return
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-
-    async def reload() -> None:
-        with contextlib.suppress(InvalidInput):  # logged where it was found
-            await workspace.configuration.reload()
-
-    def begin() -> None:
-        task = asyncio.create_task(reload())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, begin)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-
-
-def _bind(settings: Settings) -> socket.socket:
-    """Take the port. Raises ``Conflict``, which tells when it is this very folder's server that has it."""
-    from noria.assemble.holder import holder_of  # noqa: PLC0415  # see above
-    from noria.serve.port import bind  # noqa: PLC0415
-
-    try:
-        return bind(settings.host, settings.port)
-    except Conflict as error:
-        holder = holder_of(settings.folder)
-        if holder is None or not holder.url:
-            raise
-        raise Conflict(
-            f"The data folder {settings.folder} is served already, by {holder}.",
-            kept="Nothing was changed.",
-            hint="Open it with `noria login`, or stop it first.",
-        ) from error

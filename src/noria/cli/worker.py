@@ -1,4 +1,4 @@
-"""One of the workers of ``noria serve --workers``: a program of its own, which nobody starts by hand.
+"""One of the workers of ``noria serve`` or ``noria up``: a program of its own, which nobody starts by hand.
 
 python -P -m noria.cli.worker '{"post": {...}, "host": ..., "port": ...}'
 """
@@ -11,17 +11,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from noria.assemble.holding import Holding
+from noria.cli.answering import access_to, fast_loop, reloading_on_hangup, serve_until_stopped, spare_collector
 from noria.cli.command import run
-from noria.cli.up import fast_loop, serve_until_stopped
 from noria.core.struct import Noun
 from noria.serve.workers import Post
-from noria.settings import load_settings
+from noria.settings import Settings, load_settings
 
 
 class Orders(Noun):
@@ -33,6 +34,10 @@ class Orders(Noun):
     """``--host``, as given."""
     port: int | None = None
     """``--port``, as given."""
+    data: str | None = None
+    """``--data``, as given."""
+    holding: Holding | None = None
+    """Where the process is that holds the data folder; None on shared stores, which nobody holds."""
 
 
 class Ready(Noun):
@@ -41,7 +46,7 @@ class Ready(Noun):
     url: str
     """Where the server answers."""
     login_link: str
-    """For a browser."""
+    """For a browser; empty where another process makes them."""
 
 
 def command(orders: Orders) -> tuple[str, ...]:
@@ -57,21 +62,59 @@ def work(orders: Orders) -> None:
     ending = contextlib.ExitStack()
 
     async def serve() -> int:
-        from noria.assemble import open_shared_workspace  # noqa: PLC0415  # two seconds, in which a signal may come
-        from noria.cli.logs import configure_logging  # noqa: PLC0415
+        from noria.cli.logs import configure_logging  # noqa: PLC0415  # see below
 
         with _ending_with_parent(post.lifeline):
-            given = {"host": orders.host, "port": orders.port}
+            given = {"host": orders.host, "port": orders.port, "data": orders.data}
             read = partial(load_settings, os.environ, Path.cwd(), given)
             settings = read()
             configure_logging(settings.log_level, worker=post.number)
             with contextlib.closing(socket.socket(fileno=post.listening)) as bound:
-                async with open_shared_workspace(settings, os.environ, read_again=read) as workspace:
-                    await serve_until_stopped(workspace, settings, bound, ending, partial(_tell, post.ready))
+                if orders.holding is None:
+                    await _on_shared_stores(settings, read, bound, ending, post.ready)
+                else:
+                    await _on_a_folder(settings, read, bound, ending, post.ready, orders.holding)
         return 0
 
     with ending:
         run(serve, new_loop=fast_loop)
+
+
+async def _on_shared_stores(
+    settings: Settings, read: Callable[[], Settings], bound: socket.socket, ending: contextlib.ExitStack, ready: int
+) -> None:
+    """Answer everything."""
+    from noria.assemble import open_shared_workspace  # noqa: PLC0415  # two seconds, in which a signal may come
+
+    async with open_shared_workspace(settings, os.environ, read_again=read) as workspace:
+        await serve_until_stopped(workspace, settings, bound, ending, partial(_tell, ready))
+
+
+async def _on_a_folder(
+    settings: Settings,
+    read: Callable[[], Settings],
+    bound: socket.socket,
+    ending: contextlib.ExitStack,
+    ready: int,
+    holding: Holding,
+) -> None:
+    """Answer calls, and pass everything else on to the process that holds the folder."""
+    from noria.assemble import open_worker_workspace  # noqa: PLC0415  # see above
+    from noria.serve.app import Application  # noqa: PLC0415
+    from noria.serve.passing_on import PassingOn  # noqa: PLC0415
+    from noria.serve.run import LastResort, serving_application, url_of  # noqa: PLC0415
+
+    last_resort = ending.enter_context(contextlib.closing(LastResort()))
+    async with open_worker_workspace(settings, os.environ, holding, read_again=read) as (workspace, link):
+        access = access_to(workspace, settings)
+        application = Application(workspace, access, elsewhere=PassingOn(link))
+        async with serving_application(application, bound, access, url_of(bound)) as (running, ended):
+            spare_collector()
+            with reloading_on_hangup(workspace):
+                _tell(ready, running.url, "")
+                with contextlib.suppress(asyncio.CancelledError):  # SIGTERM is how a worker ends
+                    await asyncio.shield(ended)
+            last_resort.begin()
 
 
 def _tell(descriptor: int, url: str, login_link: str) -> None:

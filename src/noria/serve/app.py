@@ -58,12 +58,14 @@ class Application:
     Arguments:
         workspace: the assembled stores, targets and services.
         access: who may come in.
+        elsewhere: answers, and checks, all but the gateway's calls; None where this process answers all.
     """
 
-    def __init__(self, workspace: Workspace, access: Access) -> None:
+    def __init__(self, workspace: Workspace, access: Access, *, elsewhere: ASGIApp | None = None) -> None:
+        self._elsewhere = elsewhere
         self._workspace = workspace
         self._access = access
-        self._metrics = metrics_page(workspace.numbers, workspace.calling.metrics)
+        self._metrics = metrics_page(workspace.numbers, workspace.measured)
         gateway = Gateway(
             workspace.calling.target,
             workspace.callable_models,
@@ -103,6 +105,8 @@ class Application:
             **{STATIC + name: methods for name, methods in files.items()},
         }
         """The routes outside of the REST API."""
+        if elsewhere is not None:
+            self.routes = {path: methods for path, methods in self.routes.items() if _is_call(path)}
         self._router = Router(self.routes)
         self._tails = Tails()
         self._api = rest_api(workspace, access, self._tails)
@@ -122,6 +126,9 @@ class Application:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
+        if self._elsewhere is not None and self._router.find(path) is None:
+            await self._pass_on(self._elsewhere, scope, receive, send)
+            return
         try:
             scope[KEY] = self._access.check(method, path, headers_of(scope))
         except NotAllowed as error:
@@ -139,6 +146,17 @@ class Application:
             await self._answer(scope, receive, send)
         finally:
             self.traffic.end()
+
+    async def _pass_on(self, elsewhere: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        try:
+            if path in _WATCHED and not self.traffic.draining:
+                await elsewhere(scope, receive, send)
+                return
+            with self.traffic.request():
+                await elsewhere(scope, receive, send)
+        except Unavailable as error:
+            await _refuse(send, path, error, ((b"connection", b"close"),))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -184,6 +202,12 @@ class Application:
         cookie = self._access.cookie_header(session, secure=scope.get("scheme") == "https")
         fields = ((b"location", b"/"), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store"))
         await respond(send, 303, b"", "text/plain", fields)
+
+
+def _is_call(path: str) -> bool:
+    """Whether a worker answers it: the gateway's wires, and the lists of what they can call."""
+    stored = path.startswith("/v1/responses/")
+    return path.startswith(("/v1/", "/v1beta/", "/v2/")) and path not in _UNPACKED and not stored
 
 
 def _packing(scope: Scope) -> bytes:

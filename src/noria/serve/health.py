@@ -21,13 +21,13 @@ __all__ = ["CONTENT_TYPE_LATEST", "Numbers", "metrics_page"]
 class _Snapshot(Collector):
     """Reads the numbers when Prometheus asks, so that nothing is counted twice."""
 
-    def __init__(self, read: Callable[[], Numbers], calls: CallMetrics | None) -> None:
+    def __init__(self, read: Callable[[], Numbers], calls: Callable[[], CallMetrics] | None) -> None:
         self._read = read
         self._calls = calls
 
     def collect(self) -> Iterable[Metric]:
         if self._calls is not None:
-            yield from _measured(self._calls)
+            yield from _measured(self._calls())
         for name, value in sorted(self._read().items()):
             text = name.removeprefix("noria_").removesuffix("_total").replace("_", " ").capitalize() + "."
             if name.endswith("_total"):
@@ -57,7 +57,7 @@ def _written(name: str) -> str:
     return name.replace(".", "_")
 
 
-def metrics_page(read: Callable[[], Numbers], calls: CallMetrics | None = None) -> Callable[[], bytes]:
+def metrics_page(read: Callable[[], Numbers], calls: Callable[[], CallMetrics] | None = None) -> Callable[[], bytes]:
     """A function that renders the numbers, and what calls were like, in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Snapshot(read, calls))

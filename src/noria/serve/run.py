@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
 
 import structlog
 import uvicorn
@@ -15,7 +16,9 @@ import uvicorn
 from noria.assemble import Workspace
 from noria.serve.access import Access
 from noria.serve.app import Application
+from noria.serve.asgi import Receive, Scope, Send
 from noria.serve.connections import BoundedHTTP
+from noria.serve.traffic import Traffic
 
 GRACE_S = 10.0
 """Seconds that requests in flight get to end after a stop was asked for; new ones are refused meanwhile."""
@@ -27,10 +30,25 @@ STOP_S = 25.0
 log = structlog.get_logger(__name__)
 
 
+class Served(Protocol):
+    """An application that can be told to stop."""
+
+    traffic: Traffic
+    """What is being answered now."""
+
+    def stop(self) -> None:
+        """End what has no end of its own."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        ...
+
+
 class Running:
     """A server that accepts connections."""
 
-    def __init__(self, server: uvicorn.Server, application: Application, url: str, access: Access) -> None:
+    def __init__(self, server: uvicorn.Server, application: Served, url: str, access: Access) -> None:
         self._server = server
         self._application = application
         self._stopping: asyncio.Task[None] | None = None
@@ -61,9 +79,21 @@ async def serving(
     workspace: Workspace, bound: socket.socket, access: Access
 ) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
     """Serve a workspace on a bound socket. Yields the running server and the task that ends when it does."""
+    async with serving_application(Application(workspace, access), bound, access, url_of(bound)) as running:
+        yield running
+
+
+def url_of(bound: socket.socket) -> str:
+    """Base URL of what listens there."""
     host, port = bound.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    application = Application(workspace, access)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving_application(
+    application: Served, bound: socket.socket, access: Access, url: str
+) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
+    """Serve an application on a bound socket, of any kind; ``url`` is where people reach it."""
     config = uvicorn.Config(
         application,
         log_config=None,

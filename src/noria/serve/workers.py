@@ -180,7 +180,7 @@ class Workers:
             log.error("worker.killed", worker=number, after_s=self._stop_s, kept="what was acknowledged")
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-        if await stopping and number in self._said:  # one that was still starting has nothing to finish
+        if await stopping and number in self._ready:  # one that was still starting has nothing to finish
             self._unclean = True
 
 

@@ -8,7 +8,7 @@ What is in it:
     catalogue.sqlite   apps, prompts, data sets, experiments
     replies.sqlite     kept replies, where there is a cache
     traces.duckdb      spans and scores
-    spool/             records on their way to the traces
+    spool/             records on their way to the traces; in workers/ those of workers
     blobs/             weights, data sets, big payloads, by SHA-256
     logs/              one file for each engine
 """
@@ -28,7 +28,7 @@ from noria.core.errors import InvalidInput
 from noria.stores.disk import disk_errors, make_folder, write_whole
 from noria.stores.folder_lock import FolderLock, Holder, holder_of
 
-__all__ = ["FORMAT", "DataFolder", "Holder", "holder_of", "stored_key"]
+__all__ = ["FORMAT", "DataFolder", "FolderPaths", "Holder", "holder_of", "stored_key"]
 
 Step = Callable[[Path], None]
 
@@ -41,11 +41,53 @@ FORMAT = 1 + len(_STEPS)
 _KEY = "admin.key"
 
 
-class DataFolder:
+class FolderPaths:
+    """What is where in a data folder, whoever holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def catalogue_url(self) -> str:
+        """Database URL of the embedded catalogue."""
+        return f"sqlite:///{self.path / 'catalogue.sqlite'}"
+
+    @property
+    def replies_url(self) -> str:
+        """Database URL of kept replies."""
+        return f"sqlite:///{self.path / 'replies.sqlite'}"
+
+    @property
+    def traces(self) -> Path:
+        """File of the embedded trace store."""
+        return self.path / "traces.duckdb"
+
+    @property
+    def spool(self) -> Path:
+        """Folder of records on their way to the trace store."""
+        return self.path / "spool"
+
+    @property
+    def blobs(self) -> Path:
+        """Folder of content-addressed files."""
+        return self.path / "blobs"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the engines' logs."""
+        return self.path / "logs"
+
+    @property
+    def key_file(self) -> Path:
+        """File of the admin key."""
+        return self.path / _KEY
+
+
+class DataFolder(FolderPaths):
     """A data folder that this process holds. Use as a context manager, or call :meth:`close`."""
 
     def __init__(self, path: Path, lock: FolderLock) -> None:
-        self.path = path
+        super().__init__(path)
         self._lock = lock
 
     @classmethod
@@ -97,41 +139,6 @@ class DataFolder:
         """Say where this process answers over HTTP, once its port is known."""
         with disk_errors(self.path):
             self._lock.announce(msgspec.structs.replace(self._lock.holder, url=url))
-
-    @property
-    def catalogue_url(self) -> str:
-        """Database URL of the embedded catalogue."""
-        return f"sqlite:///{self.path / 'catalogue.sqlite'}"
-
-    @property
-    def replies_url(self) -> str:
-        """Database URL of kept replies."""
-        return f"sqlite:///{self.path / 'replies.sqlite'}"
-
-    @property
-    def traces(self) -> Path:
-        """File of the embedded trace store."""
-        return self.path / "traces.duckdb"
-
-    @property
-    def spool(self) -> Path:
-        """Folder of records on their way to the trace store."""
-        return self.path / "spool"
-
-    @property
-    def blobs(self) -> Path:
-        """Folder of content-addressed files."""
-        return self.path / "blobs"
-
-    @property
-    def logs(self) -> Path:
-        """Folder of the engines' logs."""
-        return self.path / "logs"
-
-    @property
-    def key_file(self) -> Path:
-        """File of the admin key."""
-        return self.path / _KEY
 
     def admin_key(self, env_value: str | None) -> str:
         """The admin key: ``env_value`` (``NORIA_API_KEY``) where set, else the stored one, made on first start.

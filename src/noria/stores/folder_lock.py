@@ -54,7 +54,7 @@ class Holder(Noun):
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
-    def _try_lock(descriptor: int, *, shared: bool) -> bool:
+    def try_lock(descriptor: int, *, shared: bool) -> bool:
         """Lock without waiting. Windows knows no shared locks here, so a probe is a short exclusive one."""
         del shared
         try:
@@ -65,7 +65,7 @@ if sys.platform == "win32":  # pragma: no cover
 else:
     import fcntl
 
-    def _try_lock(descriptor: int, *, shared: bool) -> bool:
+    def try_lock(descriptor: int, *, shared: bool) -> bool:
         """Lock without waiting."""
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -127,7 +127,7 @@ def holder_of(path: str | Path) -> Holder | None:
     except OSError:
         return None
     try:
-        return None if _try_lock(descriptor, shared=True) else _note(folder)
+        return None if try_lock(descriptor, shared=True) else _note(folder)
     finally:
         os.close(descriptor)
 
@@ -153,7 +153,7 @@ def _believed(author: int, path: Path) -> bool:
 
 def _wait_for_lock(descriptor: int, path: Path) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while not _try_lock(descriptor, shared=False):
+    while not try_lock(descriptor, shared=False):
         if time.monotonic() > deadline:
             raise _conflict(path)
         time.sleep(0.01)

@@ -12,12 +12,13 @@ The spool knows nothing about what a payload means.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import queue
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -57,7 +58,8 @@ class Batch(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    payload: bytes
+    payloads: Sequence[bytes]
+    moved: bool
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[Position]
 
@@ -79,6 +81,8 @@ class Spool:
         self._closed = False
         self._closing = threading.Lock()  # so that nothing is queued behind the end mark, where nobody answers it
         self._thread = threading.Thread(target=self._serve, name="noria-spool", daemon=True)
+        self.kept: Callable[[Position], None] = lambda _end: None
+        """Called by the writer's thread with the end of what is durable, before whoever appended it is answered."""
         self.cut_bytes = 0
         """Bytes of an unfinished frame cut off the end at open: an append that a crash interrupted, never answered."""
         self.damaged_bytes = 0
@@ -147,13 +151,23 @@ class Spool:
             InvalidInput: it is larger than a frame can be.
             Unavailable: the consumer or the disk is too far behind, or the spool is closed.
         """
-        size = frame_size(payload)
         if len(payload) > LARGEST:
             raise InvalidInput(
                 f"One batch of records has {len(payload):,} bytes; the spool takes {LARGEST:,}.",
                 kept="This batch was not recorded.",
                 hint="Send fewer records at once.",
             )
+        return await self._append((payload,), moved=False)
+
+    async def move_in(self, payloads: Sequence[bytes]) -> Position:
+        """Make durable what another spool holds and can then forget, all or nothing; returns the end of the last frame.
+
+        The reserve on the disk is open to it, because it frees as much elsewhere. Raises as :meth:`append` does.
+        """
+        return await self._append(payloads, moved=True)
+
+    async def _append(self, payloads: Sequence[bytes], *, moved: bool) -> Position:
+        size = sum(map(frame_size, payloads))
         if self.pending_bytes + self._waiting_bytes + size > self._most:
             self.turned_away += 1
             raise Unavailable(
@@ -174,7 +188,7 @@ class Spool:
         with self._closing:
             if self._closed:
                 raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
-            self._queue.put(_Waiting(payload, loop, done))
+            self._queue.put(_Waiting(payloads, moved, loop, done))
         self._waiting_bytes += size
         try:
             return await done
@@ -270,8 +284,10 @@ class Spool:
                 self._seal(group)
                 continue
             try:
-                self.check_room(sum(frame_size(item.payload) for item in waiting))
-                positions = self._writer.write([item.payload for item in waiting])
+                if new := [item for item in waiting if not item.moved]:
+                    self.check_room(sum(frame_size(payload) for item in new for payload in item.payloads))
+                positions = self._writer.write([payload for item in waiting for payload in item.payloads])
+                self.kept(positions[-1])
             except StorageFull as error:
                 self._refuse(waiting, error)
             except OSError as error:
@@ -286,7 +302,7 @@ class Spool:
                 if self._refusing:
                     self._refusing = False
                     log.info("spool.writes_again", turned_away=self.turned_away)
-                _answer(waiting, positions=positions)
+                _answer(waiting, ends=_ends(waiting, positions))
             self._seal(group)
 
     def _seal(self, group: Sequence[_Waiting | threading.Event | None]) -> None:
@@ -362,13 +378,17 @@ class OpenSpool(Protocol):
         """Open the spool in ``folder``, of which the consumer has ``taken`` so much."""
 
 
-def _answer(
-    waiting: Iterable[_Waiting], *, positions: list[Position] | None = None, error: Exception | None = None
-) -> None:
+def _ends(waiting: Iterable[_Waiting], positions: Sequence[Position]) -> list[Position]:
+    """Of the ends of all frames, the last one of each append."""
+    counts = itertools.accumulate(len(item.payloads) for item in waiting)
+    return [positions[count - 1] for count in counts]
+
+
+def _answer(waiting: Iterable[_Waiting], *, ends: list[Position] | None = None, error: Exception | None = None) -> None:
     """Wake each event loop once, however many of its tasks wait."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Position], Position | None]]] = {}
     for index, item in enumerate(waiting):
-        loops.setdefault(item.loop, []).append((item.done, positions[index] if positions else None))
+        loops.setdefault(item.loop, []).append((item.done, ends[index] if ends else None))
     for loop, pairs in loops.items():
         try:
             loop.call_soon_threadsafe(_resolve, pairs, error)

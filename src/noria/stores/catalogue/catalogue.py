@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -52,6 +52,7 @@ class Catalogue:
         self.receipts = Receipts(database, now)
         self.leases = Leases(database)
         self._elsewhere = 0
+        self._there: Callable[[], int] = lambda: 0
 
     @classmethod
     def open(cls, url: str, *, now: Clock) -> Catalogue:
@@ -107,11 +108,19 @@ class Catalogue:
 
     @property
     def changes(self) -> int:
-        """Commits made through this object, and those that :meth:`look` saw.
+        """Commits made through this object, those that :meth:`look` saw, and those of a process that is followed.
 
         While the number stays the same, what was read stays true as far as this process knows.
         """
-        return self._database.changes + self._elsewhere
+        return self._database.changes + self._elsewhere + self._there()
+
+    def tell(self, told: Callable[[int], None]) -> None:
+        """Have others of this machine told of each commit at once: ``told`` takes the number of all so far."""
+        self._database.told = told
+
+    def follow(self, there: Callable[[], int]) -> None:
+        """Take the word of the one process that changes this catalogue: ``there`` is how many commits it made."""
+        self._there = there
 
     def look(self) -> None:
         """See whether other processes have changed a shared catalogue: the audit log has an entry for each change."""

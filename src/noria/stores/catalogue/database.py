@@ -11,7 +11,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class Database:
         self._reader, self._writer = _roles(self._engine)
         self._turn = threading.Lock()
         self._changes = 0
+        self.told: Callable[[int], None] = lambda _changes: None
+        """Called after each commit, with their number, before whoever made it goes on."""
         self._closed = False
 
     @contextmanager
@@ -67,6 +69,7 @@ class Database:
             with self.errors(), self._writer.begin() as connection:
                 yield connection
             self._changes += 1
+            self.told(self._changes)
 
     @contextmanager
     def tally(self) -> Iterator[Connection]:

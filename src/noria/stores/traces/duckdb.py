@@ -102,6 +102,7 @@ class DuckDBTraces:
         self._tasks = [
             asyncio.create_task(self._drain_while_open(), name="noria-traces-drain"),
             asyncio.create_task(self._settle_while_open(), name="noria-traces-settle"),
+            asyncio.create_task(self._gather_while_open(), name="noria-traces-gather"),
         ]
 
     @classmethod
@@ -217,11 +218,12 @@ class DuckDBTraces:
     def stats(self) -> TraceStats:
         """Counts now, without waiting."""
         intake, spool = self._keeper.intake, self._spool
+        appended = self._count + self._keeper.gathering.records
         return TraceStats(
-            appended=self._count,
+            appended=appended,
             drained=intake.drained,
             recovered=intake.recovered,
-            pending=max(0, self._count + intake.recovered - intake.drained),
+            pending=max(0, appended + intake.recovered - intake.drained),
             pending_bytes=spool.pending_bytes,
             cut_bytes=spool.cut_bytes,
             damaged_bytes=spool.damaged_bytes,
@@ -278,6 +280,15 @@ class DuckDBTraces:
                 self._arrived.set()
                 log.exception("traces.drain_failed", pending_bytes=self._spool.pending_bytes)
 
+    async def _gather_while_open(self) -> None:
+        while True:
+            await asyncio.sleep(self._drain_after_s)
+            try:
+                if self._keeper.gathering.behind():
+                    self._arrived.set()
+            except OSError as error:
+                log.error("traces.gather_failed", error=str(error))  # noqa: TRY400 - the sentence says it
+
     async def _settle_while_open(self) -> None:
         wait = 0.0
         while True:
@@ -296,13 +307,17 @@ class DuckDBTraces:
                 log.exception("traces.settle_failed")
 
     async def _catch_up(self) -> None:
-        until = self._spool.end
+        until, gathering = self._spool.end, self._keeper.gathering
         async with self._taking:
+            await gathering.gather()  # what is moved is noted there before it is taken here
+            until = max(until, gathering.end)
             if self._keeper.intake.position < until:
                 await self._run(self._writer, lambda: self._keeper.take(until))
 
     async def _change(self, change: Callable[[Keeper, Plan], int], checked: Plan) -> int:
         self._check_open()
+        async with self._taking:
+            await self._keeper.gathering.empty()
         await asyncio.to_thread(self._spool.begin_anew)  # so that what holds them now can be deleted
         await self._catch_up()
         async with self._taking, self._settling:

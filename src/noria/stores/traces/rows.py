@@ -38,6 +38,8 @@ _TYPES: dict[str, Any] = {
     "value": bool | int | float | str,
 }
 
+_COUNTED = msgspec.msgpack.Decoder(tuple[msgspec.Raw, msgspec.Raw, int])
+
 LONG_TEXT = 64
 """An attribute whose text has more characters is content: ``strip`` removes it."""
 
@@ -51,6 +53,8 @@ class Lines(NamedTuple):
     """One JSON object a line."""
     records: int
     """How many, in both."""
+    origin: tuple[str, int, int] | None = None
+    """The spool that they were moved from: its name, and the segment and offset of their frame's end there."""
 
 
 def pack(spans: Sequence[Span], scores: Sequence[Score]) -> bytes:
@@ -60,12 +64,22 @@ def pack(spans: Sequence[Span], scores: Sequence[Score]) -> bytes:
         InvalidInput: a record can't be kept as it is (a number that is not finite or too big for its column, half a
             surrogate pair, a value that JSON has no form for). Nothing of the append is kept then.
     """
-    lines = Lines(
+    lines = (
         b"".join([line("spans", span) for span in spans]),
         b"".join([line("scores", score) for score in scores]),
         len(spans) + len(scores),
     )
     return msgspec.msgpack.encode(lines)
+
+
+def moved(payload: bytes, origin: tuple[str, int, int]) -> bytes:
+    """A payload of :func:`pack` with its origin: the msgpack array of three becomes one of four, nothing is decoded."""
+    return b"\x94" + payload[1:] + msgspec.msgpack.encode(origin)
+
+
+def count_in(payload: bytes) -> int:
+    """How many records are in a payload of :func:`pack`."""
+    return _COUNTED.decode(payload)[2]
 
 
 def unpack(payload: bytes) -> Lines:

@@ -2,6 +2,7 @@
 
 database  the DuckDB file and the memory beside it: opened, confined, migrated
 recent    what has come and is not in the file yet: tables in memory
+gathering from the spools of workers into the spool
 intake    from the spool into the recent tables
 settle    from the recent tables into the file, a row group at a time
 reading   one moment of all of it, for one question

@@ -18,6 +18,7 @@ from noria.core.errors import NoriaError, Unavailable
 from noria.stores.segments import Position
 from noria.stores.spool import OpenSpool, Spool
 from noria.stores.traces.embedded.database import connect
+from noria.stores.traces.embedded.gathering import Gathering
 from noria.stores.traces.embedded.holdings import Holdings
 from noria.stores.traces.embedded.intake import Intake
 from noria.stores.traces.embedded.reading import Moment, moment
@@ -48,7 +49,10 @@ class Keeper:
         connection = connect(path, spool_folder)
         try:
             self._begin(connection)
-            self.spool = open_spool(spool_folder, taken=self._holdings.settled_position)
+            taken = self._holdings.settled_position
+            self.spool = open_spool(spool_folder, taken=taken)
+            self.gathering = Gathering(self.spool, spool_folder, taken)
+            """What moves the records of workers into the spool."""
         except BaseException:
             connection.close()
             raise
