@@ -109,7 +109,7 @@ class Application:
             self.routes = {path: methods for path, methods in self.routes.items() if _is_call(path)}
         self._router = Router(self.routes)
         self._tails = Tails()
-        self._api = rest_api(workspace, access, self._tails)
+        self._api = elsewhere or rest_api(workspace, access, self._tails)
 
     def stop(self) -> None:
         """End what has no end of its own: streams of spans as they arrive."""
