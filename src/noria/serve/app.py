@@ -126,16 +126,17 @@ class Application:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
+        answer: ASGIApp = self._answer
         if self._elsewhere is not None and self._router.find(path) is None:
-            await self._pass_on(self._elsewhere, scope, receive, send)
-            return
-        try:
-            scope[KEY] = self._access.check(method, path, headers_of(scope))
-        except NotAllowed as error:
-            await _refuse(send, path, error)
-            return
-        if path in _WATCHED:  # also while it stops, and never a reason to wait
-            await self._answer(scope, receive, send)
+            answer = self._elsewhere  # which checks it, too
+        else:
+            try:
+                scope[KEY] = self._access.check(method, path, headers_of(scope))
+            except NotAllowed as error:
+                await _refuse(send, path, error)
+                return
+        if path in _WATCHED and not (self._elsewhere and self.traffic.draining):  # never a reason to wait
+            await answer(scope, receive, send)
             return
         try:
             self.traffic.begin()
@@ -143,20 +144,9 @@ class Application:
             await _refuse(send, path, error, ((b"connection", b"close"),))
             return
         try:
-            await self._answer(scope, receive, send)
+            await answer(scope, receive, send)
         finally:
             self.traffic.end()
-
-    async def _pass_on(self, elsewhere: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        try:
-            if path in _WATCHED and not self.traffic.draining:
-                await elsewhere(scope, receive, send)
-                return
-            with self.traffic.request():
-                await elsewhere(scope, receive, send)
-        except Unavailable as error:
-            await _refuse(send, path, error, ((b"connection", b"close"),))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
