@@ -9,6 +9,7 @@ from trace_records import NOON, SECOND, span
 
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.stores.traces.duckdb import DuckDBTraces
+from noria.stores.traces.embedded import rollups
 from noria.stores.traces.embedded.settle import Settler
 
 HOUR = 3600 * SECOND
@@ -65,13 +66,6 @@ ranges = st.tuples(
 async def test_rollups_answer_as_the_spans_do_within_their_error(tmp_path_factory, groups, steps, bounds, model):
     folder = tmp_path_factory.mktemp("rollups")
     store = await DuckDBTraces.open(folder / "traces.duckdb", folder / "spool", drain_after_s=3600)
-    for step in steps:
-        if step == "settle":
-            await settle(store)
-        elif step == "delete":
-            await store.delete(Question(where=(Filter(column="status", value="cancelled"),)))
-        else:
-            await store.append([made(*drawn) for drawn in step])
     question = Question(
         group_by=groups,
         bucket_s=7200 if "time" in groups else None,
@@ -83,6 +77,14 @@ async def test_rollups_answer_as_the_spans_do_within_their_error(tmp_path_factor
         limit=5,
         tolerance=0.01,
     )
+    for step in steps:
+        await store.query(question)  # so that there are kept answers, which may have become wrong
+        if step == "settle":
+            await settle(store)
+        elif step == "delete":
+            await store.delete(Question(where=(Filter(column="status", value="cancelled"),)))
+        else:
+            await store.append([made(*drawn) for drawn in step])
     near, exact = await store.query(question), await store.query(exactly(question))
     assert (near.error, exact.error) == (0.01, 0.0)
     assert near.columns == exact.columns
@@ -161,3 +163,44 @@ def exactly(question: Question) -> Question:
 
 def approximately(value):
     return pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+
+
+async def test_hours_that_are_over_are_computed_once_and_again_when_they_change(tmp_path, monkeypatch):
+    computed = []
+    fill = rollups._fill
+    monkeypatch.setattr(rollups, "_fill", lambda rows, *rest: computed.append(len(rows)) or fill(rows, *rest))
+    store = await DuckDBTraces.open(tmp_path / "traces.duckdb", tmp_path / "spool", drain_after_s=3600)
+    await store.append([made(number, 3600 * number, "a", "ok", 0.1, 1.0, 3) for number in range(20)])
+    await settle(store)
+    question = Question(
+        group_by=("time", "model"),
+        bucket_s=3600,
+        measures=(Aggregate(measure="count"), Aggregate(measure="p50", column="ttft_s")),
+        order=(Order(column="time"),),
+        limit=None,
+        tolerance=0.01,
+    )
+
+    async def hours() -> list[tuple[int, float]]:
+        rows = (await store.query(question)).rows
+        assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+        return [(row[2], round(row[3], 2)) for row in rows]
+
+    assert await hours() == [(1, 0.1)] * 20
+    assert await hours() == [(1, 0.1)] * 20
+    await store.append([made(100, 3600 * 18 + 5, "a", "ok", 0.3, 1.0, 3)])  # not settled: it and all after it
+    assert await hours() == [(1, 0.1)] * 18 + [(2, 0.2), (1, 0.1)]
+    await settle(store)
+    await hours()
+    await store.append([made(101, 3600 * 19 + 5, "a", "ok", 0.3, 1.0, 3)])
+    await settle(store)  # into hour 19 alone
+    assert await hours() == [(1, 0.1)] * 18 + [(2, 0.2)] * 2
+    await store.append([made(3, 3600 * 19 + 9, "a", "ok", 0.1, 1.0, 3)])  # hour 3's only span is sent again
+    assert (await hours())[3] == (1, 0.1)
+    assert len(await hours()) == 19
+    await settle(store)
+    assert len(await hours()) == 19
+    await store.delete(Question(until_ns=NOON + 3600 * SECOND))
+    assert len(await hours()) == 18
+    assert computed[:4] == [20, 2, 2, 1]
+    await store.close()

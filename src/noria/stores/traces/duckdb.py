@@ -1,8 +1,9 @@
 """Traces in DuckDB, in the server's process, behind a spool.
 
 ``append`` returns when the records are durable in the spool, which is the store's log. A background task takes what is
-there into tables in memory; every question first takes what was appended before it. When 30,720 spans have come they
-are settled: moved into the file in one transaction with the spool position, and the spool is forgotten up to there. See
+there into tables in memory; every question first takes what was appended before it, or looks there for its one trace
+(:mod:`noria.stores.traces.embedded.waiting`). When 30,720 spans have come they are settled: moved into the file in one
+transaction with the spool position, and the spool is forgotten up to there. See
 :mod:`noria.stores.traces.embedded` for the parts, and ``docs/decisions/0008-a-store-that-settles.md`` for the numbers.
 
 Records reach DuckDB as a file of JSON lines: 15 to 27 microseconds of CPU a span, 3 of them for reading the JSON;
@@ -33,12 +34,14 @@ from noria.core.questions import Arrivals, Filter, Order, Question, Table
 from noria.core.scores import Score
 from noria.core.spans import Span
 from noria.core.struct import Noun
+from noria.stores.segments import Position
 from noria.stores.spool import OpenSpool, Spool
 from noria.stores.traces.compile import Sql, compile_groups, compile_rows
 from noria.stores.traces.embedded import erase, newest, rollups
 from noria.stores.traces.embedded.keeper import Keeper
 from noria.stores.traces.embedded.reading import Moment, Range
 from noria.stores.traces.embedded.sketches import ERROR
+from noria.stores.traces.embedded.waiting import Appended, Waiting, of_trace
 from noria.stores.traces.plan import Plan, chosen, plan, whole
 from noria.stores.traces.rows import pack, score_of, span_of
 from noria.stores.traces.schema import STORED, Source
@@ -94,6 +97,7 @@ class DuckDBTraces:
         self._urgent = asyncio.Event()
         self._full = asyncio.Event()
         self._settling = asyncio.Lock()
+        self._waiting = Waiting(keeper.spool.end)
         self._count = 0
         self._failing = False
         self._closed = False
@@ -147,7 +151,8 @@ class DuckDBTraces:
         """
         if not spans and not scores:
             return
-        await self._spool.append(pack(spans, scores))
+        payload = pack(spans, scores)
+        self._waiting.add(Appended(await self._spool.append(payload), payload))
         self._count += len(spans) + len(scores)
         self._arrived.set()
         if self._keeper.untaken_bytes >= _EARLY_BYTES and not self._failing:
@@ -191,8 +196,19 @@ class DuckDBTraces:
         spans = Question(where=mine, order=(Order(column="start_ns"),), limit=None)
         scores = Question(source="scores", where=mine, order=(Order(column="time_ns"),), limit=None)
         asked = [self._whole(spans, "spans"), self._whole(scores, "scores")]
-        found, judged = await self._ask(lambda now: [ask(now) for ask in asked])
-        return [span_of(row) for row in found], [score_of(row) for row in judged]
+
+        def read(now: Moment) -> tuple[Position, list[Span], list[Score]]:
+            found, judged = (ask(now) for ask in asked)
+            return now.position, [span_of(row) for row in found], [score_of(row) for row in judged]
+
+        waiting = self._waiting.behind(self._keeper.intake.position)
+        if waiting is None:
+            _, found, judged = await self._ask(read)
+            return found, judged
+        self._check_open()
+        seen, found, judged = await self._run(self._readers, lambda: self._keeper.read(read))
+        came, rated = of_trace([item for item in waiting if item.end > seen], trace_id)
+        return _with_later(found, came), sorted([*judged, *rated], key=_place_of_score)
 
     async def arrivals(self, after: str | None = None, *, limit: int = 1000) -> Arrivals:
         """Spans in order of arrival, after a cursor; without one from the first. Raises ``InvalidInput``."""
@@ -313,6 +329,7 @@ class DuckDBTraces:
             until = max(until, gathering.end)
             if self._keeper.intake.position < until:
                 await self._run(self._writer, lambda: self._keeper.take(until))
+                self._waiting.forget(self._keeper.intake.position)
 
     async def _change(self, change: Callable[[Keeper, Plan], int], checked: Plan) -> int:
         self._check_open()
@@ -347,6 +364,16 @@ class DuckDBTraces:
 
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
     loop.call_soon_threadsafe(event.set)
+
+
+def _with_later(spans: list[Span], later: list[Span]) -> list[Span]:
+    """The spans of a trace in order, with those that came later: each in the place of an earlier copy."""
+    by_id = {span.span_id: span for span in (*spans, *later)}
+    return sorted(by_id.values(), key=lambda span: (span.start_ns, span.span_id))
+
+
+def _place_of_score(score: Score) -> tuple[int, bool, str, str]:
+    return score.time_ns, score.span_id is None, score.span_id or "", score.scorer
 
 
 def _number(cursor: str | None) -> int:

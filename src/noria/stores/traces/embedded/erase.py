@@ -74,7 +74,7 @@ def delete(keeper: Keeper, chosen: Plan) -> int:
     keeper.settle(everything=True)
     seqs = [seq for (seq,) in _matching(keeper, chosen, "seq")]
     if seqs:
-        with _changing(keeper) as cursor:
+        with _changing(keeper) as cursor, keeper.holdings.changes.change(None):
             changes: tuple[tuple[Source, Any], ...] = (
                 ("scores", cursor.execute(_ON_THEM, [seqs]).fetchnumpy()["seq"]),
                 ("spans", seqs),

@@ -16,6 +16,7 @@ import numpy as np
 from noria.stores.segments import Position
 from noria.stores.traces.embedded.blocks import BLOCK, Times, Words
 from noria.stores.traces.embedded.keys import Run, numbers_in, spans_in
+from noria.stores.traces.embedded.over import Answers, Changes
 from noria.stores.traces.embedded.recent import Recent
 
 Array = np.ndarray[Any, Any]
@@ -50,6 +51,10 @@ class Holdings:
         """What is said in them, oldest first."""
         self.times = Times()
         """When the spans of each block started, settled or not."""
+        self.changes = Changes()
+        """Of the rollups."""
+        self.answers = Answers(self.changes)
+        """What the rollups were asked."""
         first = Recent(0, seq, seq, score, score, self.settled_position, skip)
         for statement in first.creation():
             connection.execute(statement)

@@ -139,6 +139,7 @@ class Intake:
                 first, table.end = table.end, min(end, table.limit)
                 if came is not None:
                     mine = (came.seqs >= first) & (came.seqs < table.end)
+                    table.earliest = min([table.earliest, *came.starts[mine].tolist()])
                     table.add(run_of(came.traces[mine], came.spans[mine], came.seqs[mine], first, table.end))
                 if table is not tables[-1]:
                     table.sealed, table.position, table.skip = True, before, skipped + table.limit - start

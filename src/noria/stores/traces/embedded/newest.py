@@ -31,6 +31,8 @@ _AT_ONCE = 32
 """Ranges of one statement that fetches rows."""
 _STEPS = (8, 4096)
 """Blocks looked at in the first step, each step twice as many, and in the last."""
+_JUDGED = (16, 4096)
+"""The same where scores decide: fewer spans match, and a step is three statements of 10 ms each whatever it reads."""
 _OFTEN, _RARE = (1, 16), (32, 32)
 """The same for a search whose words are in most blocks, one of which may have all that is wanted; and in few."""
 _LOOKED_UP = 64
@@ -42,7 +44,7 @@ def answer(moment: Moment, holdings: Holdings, plan: Plan, sql: Sql, names: tupl
     if plan.question.source != "spans":
         return moment.ask(sql, traces=_traces(plan))
     if rollups.covers(plan):
-        return rollups.answer(moment, plan)
+        return rollups.answer(moment, holdings, plan)
     limit = plan.question.limit
     if (
         plan.grouped
@@ -89,7 +91,7 @@ def _newest(moment: Moment, times: Times, plan: Plan, count: int, names: tuple[s
         blocks, latest = blocks[keep], latest[keep]
     bare = plan._replace(question=msgspec.structs.replace(question, limit=count, offset=0))
     if candidates is None:
-        sql, (step, largest) = compile_rows(bare, _PLACED), _STEPS
+        sql, (step, largest) = compile_rows(bare, _PLACED), _JUDGED if plan.scored else _STEPS
     else:
         often = 2 * len(candidates) * BLOCK > moment.end
         sql, (step, largest) = compile_rows(bare, names, first=_PLACED), _OFTEN if often else _RARE

@@ -69,6 +69,12 @@ class Moment:
         """Numbers below it are in the rollups."""
         self.settled = self._settled
         """Behind the last number that is in the file."""
+        self.position = holdings.filled.position
+        """Everything before it in the spool is seen here."""
+        self.earliest = min(item.earliest for item in holdings.recents)
+        """When the first span started that is not in the file."""
+        self.number: int | None = None
+        """The last change of the rollups that is seen here; None where one was going on."""
 
     def ask(
         self,
@@ -97,6 +103,11 @@ class Moment:
     def hidden(self) -> str:
         """The condition that holds for spans of the file which a later copy in memory has replaced."""
         return " OR ".join(f"seq IN (SELECT seq FROM {item.hides})" for item in self._recents if item.hides) or "false"  # noqa: S608
+
+    @property
+    def hides(self) -> bool:
+        """Whether any are replaced so."""
+        return any(item.hides for item in self._recents)
 
     def spans(self, ranges: Sequence[Range] | None) -> str:
         """The spans in ``ranges``, or all of them, as SQL."""
@@ -134,10 +145,12 @@ def moment(holdings: Holdings) -> Iterator[Moment]:
     """This moment, for one thread."""
     with holdings.connection.cursor() as cursor:
         with holdings.lock:
+            number = holdings.changes.number
             cursor.execute("BEGIN")
             # A snapshot of a database begins when it is first touched.
             cursor.execute(f"SELECT 1 FROM settled.meta, {holdings.filled.hides} LIMIT 1").fetchall()  # noqa: S608 - our table
             made = Moment(holdings, cursor)
+            made.number = number if number == holdings.changes.number else None
         try:
             yield made
         finally:

@@ -34,6 +34,8 @@ class Recent:
     """Before it, everything in the spool is in this table or an older one."""
     skip: int = 0
     """So many spans behind ``position`` are, too."""
+    earliest: int = 2**63 - 1
+    """When the first of its spans started, nanoseconds."""
     hidden: int = 0
     """How many older copies it hides."""
     sealed: bool = False

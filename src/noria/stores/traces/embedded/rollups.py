@@ -11,16 +11,20 @@ not settled, and the part of an hour at either end of a question's time range, i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import duckdb
 import msgspec
 import numpy as np
 
-from noria.stores.traces.compile import compile_measured
+from noria.core.questions import Question
+from noria.stores.traces.compile import Sql, compile_measured
+from noria.stores.traces.embedded.holdings import Holdings
+from noria.stores.traces.embedded.over import Period, Row, between
 from noria.stores.traces.embedded.reading import Moment, Range
 from noria.stores.traces.embedded.sketches import ERROR, LOG_BASE, ONE, percentiles
-from noria.stores.traces.plan import QUANTILES, Plan
+from noria.stores.traces.plan import BUCKET, QUANTILES, Plan
 from noria.stores.traces.schema import Column
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +32,7 @@ _HOUR_NS = 3600 * 10**9
 _DIMENSIONS = ("operation", "provider", "request_model", "response_model", "status")
 _SKETCHED = ("ttft_s", "tpot_s", "duration_s", "cost_usd")
 _SUMMED = (*_SKETCHED, "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+_NEVER = 2**63 - 1
 _KNOWN = {*_DIMENSIONS, "failed", "model"}
 _MERGED_AT = 16
 """An hour whose rollups are in so many parts is put together again."""
@@ -56,6 +61,12 @@ def count(cursor: duckdb.DuckDBPyConnection, rows: str, sign: int, parameters: S
     """Count the spans of a relation in, with ``sign`` 1, or out again, with -1."""
     cursor.execute(f"INSERT INTO settled.sums {_sums(rows, sign)}", parameters)
     cursor.execute(f"INSERT INTO settled.sketches {_sketches(rows, sign, _SKETCHED)}", parameters)
+
+
+def hours(cursor: duckdb.DuckDBPyConnection, rows: str) -> list[int]:
+    """Starts of the hours of the spans of a relation."""
+    found = cursor.execute(f"SELECT DISTINCT start_ns // {_HOUR_NS} * {_HOUR_NS} FROM {rows}").fetchall()  # noqa: S608 - ours
+    return [hour for (hour,) in found]
 
 
 def merge(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -107,17 +118,55 @@ def estimates(plan: Plan) -> bool:
     return any(item.measure in QUANTILES for item, _ in plan.measures)
 
 
-def answer(moment: Moment, plan: Plan) -> list[tuple[Any, ...]]:
+def answer(moment: Moment, holdings: Holdings, plan: Plan) -> list[Row]:
     """The rows of a question that is covered."""
     question = plan.question
     first = None if question.since_ns is None else -(-question.since_ns // _HOUR_NS) * _HOUR_NS
     end = None if question.until_ns is None else question.until_ns // _HOUR_NS * _HOUR_NS
     if first is not None and end is not None and first > end:  # within one hour
         counted = _Counted(moment, "false", [_between(question.since_ns, question.until_ns)])
-    else:
-        edges = [(question.since_ns, first), (end, question.until_ns)]
-        counted = _Counted(moment, _between(first, end), [_between(*edge) for edge in edges if None not in edge])
-    bare = plan._replace(question=msgspec.structs.replace(question, since_ns=None, until_ns=None))
+        return _ordered(plan, _rows(moment, plan, counted))
+    edges = [_between(*edge) for edge in ((question.since_ns, first), (end, question.until_ns)) if None not in edge]
+    whole = Period(0 if first is None else first, _NEVER if end is None else end)
+    over = _over(moment, plan, whole)
+    if over is None or moment.number is None:
+        return _ordered(plan, _rows(moment, plan, _Counted(moment, _within([whole]), edges)))
+    form, place = _form(question), plan.columns.index(BUCKET)
+    found = holdings.answers.find(form, over, plan.bucket_ns, moment.number)
+    rows = _rows(moment, plan, _Counted(moment, _within(between(whole, found.periods)), edges))
+    kept = dict(found.rows)
+    for row in rows:
+        if over.first <= row[place] < over.end:
+            kept.setdefault(row[place], []).append(row)
+    holdings.answers.keep(form, over, kept, moment.number)
+    return _ordered(plan, [row for some in found.rows.values() for row in some] + rows)
+
+
+def _over(moment: Moment, plan: Plan, whole: Period) -> Period | None:
+    """The buckets that are whole and have all their spans in the rollups; None where there are none."""
+    if BUCKET not in plan.columns or moment.rolled < moment.settled:
+        return None
+    unsettled = moment.earliest
+    if moment.hides:  # an earlier copy, which is still in the rollups, may have started at any time
+        replaced = f"SELECT min(start_ns) FROM settled.spans WHERE {moment.hidden()}"  # noqa: S608 - ours
+        [(earliest,)] = moment.ask_of("spans AS (SELECT 1)", Sql(replaced, [])).fetchall()
+        unsettled = min(unsettled, _NEVER if earliest is None else earliest)
+    width = plan.bucket_ns
+    first, end = -(-whole.first // width) * width, min(whole.end, unsettled) // width * width
+    return Period(first, end) if first < end else None
+
+
+def _form(question: Question) -> bytes:
+    """What questions have in common that can share answers; charts of a week and of a month keep their own."""
+    known = question.since_ns is not None and question.until_ns is not None
+    length = (question.until_ns or 0) - (question.since_ns or 0) if known else None
+    alike = msgspec.structs.replace(question, since_ns=None, until_ns=length, order=(), limit=None, offset=0)
+    return msgspec.json.encode(alike)
+
+
+def _rows(moment: Moment, plan: Plan, counted: _Counted) -> list[Row]:
+    """The rows of what is counted, in no order."""
+    bare = plan._replace(question=msgspec.structs.replace(plan.question, since_ns=None, until_ns=None))
     sums = compile_measured(bare, [_summed(item.measure, column) for item, column in plan.measures], "sum(spans) > 0")
     rows = [list(row) for row in moment.ask_of(counted.sums(), sums).fetchall()]
     width = len(plan.columns)
@@ -126,12 +175,12 @@ def answer(moment: Moment, plan: Plan) -> list[tuple[Any, ...]]:
         for index, (item, column) in enumerate(plan.measures)
         if column is not None and item.measure in QUANTILES
     ]
-    if asked:
+    if asked and rows:
         names = tuple(dict.fromkeys(name for _, name, _ in asked))
         sketches = compile_measured(bare, ["measure", "buckets", "counts"], "")
         found = moment.ask_of(counted.sketches(names), sketches).fetchnumpy()
         _fill(rows, asked, width, found)
-    return _ordered(plan, rows)
+    return [tuple(row) for row in rows]
 
 
 class _Counted:
@@ -139,7 +188,7 @@ class _Counted:
 
     def __init__(self, moment: Moment, hours: str, edges: Sequence[str]) -> None:
         """``hours`` and ``edges`` are conditions."""
-        self._hours = hours
+        self._hours = hours = f"({hours})"
         columns = f"SELECT start_ns, {', '.join((*_DIMENSIONS, *_SUMMED))} FROM"
         parts = [f"{columns} ({moment.spans([Range(moment.rolled, moment.end)])}) WHERE {hours}"]
         parts += [f"{columns} ({moment.spans(None)}) WHERE {edge}" for edge in edges]
@@ -162,6 +211,10 @@ class _Counted:
 def _between(first: int | None, end: int | None) -> str:
     bounds = [f"start_ns >= {first}"] if first is not None else []
     return " AND ".join([*bounds, *([f"start_ns < {end}"] if end is not None else [])]) or "true"
+
+
+def _within(periods: Sequence[Period]) -> str:
+    return " OR ".join(f"(start_ns >= {first} AND start_ns < {end})" for first, end in periods) or "false"
 
 
 def _sums(rows: str, sign: int) -> str:
@@ -240,7 +293,7 @@ def _plain(column: Array) -> list[Any]:
     return [None if value is np.ma.masked or value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN
 
 
-def _ordered(plan: Plan, rows: list[list[Any]]) -> list[tuple[Any, ...]]:
+def _ordered(plan: Plan, rows: list[Row]) -> list[Row]:
     """Sorted and cut as the question says; nulls last either way, ties by the groups."""
     for index in reversed(range(len(plan.columns))):
         rows = _sorted(rows, index, descending=False)
@@ -248,9 +301,9 @@ def _ordered(plan: Plan, rows: list[list[Any]]) -> list[tuple[Any, ...]]:
         rows = _sorted(rows, item.place, descending=item.descending)
     question = plan.question
     end = None if question.limit is None else question.offset + question.limit
-    return [tuple(row) for row in rows[question.offset : end]]
+    return rows[question.offset : end]
 
 
-def _sorted(rows: list[list[Any]], place: int, *, descending: bool) -> list[list[Any]]:
-    known = sorted((row for row in rows if row[place] is not None), key=lambda row: row[place], reverse=descending)
+def _sorted(rows: list[Row], place: int, *, descending: bool) -> list[Row]:
+    known = sorted((row for row in rows if row[place] is not None), key=itemgetter(place), reverse=descending)
     return known + [row for row in rows if row[place] is None]

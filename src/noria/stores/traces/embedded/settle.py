@@ -75,7 +75,10 @@ class Settler:
         if recent.hidden:
             gone = f"SELECT * FROM settled.spans WHERE seq IN (SELECT seq FROM {recent.hides})"  # noqa: S608 - our table
             cursor.execute(f"CREATE OR REPLACE TABLE memory.main.gone AS {gone}")
-        with transaction(cursor):
+        with contextlib.ExitStack() as stack:
+            if recent.hidden:
+                stack.enter_context(self._holdings.changes.change(rollups.hours(cursor, "memory.main.gone")))
+            stack.enter_context(transaction(cursor))
             # What is spliced in are names of tables of ours, and a number.
             cursor.execute(f"INSERT INTO settled.spans SELECT * FROM {recent.spans}")  # noqa: S608
             cursor.execute(f"INSERT INTO settled.scores SELECT * FROM {recent.scores}")  # noqa: S608
@@ -109,7 +112,7 @@ class Settler:
         return bool(first < end)
 
     def _count(self, cursor: duckdb.DuckDBPyConnection, rows: str, end: int) -> None:
-        with contextlib.ExitStack() as stack:
+        with self._holdings.changes.change(rollups.hours(cursor, rows)), contextlib.ExitStack() as stack:
             with transaction(cursor):
                 rollups.count(cursor, rows, 1)
                 rollups.merge(cursor)
