@@ -128,9 +128,10 @@ async def test_a_failing_provider_is_a_recorded_failure(workspace: Workspace) ->
 async def test_released_apps_and_local_models_are_what_can_be_called(workspace: Workspace) -> None:
     triage_app(workspace, plain=TRIAGE)
     workspace.catalogue.models.put(LocalModel(name="tiny", sha256="0" * 64, size=1, source="file:x"))
-    assert list(await workspace.callable_models()) == ["local/tiny"]
+    assert [name for name in await workspace.callable_models() if not name.startswith("fake/")] == ["local/tiny"]
     promote(workspace, "plain")
-    assert list(await workspace.callable_models()) == ["triage", "local/tiny"]
+    names = [name for name in await workspace.callable_models() if not name.startswith("fake/")]
+    assert names == ["triage", "local/tiny"], "beside those that the provider lists"
 
 
 async def test_a_variant_of_a_local_model_is_bound_to_its_set_up(workspace: Workspace) -> None:

@@ -83,7 +83,7 @@ class Noria:
         return subprocess.Popen(
             [PROGRAM, *map(str, arguments)],
             env=inherited | self._environ(environ),
-            stdin=subprocess.DEVNULL,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
             stdout=options.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             text=True,

@@ -39,6 +39,10 @@ def test_limits_and_budgets_from_the_command_line(noria: Noria) -> None:
     ):
         assert noria.here("limits", "set", *wrong).exit_code == 2, wrong
     assert "No budgets" in noria.here("budgets", "list").stdout
+    assert "No budgets" in noria.here("budgets").stdout
+    assert noria.here("limits").stdout == noria.here("limits", "list").stdout
+    assert [one["limit"]["name"] for one in noria.json("limits")] == ["fair", "rpm"]
+    assert "Usage" in noria.here("limits", "--help").stdout
 
 
 @pytest.mark.postgres
@@ -55,7 +59,7 @@ async def test_two_servers_share_one_limit_to_the_last_call(noria: Noria, postgr
         for server in servers:
             assert server.stdout is not None
             urls.append(re.findall(r"http://[0-9.:]+", server.stdout.readline())[0])
-        body = {"model": "fake/m", "messages": [{"role": "user", "content": "good"}]}
+        body: dict[str, object] = {"model": "fake/m", "messages": [{"role": "user", "content": "good"}]}
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
 
             async def call(url: str) -> None:
@@ -69,6 +73,19 @@ async def test_two_servers_share_one_limit_to_the_last_call(noria: Noria, postgr
                     await asyncio.sleep(0.3)
                     await call(urls[0])
             await asyncio.gather(*(call(url) for url in urls * 2))
+            changed = {"name": "anns", "measure": "requests", "amount": 9, "of": "user", "who": "ann"}
+            body["user"] = "ann"
+            async with session.put(f"{urls[0]}/api/limits", json=changed) as response:
+                assert response.status == 200
+            async with session.delete(f"{urls[0]}/api/limits/cap") as response:
+                assert response.status == 200
+            async with asyncio.timeout(20):  # what one server is told, the other one knows within seconds
+                while True:
+                    async with session.post(f"{urls[1]}/v1/chat/completions", json=body) as response:
+                        if response.headers.get("x-ratelimit-limit-requests") == "9":
+                            assert response.status == 200
+                            break
+                    await asyncio.sleep(0.3)
     finally:
         for server in servers:
             server.send_signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion
 from noria.core.errors import CallRefused, StorageFull
 from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
 from noria.core.replies import Usage
-from noria.serve import gateway
+from noria.serve import entrance
 from noria.targets.scripted import answer
 from targets.upstream import CUT
 
@@ -401,7 +401,7 @@ async def test_bodies_that_are_no_request(server: Noria) -> None:
 
 
 async def test_a_body_that_is_too_large(server: Noria, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "MAX_BODY", 1000)
+    monkeypatch.setattr(entrance, "MAX_BODY", 1000)
     body = msgspec.json.encode({"model": "up/m", "messages": [{"role": "user", "content": "x" * 100_000}]})
     response = await server.client.post("/v1/chat/completions", content=body)
     assert response.status_code == 413

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from noria.core.folding import collect
 from noria.core.keys import Caller
 from noria.core.limits import Limit
 from noria.core.messages import Message
+from noria.core.prices import AgreedPrice
+from noria.core.questions import Question
 from noria.core.requests import Lineage, Request
+from noria.core.routes import Route
 from noria.settings import Provider, Settings
 from targets import upstream
 
-from .conftest import KEY, Noria, hello
+from .conftest import KEY, Noria, hello, opened
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 BODY = {"model": "up/m", "messages": HI, "max_tokens": 9}
@@ -101,3 +105,34 @@ async def test_budgets_are_kept_over_restarts(tmp_path: Path) -> None:
                 [standing] = (await workspace.calling.limits.standings())["b"]
                 assert (standing.used, standing.who != "ann") == (0.8, True)
         assert len(provider.bodies) == 2
+
+
+async def test_a_shadow_counts_for_whoever_runs_noria_and_for_no_caller(tmp_path: Path) -> None:
+    """Each call costs 0.4: the caller's own is counted everywhere, its shadow in the budget of everybody alone."""
+    async with opened(
+        tmp_path / "data",
+        routes={"r": Route(targets=("up/m",), shadows={"up/shadow": 1.0})},
+        prices={"up/*": AgreedPrice(per_request=0.4)},
+    ) as (workspace, _, provider, _):
+        for name, of in (("mine", "user"), ("apps", "app"), ("ours", "all")):
+            limit = {"name": name, "measure": "usd", "amount": 1.7, "window": "month", "of": of}
+            workspace.catalogue.limits.put(msgspec.convert(limit, type=Limit), by="a test")
+        request = Request(
+            model="r", messages=(Message(role="user", content="hi"),), lineage=Lineage(user_id="ann", app="r")
+        )
+        for _ in range(2):
+            await collect(workspace.calling.target.call(request))
+            await asyncio.gather(*workspace.calling.mirror._running)
+        standings = await workspace.calling.limits.standings()
+        assert {name: [one.used for one in found] for name, found in standings.items()} == {
+            "mine": [0.8],
+            "apps": [0.8],
+            "ours": [1.6],
+        }
+        with pytest.raises(LimitReached, match="'ours'"):
+            await collect(workspace.calling.target.call(request))
+        assert len(provider.bodies) == 4
+        spans = await workspace.traces.spans(Question())
+        shadows = [span for span in spans if "noria.shadow_of" in span.attributes]
+        assert [span.cost_usd for span in shadows if span.status == "ok"] == [0.4, 0.4]
+        assert workspace.numbers()["noria_shadows_cost_usd_total"] == 0.8

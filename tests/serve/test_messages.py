@@ -15,7 +15,7 @@ import pytest
 from noria.core.errors import CallRefused
 from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
 from noria.core.replies import Usage
-from noria.serve import gateway
+from noria.serve import entrance
 from noria.settings import Provider
 from noria.targets.scripted import answer
 from targets.upstream import CUT
@@ -294,7 +294,7 @@ async def test_a_provider_of_the_same_dialect_that_fails_in_the_middle(
 
 
 async def test_the_door_speaks_the_callers_dialect(server: Noria, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "MAX_BODY", 1000)
+    monkeypatch.setattr(entrance, "MAX_BODY", 1000)
     async with anthropic.AsyncAnthropic(base_url=server.url, api_key="wrong", max_retries=0) as stranger:
         with pytest.raises(anthropic.AuthenticationError, match="The key is wrong") as caught:
             await stranger.messages.create(**ASK)

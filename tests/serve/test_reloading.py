@@ -148,3 +148,48 @@ async def test_settings_made_by_a_program_are_not_read_again(tmp_path: Path) -> 
     async with open_workspace(settings, {}, holder="a test") as workspace:
         with pytest.raises(InvalidInput, match="not started from a configuration"):
             await workspace.configuration.reload()
+
+
+async def test_prices_guards_and_stored_keys_are_read_anew(running: Running) -> None:
+    guard = '[[guards]]\nkind = "regex"\nname = "no hi"\non = ["*"]\nplaces = ["input"]\noptions = { pattern = "hi" }\n'
+    price = '[prices."p/*"]\nper_request = 0.5\n'
+    key = running.workspace.settings.folder / "p.key"
+    key.write_text("sk-of-the-first-file")
+    key.chmod(0o600)
+    file = f'api_key_file = "{key}"\n'
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    before = await running.client.post("/v1/chat/completions", json=body)
+    assert (before.status_code, "noria-cost-usd" in before.headers) == (200, False)
+    reloaded = await running.reload(at(running.one, more=file) + price)
+    assert reloaded.json() == {"changed": ["providers", "prices"], "needs_restart": []}
+    priced = await running.client.post("/v1/chat/completions", json=body)
+    assert float(priced.headers["noria-cost-usd"]) == 0.5
+    assert running.one.headers[-1]["Authorization"] == "Bearer sk-of-the-first-file"
+    key.write_text("sk-of-the-second-file")
+    await running.reload(at(running.one, more=file) + price)
+    await running.client.post("/v1/chat/completions", json=body)
+    assert running.one.headers[-1]["Authorization"] == "Bearer sk-of-the-second-file"
+    reloaded = await running.reload(at(running.one, more=file) + price + guard)
+    assert reloaded.json()["changed"] == ["guards"]
+    stopped = await running.client.post("/v1/chat/completions", json=body)
+    assert (stopped.status_code, "no hi" in stopped.text) == (400, True)
+    wrong = await running.reload(at(running.one) + guard.replace('"regex"', '"telepathy"'))
+    assert (wrong.status_code, wrong.json()["error"]["kept"]) == (400, "The configuration before it stays in force.")
+    await running.reload(at(running.one))
+    assert await running.said() == "one"
+
+
+async def test_a_cache_is_changed_where_there_is_one_and_else_told(tmp_path: Path) -> None:
+    cache = '[caches."p/*"]\n'
+    async with upstream.serving(lambda _: answer("one")) as one:
+        (tmp_path / "noria.toml").write_text(cache + at(one))
+        read = partial(load_settings, {}, tmp_path, {"data": str(tmp_path / "data")})
+        async with open_workspace(read(), {"NORIA_API_KEY": KEY}, holder="a test", read_again=read) as workspace:
+            assert workspace.calling.reuses("p/m")
+            (tmp_path / "noria.toml").write_text(cache.replace("p/*", "p/other") + at(one))
+            assert (await workspace.configuration.reload()).changed == ("caches",)
+            assert (workspace.calling.reuses("p/m"), workspace.calling.reuses("p/other")) == (False, True)
+        (tmp_path / "noria.toml").write_text(at(one))
+        async with open_workspace(read(), {"NORIA_API_KEY": KEY}, holder="a test", read_again=read) as workspace:
+            (tmp_path / "noria.toml").write_text(cache + at(one))
+            assert (await workspace.configuration.reload()).needs_restart == ("caches",)

@@ -20,6 +20,7 @@ from noria.targets.bounded import Bounded
 from noria.targets.breaker import Breaker
 from noria.targets.cached import Cached
 from noria.targets.capped import Capped
+from noria.targets.checking import Checks
 from noria.targets.egress import Egress
 from noria.targets.fallback import Fallback, Member
 from noria.targets.forced import Forced
@@ -101,7 +102,7 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     ),
     "reusing": lambda inner: Reusing(inner, Nowhere(), CachePolicy(), now=lambda: 0, sleep=at_once),
     "retrying": lambda inner: Retrying(inner, sleep=at_once, random=lambda: 0.5),
-    "structured": lambda inner: Structured(inner, lambda _: str),
+    "structured": lambda inner: Structured(inner, Checks(lambda _: str).reader),
     "forced": Forced,
     "observed": lambda inner: Observed(inner, [Breaker("m", lambda: 0.0), Load(lambda: 0.0)], provider="p"),
     "bounded": lambda inner: Bounded(inner, Slots(3, waiting=1, of="p"), provider="p"),

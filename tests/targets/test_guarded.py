@@ -61,7 +61,7 @@ def texts(*pieces: str) -> Scripted:
 
 
 def notes(seen: Sequence[Event]) -> list[tuple[str, str, int]]:
-    found = [event.attributes[GUARDS] for event in seen if isinstance(event, Noted)]
+    found = [event.attributes[GUARDS] for event in seen if isinstance(event, Noted) and GUARDS in event.attributes]
     return [(note["place"], note["action"], note["count"]) for some in found for note in some]
 
 
@@ -250,7 +250,7 @@ async def test_a_check_that_takes_too_long(place: Place, late: Any, stopped: boo
     slow = Finds("x", waits=5)
     seen, error = await events_until_error(guarded(texts("ab"), slow, place, deadline_s=0.01, late=late).call(ASK))
     assert isinstance(error, Unavailable) == stopped
-    places = [event.attributes[GUARDS] for event in seen if isinstance(event, Noted)]
+    places = [event.attributes[GUARDS] for event in seen if isinstance(event, Noted) and GUARDS in event.attributes]
     places += [event.request.attributes.get(GUARDS, []) for event in seen if isinstance(event, Sent)][-1:]
     [note] = [note for some in places for note in some]
     assert (note["place"], note["action"]) == (place, "late")

@@ -15,6 +15,7 @@ from noria.core.folding import collect
 from noria.core.messages import Citation
 from noria.core.requests import Parameters, Request
 from noria.scorers.schemas import reading
+from noria.targets.checking import Checks
 from noria.targets.retrying import Retrying
 from noria.targets.scripted import Scripted, answer
 from noria.targets.structured import Structured
@@ -29,8 +30,11 @@ def emulated(*steps: Event, names: tuple[str, ...] = ("response_schema",)) -> It
     return [Sent(request=ASK, provider="p", emulated=names), *steps]
 
 
+READING = Checks(reading).reader
+
+
 def asked(*steps: Event, names: tuple[str, ...] = ("response_schema",)) -> Structured:
-    return Structured(Scripted(lambda _: emulated(*steps, names=names)), reading)
+    return Structured(Scripted(lambda _: emulated(*steps, names=names)), READING)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,7 @@ async def test_whoever_retries_asks_again() -> None:
     async def at_once(_: float) -> None:
         return None
 
-    again = Retrying(Structured(target, reading), sleep=at_once, random=lambda: 0.5)
+    again = Retrying(Structured(target, READING), sleep=at_once, random=lambda: 0.5)
     assert (await collect(again.call(ASK))).text == '{"topic": "a"}'
     assert len(target.requests) == 2
 

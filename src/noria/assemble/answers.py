@@ -4,6 +4,7 @@
     route, alias              one of several models, as noria.toml says
     app                       the release in force: released([variant, ...])
     app@variant               one variant of an app
+    app@label                 its release labelled so; ``production`` is what the app's own name stands for
     local/model               an engine on this machine
     provider/model            a configured server
 
@@ -26,7 +27,7 @@ from noria.assemble.guarding import Guards
 from noria.assemble.providers import Configured, Stored, check_kinds, configured
 from noria.assemble.routing import routed
 from noria.assemble.standing import Standing
-from noria.core.apps import App, Release, Variant
+from noria.core.apps import PRODUCTION, App, Release, Variant
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, Target
@@ -38,6 +39,7 @@ from noria.stores.catalogue import Catalogue
 from noria.targets.bounded import Bounded
 from noria.targets.cached import Cached
 from noria.targets.capped import Capped
+from noria.targets.checking import Checks
 from noria.targets.counting import Counting, Estimated
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.forced import Forced
@@ -46,6 +48,7 @@ from noria.targets.local import Local
 from noria.targets.observed import Observed, Observer
 from noria.targets.pricing import Prices
 from noria.targets.prompted import Prompted
+from noria.targets.redacting import Secrets
 from noria.targets.released import Released
 from noria.targets.remote import Remote, shown_url
 from noria.targets.retrying import Retrying
@@ -79,6 +82,8 @@ class Answers:
         prices: what calls cost.
         mirror: makes a call in the background, for shadows.
         guards: what is checked.
+        stored: keys of providers that are encrypted at rest.
+        secrets: what no error may show.
     """
 
     def __init__(
@@ -94,9 +99,13 @@ class Answers:
         mirror: Callable[[Target, Request], None],
         guards: Guards,
         stored: Stored,
+        secrets: Secrets,
     ) -> None:
         check_kinds(settings)
         self._stored = stored
+        self._secrets = secrets
+        self.checks = Checks(reading)
+        """Holds replies to their schemas."""
         self._settings = settings
         self._prices = prices
         self._mirror = mirror
@@ -125,12 +134,14 @@ class Answers:
         return self._known[name]
 
     def configure(self, settings: Settings) -> None:
-        """Take providers and routes from these settings from now on. Calls under way end as they began.
+        """Take providers, routes, guards and caches from these settings from now on. Calls under way end as they began.
 
         Raises:
-            InvalidInput: a provider could never be called; then all stays as it was.
+            InvalidInput: a provider could never be called, or a guard put into force; then all stays as it was.
         """
         check_kinds(settings)
+        self._guards = Guards(settings.guards)
+        self._caches.policies = settings.caches
         self._settings, self._known = settings, {}
 
     def variant(
@@ -200,12 +211,13 @@ class Answers:
 
     def _remote(self, provider_name: str, model: str, *, patient: bool, others: bool) -> Target:
         there = configured(provider_name, self._settings, self._environ, self._stored)
+        self._secrets.add(there.key)
         provider = there.provider
         inner = self._spoken(provider_name, there, model)
         if not there.counts:
             inner = Counting(inner, Estimated(provider_name))
         if patient:
-            held = Structured(inner, reading)
+            held = Structured(inner, self.checks.reader)
             return Retrying(held, attempts=provider.attempts, sleep=asyncio.sleep, random=random.random)
         name = f"{provider_name}/{model}"
         whole, one = self.standing.provider(provider_name, provider), self.standing.model(name, provider)
@@ -214,7 +226,7 @@ class Answers:
         if whole.slots is not None:
             inner = Bounded(inner, whole.slots, provider=provider_name)
         inner = Retrying(
-            Structured(inner, reading),
+            Structured(inner, self.checks.reader),
             attempts=provider.attempts,
             sleep=asyncio.sleep,
             random=random.random,
@@ -235,6 +247,7 @@ class Answers:
                 model=model,
                 stream=provider.stream,
                 timeouts=_timeouts(provider),
+                secrets=self._secrets,
             )
         return Remote(
             self._egress,
@@ -247,6 +260,7 @@ class Answers:
             stream=provider.stream,
             timeouts=_timeouts(provider),
             private=provider.private,
+            secrets=self._secrets,
         )
 
     def _load(self, target: str) -> Load:
@@ -284,17 +298,25 @@ class Answers:
             return self._live(name, self.model(name), server=self._behind(name))
         app_name, _, variant_name = name.partition("@")
         app = self._catalogue.apps.get(app_name)
-        if variant_name:
-            for named in app.variants:
-                if named.name == variant_name:
-                    target = self.variant(named.variant, app=name, named=_names(app, named.variant_id))
-                    return Released(app_name, [(target, 1.0)], "")
+        for named in app.variants:
+            if named.name == variant_name:
+                target = self.variant(named.variant, app=name, named=_names(app, named.variant_id))
+                return Released(app_name, [(target, 1.0)], "")
+        return self._released(app, variant_name or PRODUCTION, name)
+
+    def _released(self, app: App, label: str, name: str) -> Target:
+        """The release of an app that is in force under a label; ``name`` is what was called."""
+        release = app.released(label)
+        if release is None and label != PRODUCTION:
             names = ", ".join(named.name for named in app.variants) or "none yet"
-            raise UnknownName(f"App {app_name!r} has no variant {variant_name!r} (it has: {names}).")
-        if app.release is None:
+            labels = ", ".join(made.label for made in app.in_force) or "none yet"
+            raise UnknownName(
+                f"App {app.name!r} has no variant {label!r} (it has: {names}), and no release with that label ({labels})."
+            )
+        if release is None:
             raise InvalidInput(
-                f"App {app_name!r} has no release, so nobody answers it.",
-                hint=f"Run `noria promote {app_name} VARIANT`, or call {app_name}@VARIANT.",
+                f"App {app.name!r} has no release, so nobody answers it.",
+                hint=f"Run `noria promote {app.name} VARIANT`, or call {app.name}@VARIANT.",
             )
         shares = [
             (
@@ -303,12 +325,10 @@ class Answers:
                 ),
                 share.weight,
             )
-            for share in app.release.shares
+            for share in release.shares
         ]
-        released = Released(app_name, shares, app.release.id)
-        if not app.release.shadows:
-            return released
-        return self._shadowed(released, app.release)
+        released = Released(app.name, shares, release.id)
+        return self._shadowed(released, release) if release.shadows else released
 
     def _shadowed(self, released: Target, release: Release) -> Target:
         def mirror(target: Target, request: Request) -> None:

@@ -28,7 +28,8 @@ class Caches:
     """
 
     def __init__(self, policies: Mapping[str, CachePolicy], replies: KeptReplies | None, embed: Embed) -> None:
-        self._policies = policies
+        self.policies = policies
+        """The policies in force."""
         self.replies = replies
         """Where replies are kept."""
         self._embed = embed
@@ -40,6 +41,10 @@ class Caches:
         if settings.caches:
             replies = KeptReplies.open(url, most_bytes=settings.cache_mb * 1_000_000, now=now)
         return cls(settings.caches, replies, embed)
+
+    def changeable(self) -> tuple[str, ...]:
+        """The setting that a reload may change: where nothing is kept yet, the place for replies is made at the start only."""
+        return () if self.replies is None else ("caches",)
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""
@@ -53,8 +58,8 @@ class Caches:
     def policy(self, name: str) -> CachePolicy | None:
         """The policy for calls of ``name``, its own before one for many."""
         for written in names_for(name):
-            if written in self._policies:
-                return self._policies[written]
+            if written in self.policies:
+                return self.policies[written]
         return None
 
     def around(self, name: str, inner: Target, *, server: str) -> Target:

@@ -16,6 +16,7 @@ from noria.assemble.clock import now
 from noria.assemble.cut_calls import CutCalls
 from noria.assemble.engines import EnginePool, Engines
 from noria.assemble.guarding import Guards
+from noria.assemble.known_secrets import known
 from noria.assemble.limits import Limits
 from noria.assemble.measuring import CallMetrics
 from noria.assemble.opened import Opened
@@ -36,6 +37,7 @@ from noria.targets.limited import Limited
 from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
 from noria.targets.recording import RandomIds, recorded_call
+from noria.targets.redacting import Secrets
 from noria.targets.routed import Routed
 from noria.targets.slots import Slots
 
@@ -70,6 +72,9 @@ class Calling:
         self._cut_calls = CutCalls(self._keep)
         self.new_ids = RandomIds()
         """Makes ids of traces and spans."""
+        self._environ = environ
+        self.secrets = Secrets([opened.key.reveal(), *known(settings, environ)])
+        """What no provider's error may show."""
         self.prices = prices_of(settings)
         """What calls cost."""
         self.engines = engines or EnginePool(opened.blobs, opened.logs)
@@ -86,9 +91,10 @@ class Calling:
             egress=egress,
             caches=self.caches,
             prices=self.prices,
-            mirror=self.mirror.offer,
+            mirror=self._mirrored,
             guards=Guards(settings.guards),
             stored=stored,
+            secrets=self.secrets,
         )
         """Finds who answers a name."""
         self.metrics = CallMetrics()
@@ -97,9 +103,7 @@ class Calling:
         """Places for the gateway's calls."""
         self.limits = Limits(opened.catalogue, now)
         """Limits and budgets of calls."""
-        self.limited = Limited(
-            Routed(self.answers.resolve), self.limits.matching, self.limits.allowances, self.prices, now
-        )
+        self.limited = self._within_limits(Routed(self.answers.resolve))
         """Answers calls within their limits."""
         self.recorded = Recorded(
             self.limited, self._record, now=now, new_ids=self.new_ids, price=live_price(self.prices.of_span)
@@ -141,7 +145,12 @@ class Calling:
         return ask
 
     def configure(self, settings: Settings) -> None:
-        """Take providers, routes, prices and places from these settings. Raises ``InvalidInput``; then all stays as it was."""
+        """Take providers, routes, prices, guards, caches and places from these settings.
+
+        Raises:
+            InvalidInput: they are wrong; then all stays as it was.
+        """
+        self.secrets.add(*known(settings, self._environ))
         self.answers.configure(settings)
         self.prices.become(prices_of(settings))
         self.slots.resize(settings.max_calls, waiting=settings.max_waiting)
@@ -159,6 +168,7 @@ class Calling:
             "noria_shadows_total": self.mirror.made,
             "noria_shadows_skipped_total": self.mirror.skipped,
             "noria_shadows_failed_total": self.mirror.failed,
+            "noria_shadows_cost_usd_total": self.mirror.cost_usd,
         }
 
     async def drain(self) -> None:
@@ -167,6 +177,13 @@ class Calling:
             stack.push_async_callback(self._cut_calls.drain)
             stack.push_async_callback(self.mirror.close)
             stack.push_async_callback(self.recorded.drain)
+
+    def _within_limits(self, target: Target) -> Limited:
+        return Limited(target, self.limits.matching, self.limits.allowances, self.prices, now)
+
+    def _mirrored(self, target: Target, request: Request) -> None:
+        """Make a call in the background; the limits of everybody count it."""
+        self.mirror.offer(self._within_limits(target), request)
 
     async def _call(self, request: Request) -> tuple[Span, Reply]:
         target = self.answers.resolve(request.model)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from noria.assemble.providers import Configured, Stored, configured
+from noria.assemble.providers import LISTS, Configured, Stored, callable_providers, configured
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.messages import Message
@@ -21,7 +21,7 @@ from noria.core.replies import Reply
 from noria.core.requests import Parameters, Request
 from noria.core.spans import Span
 from noria.core.struct import Noun
-from noria.settings import BUILT_IN_PROVIDERS, Settings
+from noria.settings import Settings
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.remote import Remote, shown_url
 
@@ -33,16 +33,6 @@ SLOW_S = 2.0
 """A list of models that takes longer is worth a remark."""
 TOKENS = 16
 """Most tokens of a test call; some providers refuse less."""
-
-_LISTS = {
-    "openai": "/models",
-    "openai_responses": "/models",
-    "anthropic": "/models?limit=1000",
-    "google": "/models?pageSize=1000",
-    "tgi": "/info",
-    "tei": "/info",
-}
-"""Where a kind of provider lists its models, or says what it serves, below the base URL."""
 
 Ask = Callable[[Request], Awaitable[tuple[Span, Reply]]]
 """Makes a call that is recorded."""
@@ -117,12 +107,8 @@ class Doctor:
             if "/" not in model:
                 raise InvalidInput(f"{model!r} names no model.", hint="Write it as provider/model.")
         called = {model.partition("/")[0] for model in calls}
-        names = list(dict.fromkeys([*(providers or self._all()), *called]))
+        names = list(dict.fromkeys([*(providers or callable_providers(self._settings(), self._environ)), *called]))
         return list(await asyncio.gather(*(self._examine(name, calls) for name in names)))
-
-    def _all(self) -> list[str]:
-        built_in = [name for name, there in BUILT_IN_PROVIDERS.items() if self._environ.get(there.api_key_env)]
-        return list(dict.fromkeys([*self._settings().providers, *built_in]))
 
     async def _examine(self, name: str, calls: Sequence[str]) -> Examination:
         seen = _Seen()
@@ -171,7 +157,7 @@ class Doctor:
     async def _look(self, name: str, there: Configured, seen: _Seen) -> None:
         """Ask for the list of models: that goes the way of every call, and shows whether the key is taken."""
         provider = there.provider
-        path = _LISTS.get(provider.kind)
+        path = LISTS.get(provider.kind)
         waits = Timeouts(connect_s=min(LOOK_S, provider.connect_timeout_s), first_byte_s=LOOK_S, total_s=2 * LOOK_S)
         began = time.perf_counter()
         try:

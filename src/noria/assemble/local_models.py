@@ -88,7 +88,7 @@ class LocalModels:
     async def _refuse_in_force(self, model: LocalModel, instead: str) -> None:
         """Keep what answers an app's callers. Raises ``Conflict`` when a release in force stands on this set-up."""
         for app in await asyncio.to_thread(self._apps.list):
-            shares = app.release.shares if app.release else ()
+            shares = [share for release in app.in_force for share in release.shares]
             variants = [await asyncio.to_thread(self._apps.variant, share.variant_id) for share in shares]
             if any(variant.model_id == model.id for variant in variants):
                 raise Conflict(

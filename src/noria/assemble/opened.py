@@ -122,6 +122,11 @@ async def open_shared(settings: Settings, environ: Mapping[str, str]) -> AsyncIt
         )
 
 
+def is_shared(catalogue: str) -> bool:
+    """Whether a catalogue is a database that other processes may work on at the same time."""
+    return catalogue.startswith(("postgresql:", "postgresql+psycopg:", "postgres:"))
+
+
 def check_shared(settings: Settings, environ: Mapping[str, str]) -> Secret:
     """Refuse settings under which two processes would not see the same. The admin key.
 
@@ -129,7 +134,7 @@ def check_shared(settings: Settings, environ: Mapping[str, str]) -> Secret:
         InvalidInput: naming each setting that is missing, and what it must be.
     """
     missing = []
-    if not settings.catalogue.startswith(("postgresql:", "postgresql+psycopg:", "postgres:")):
+    if not is_shared(settings.catalogue):
         missing.append("catalogue (NORIA_CATALOGUE) must be a PostgreSQL database, postgresql://USER@HOST/DATABASE")
     if not is_address(settings.traces) or settings.traces.startswith("chdb:"):
         missing.append("traces (NORIA_TRACES) must be a ClickHouse server, clickhouse://USER@HOST:8123/DATABASE")

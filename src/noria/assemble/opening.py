@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from noria.assemble.following import following
-from noria.assemble.opened import Opened, open_folder, open_shared
+from noria.assemble.opened import Opened, is_shared, open_folder, open_shared
 from noria.assemble.starts import note_key
 from noria.assemble.workspace import Workspace
 from noria.settings import Settings
@@ -35,7 +35,9 @@ async def open_workspace(
         Unavailable: the catalogue's database does not answer.
     """
     opening = open_folder(settings, environ, holder=holder)
-    async with _workspace(settings, environ, opening, read_again) as workspace:
+    async with _workspace(settings, environ, opening, read_again) as workspace, contextlib.AsyncExitStack() as stack:
+        if is_shared(settings.catalogue):  # the other servers on it change keys, limits and releases
+            await stack.enter_async_context(following(workspace.catalogue))
         yield workspace
 
 

@@ -20,12 +20,20 @@ class ProviderKeys:
         settings: gives the settings in force: which providers there are, and where.
         environ: where the master key is.
         audit: is told who did it.
+        made_known: is told each new key, which no error may show.
     """
 
-    def __init__(self, settings: Callable[[], Settings], environ: Mapping[str, str], audit: Audit) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        environ: Mapping[str, str],
+        audit: Audit,
+        made_known: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._environ = environ
         self._audit = audit
+        self._made_known = made_known
 
     @functools.cached_property
     def _folder(self) -> SecretsFolder:
@@ -50,6 +58,7 @@ class ProviderKeys:
         if there is None:
             raise UnknownName(f"There is no provider {provider[:80]!r}.", hint="Add it to noria.toml first.")
         made = self._folder.put(provider, there.base_url, key)
+        self._made_known(key)
         self._audit.add("secret.set", provider, by=by, base_url=made.base_url)
         return made
 

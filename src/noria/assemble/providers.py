@@ -58,6 +58,16 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
 _COUNTING = frozenset({"anthropic"})
 """Kinds whose providers tell how many tokens a prompt has."""
 
+LISTS: Mapping[str, str] = {
+    "openai": "/models",
+    "openai_responses": "/models",
+    "anthropic": "/models?limit=1000",
+    "google": "/models?pageSize=1000",
+    "tgi": "/info",
+    "tei": "/info",
+}
+"""Where a kind of provider lists its models, or says what it serves, below the base URL."""
+
 LIBRARIES: Mapping[str, type[LiteLLM]] = {"litellm": LiteLLM}
 """Kinds that are called by a library, and not over HTTP."""
 
@@ -125,7 +135,12 @@ def check_kinds(settings: Settings) -> None:
         wire_of(name, provider)
 
 
-def _names(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """The providers that can be called: the configured ones, and those whose key is there."""
+def callable_providers(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """The configured providers, and the well-known ones whose key is in the environment."""
     built_in = [name for name, there in BUILT_IN_PROVIDERS.items() if environ.get(there.api_key_env)]
-    return list(dict.fromkeys(["local", *settings.providers, *built_in]))
+    return list(dict.fromkeys([*settings.providers, *built_in]))
+
+
+def _names(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """The providers that can be called."""
+    return list(dict.fromkeys(["local", *callable_providers(settings, environ)]))

@@ -15,7 +15,7 @@ from noria.core.errors import InvalidInput
 from noria.core.reloads import Reloaded
 from noria.settings import Settings
 
-LIVE = ("providers", "prices", "routes", "aliases", "max_calls", "max_waiting")
+LIVE = ("providers", "prices", "routes", "aliases", "guards", "max_calls", "max_waiting")
 """Settings that a reload puts in force; the others need a restart."""
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +29,7 @@ class Reloading:
         read: reads them anew; None for a workspace that was opened with settings made by a program.
         apply: puts settings in force, whole or not at all. It is called on the event loop, so no call sees half of them.
         note: tells the audit log.
+        also: further settings that can be put in force now.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Reloading:
         read: Callable[[], Settings] | None,
         apply: Callable[[Settings], None],
         note: Callable[[Settings], None],
+        also: Callable[[], tuple[str, ...]] = lambda: (),
     ) -> None:
         self._settings = settings
         self._read = read
         self._apply = apply
         self._note = note
+        self._also = also
         self._one_at_a_time = asyncio.Lock()
         self.done: Callable[[], None] = lambda: None
         """Called when it was read again and is in force."""
@@ -55,12 +58,13 @@ class Reloading:
         if self._read is None:
             raise InvalidInput("This server was not started from a configuration that could be read again.")
         async with self._one_at_a_time:
+            live = LIVE + self._also()
             try:
                 found = await asyncio.to_thread(self._read)
                 differing = [
                     name for name in Settings.__struct_fields__ if getattr(found, name) != getattr(self._settings, name)
                 ]
-                changed = {name: getattr(found, name) for name in differing if name in LIVE}
+                changed = {name: getattr(found, name) for name in differing if name in live}
                 now = msgspec.structs.replace(self._settings, **changed)
                 self._apply(now)
             except InvalidInput as error:
@@ -71,7 +75,7 @@ class Reloading:
             self._settings = now
             if changed:
                 await asyncio.to_thread(self._note, now)
-            needs_restart = tuple(name for name in differing if name not in LIVE)
+            needs_restart = tuple(name for name in differing if name not in live)
             _log.info("configuration.reloaded", changed=list(changed), needs_restart=list(needs_restart))
             self.done()
             return Reloaded(changed=tuple(changed), needs_restart=needs_restart)

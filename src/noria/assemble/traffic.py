@@ -13,7 +13,7 @@ from noria.core.struct import Noun
 
 Bucket = Literal["minute", "hour", "day", "all"]
 By = Literal["model", "provider", "app", "variant_id", "prompt_id", "user_id", "operation"]
-_WIDTH_S: dict[Bucket, int] = {"minute": 60, "hour": 3600, "day": 86_400}
+WIDTH_S: dict[Bucket, int] = {"minute": 60, "hour": 3600, "day": 86_400}
 TOLERANCE = 0.01
 """Relative error of percentiles that is allowed, so that a store may answer from its sketches."""
 _MEASURES: dict[str, tuple[Measure, str | None]] = {
@@ -78,7 +78,7 @@ async def traffic(traces: TraceStore, question: Question, *, by: By, bucket: Buc
             Filter(column="operation", op="not in", value=list(WHOLES)),
         ),
         group_by=("time", by) if timed else (by,),
-        bucket_s=_WIDTH_S.get(bucket),
+        bucket_s=WIDTH_S.get(bucket),
         measures=tuple(Aggregate(measure=m, column=column, name=name) for name, (m, column) in _MEASURES.items()),
         order=(*([Order(column="time", descending=True)] if timed else []), Order(column="calls", descending=True)),
         limit=limit,

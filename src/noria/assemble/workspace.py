@@ -32,6 +32,7 @@ from noria.assemble.intake import OtlpIntake
 from noria.assemble.keyring import Keyring
 from noria.assemble.local_models import LocalModels
 from noria.assemble.measuring import CallMetrics
+from noria.assemble.model_lists import ModelLists, named_models
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened
 from noria.assemble.prices import unpriced
@@ -92,7 +93,7 @@ class Workspace:
         """Exports and imports of the record."""
         self.given_scores = GivenScores(traces, now)
         """Takes scores from outside."""
-        self.provider_keys = ProviderKeys(lambda: self.settings, environ, catalogue.audit)
+        self.provider_keys = ProviderKeys(lambda: self.settings, environ, catalogue.audit, self._hide)
         """Keys of providers, encrypted at rest."""
         self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
@@ -108,7 +109,10 @@ class Workspace:
         """Makes calls and records them."""
         self.doctor = Doctor(lambda: self.settings, environ, egress, self.calling.ask, stored=self.provider_keys.get)
         """Examines providers."""
-        self.configuration = Reloading(settings, read_again, self._configure, self._note_settings)
+        self._model_lists = ModelLists(lambda: self.settings, environ, egress, self.provider_keys.get, now)
+        self.configuration = Reloading(
+            settings, read_again, self._configure, self._note_settings, self.calling.caches.changeable
+        )
         """Reads the settings again."""
         self.models = LocalModels(catalogue, blobs, self.calling.engines)
         """Weights on this machine and their engines."""
@@ -153,13 +157,19 @@ class Workspace:
         """A fresh trace id, 32 hex digits."""
         return self.calling.new_ids()[0]
 
+    def _hide(self, secret: str) -> None:
+        """Let no error show it."""
+        self.calling.secrets.add(secret)
+
     async def callable_models(self) -> Iterable[str]:
-        """Names that can be called now: routes and aliases, released apps, then local models."""
+        """Names that can be called now: routes and aliases, released apps, local models, those of the settings and of providers."""
         apps = await asyncio.to_thread(self.catalogue.apps.list)
         models = await asyncio.to_thread(self.catalogue.models.list)
         named = [*self.settings.routes, *self.settings.aliases]
         called = [*named, *(app.name for app in apps if app.release and app.name not in named)]
-        return called + [f"local/{model.name}" for model in models]
+        called += [f"{app.name}@{release.label}" for app in apps for release in app.labelled]
+        called += [f"local/{model.name}" for model in models]
+        return dict.fromkeys([*called, *named_models(self.settings), *self._model_lists.names()])
 
     async def gateway(self) -> GatewayState:
         """How providers, routes, places, kept replies and guards stand in this process and its workers."""
@@ -266,6 +276,7 @@ class Workspace:
     def _configure(self, settings: Settings) -> None:
         self.calling.configure(settings)
         self.settings = settings
+        self._model_lists.forget()
 
     def _note_settings(self, settings: Settings) -> None:
         given = self._opened.key_given
@@ -305,8 +316,10 @@ class Workspace:
         """Stop what runs, and leave everything durable. One that fails to stop keeps no other from stopping."""
         self.ready = False
         async with contextlib.AsyncExitStack() as stack:  # closes from the last to the first: whoever calls, first
+            stack.callback(self.calling.answers.checks.close)
             stack.push_async_callback(self.calling.caches.close)
             stack.push_async_callback(self.calling.engines.close)
+            stack.push_async_callback(self._model_lists.close)
             stack.push_async_callback(self.monitors.live.close)
             if self._export is not None:  # when all calls have ended
                 stack.push_async_callback(self._export.close)

@@ -11,7 +11,7 @@ from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import short_id, table, when
-from noria.core.apps import App, NamedVariant, Release
+from noria.core.apps import PRODUCTION, App, NamedVariant, Release
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.requests import Parameters
@@ -105,20 +105,25 @@ async def show_app(api: Api, show: Show, name: str) -> None:
         else:
             console.print(f"No variant yet. Give it one: noria apps add {app.name} VARIANT --model PROVIDER/MODEL")
         history = [
-            (when(r.created_ns), _shares(app, r), r.created_by, ("rollback. " if r.rolled_back_from else "") + r.reason)
+            (
+                when(r.created_ns), "" if r.label == PRODUCTION else r.label, _shares(app, r), r.created_by,
+                ("rollback. " if r.rolled_back_from else "") + r.reason,
+            )
             for r in releases
-        ]
+        ]  # fmt: skip
         if history:
-            console.print(table("released", "serves", "by", "why", rows=history, prose=["why", "serves", "by"]))
+            heads = ("released", "label", "serves", "by", "why")
+            console.print(table(*heads, rows=history, prose=["why", "serves", "by"], hide_empty=["label"]))
         else:
             console.print(f"No release yet. Put a variant in force: noria promote {app.name} VARIANT")
 
     show({"app": app, "releases": releases}, draw)
 
 
-def serves(app: App) -> str:
-    """Who answers an app's callers."""
-    return _shares(app, app.release) if app.release else "nobody yet"
+def serves(app: App, label: str = PRODUCTION) -> str:
+    """Who answers an app's callers, or those of ``app@label``."""
+    release = app.released(label)
+    return _shares(app, release) if release else "nobody yet"
 
 
 def _shares(app: App, release: Release) -> str:

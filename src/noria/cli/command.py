@@ -8,11 +8,12 @@ async def list_things(api: Api, show: Show) -> None: ...
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import click
@@ -22,7 +23,7 @@ from noria.cli.terminal import Console, harmless, json_text, silence_stdout
 from noria.core.errors import Cancelled, InvalidInput, NoriaError
 from noria.core.struct import spelt_out
 
-__all__ = ["Console", "Show", "confirm", "fail", "need_folder", "run", "with_api"]
+__all__ = ["Console", "Show", "confirm", "fail", "interruptible_prompt", "need_folder", "run", "with_api"]
 
 Work = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -144,12 +145,21 @@ def confirm(question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise InvalidInput(f"{question} Nobody is at the terminal to say so.", hint="Say --yes.")
-    # The event loop takes these signals and hands them to a task that waits here: nobody would hear them.
+    with interruptible_prompt():
+        if not click.confirm(question, err=True):
+            raise Cancelled("Nothing was done.")
+
+
+@contextlib.contextmanager
+def interruptible_prompt() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the program while somebody is asked something.
+
+    The event loop takes these signals and hands them to a task that waits here: nobody would hear them.
+    """
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        if not click.confirm(question, err=True):
-            raise Cancelled("Nothing was done.")
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

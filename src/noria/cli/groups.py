@@ -10,7 +10,23 @@ import click
 
 
 class Group(click.Group):
-    """A click group that suggests the nearest names."""
+    """A click group that suggests the nearest names.
+
+    Arguments:
+        alone: the command that is meant where none is named; by default the help is shown.
+    """
+
+    def __init__(self, *arguments: Any, alone: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._alone = alone
+        if alone:
+            self.no_args_is_help = False
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; without a command's name it is that of the one that is meant."""
+        if self._alone and (not args or (args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx))):
+            args = [self._alone, *args]
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -26,9 +42,9 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def group(name: str | None = None) -> Callable[[Callable[..., Any]], Group]:
+def group(name: str | None = None, *, alone: str = "") -> Callable[[Callable[..., Any]], Group]:
     """``click.group`` of this kind."""
-    return click.group(name, cls=Group)
+    return click.group(name, cls=Group, alone=alone)
 
 
 def examples(*lines: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from typing import Any, cast, get_args
 
 import click
 
+from noria.assemble.key_usage import KeyUsage
+from noria.assemble.traffic import Bucket
 from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
-from noria.cli.tables import coloured, table, when
+from noria.cli.tables import coloured, dollars, table, tokens, when
 from noria.cli.times import duration_s
 from noria.core.keys import EVERYTHING, Key, MadeKey, Permission
 from noria.serve.shapes import NewKey, RotateKey
@@ -117,6 +119,36 @@ async def show_key(api: Api, show: Show, key: str) -> None:
         ]
         console.print(found.name)
         console.print(table("", " ", rows=[(name, text) for name, text in told if text]))
+
+    show(found, draw)
+
+
+@keys.command(epilog=examples("noria keys usage --since 30d", "noria keys usage support-bot --since 7d --json"))
+@click.argument("key", required=False)
+@click.option("--bucket", type=click.Choice(get_args(Bucket)), help="Width of a row in time; a day (UTC) for one key.")
+@click.option("--since", metavar="TIME", help="Not before: 2h (ago), 2026-11-25, 2026-11-25T08:00Z.")
+@click.option("--until", metavar="TIME", help="Before this time.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Most rows.")
+@with_api(reads_only=True)
+async def usage(api: Api, show: Show, key: str | None, **given: Any) -> None:
+    """Count what keys were used for, from the record: each key in all, or one by day and model."""
+    path = "/api/keys/usage" if key is None else f"/api/keys/{part(key)}/usage"
+    found = await api.get(path, list[KeyUsage], **{name: value for name, value in given.items() if value})
+
+    def draw(console: Console) -> None:
+        if not found:
+            console.print("No calls with a key there.")
+            return
+        rows = [
+            (
+                when(one.time_ns) if one.time_ns else "", one.key or one.key_id, one.model or "", f"{one.calls:,}",
+                coloured(f"{one.failed:,}", "red" if one.failed else "dim"), tokens(one.input_tokens),
+                tokens(one.output_tokens), "" if one.cost_usd is None else dollars(one.cost_usd),
+            )
+            for one in found
+        ]  # fmt: skip
+        heads = ("from", "key", "model", "calls", "failed", "tokens in", "tokens out", "cost")
+        console.print(table(*heads, rows=rows, right=heads[3:], prose=["model"], hide_empty=("from", "model", "cost")))
 
     show(found, draw)
 

@@ -19,14 +19,14 @@ _WINDOWS = ("minute", "hour", "day", "month")
 _OF = ("key", "team", "app", "user")
 
 
-@group()
+@group(alone="list")
 def limits() -> None:
-    """Limits on requests, tokens, money and concurrent calls, by key, team, app or user."""
+    """Limits on requests, tokens, money and concurrent calls, by key, team, app or user; alone, the list of them."""
 
 
-@group()
+@group(alone="list")
 def budgets() -> None:
-    """Budgets: limits on money. They are limits like the others, shown and set by themselves."""
+    """Budgets: limits on money; alone, the list of them. They are limits like the others, shown and set by themselves."""
 
 
 def _whose(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from noria.core.reloads import Reloaded
 @click.command()
 @with_api(reads_only=True)
 async def reload(api: Api, show: Show) -> None:
-    """Have the running server read its configuration again: providers, routes and limits change without a lost call.
+    """Have the running server read its configuration again: providers, prices, routes and guards change without a lost call.
 
     A file that is wrong changes nothing, and is told. SIGHUP to the server does the same; of several servers on shared
     stores each is told by itself.
@@ -27,5 +27,9 @@ async def reload(api: Api, show: Show) -> None:
         console.print(f"In force now: {', '.join(done.changed)}." if done.changed else "Nothing has changed.")
         if done.needs_restart:
             console.print(f"From the next start on: {', '.join(done.needs_restart)}.")
+        show.note(
+            "Keys of providers in files, and stored ones, were read anew; variables of the environment are those that the "
+            "server was started with."
+        )
 
     show(done, draw)

@@ -7,9 +7,10 @@ import sys
 import click
 
 from noria.cli.api import Api, part
-from noria.cli.command import Console, Show, with_api
+from noria.cli.command import Console, Show, interruptible_prompt, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import table, when
+from noria.core.errors import InvalidInput
 from noria.core.secrets import StoredSecret
 from noria.serve.shapes import PutSecret
 
@@ -23,11 +24,18 @@ def secrets() -> None:
 @click.argument("provider")
 @with_api()
 async def set_secret(api: Api, show: Show, provider: str) -> None:
-    """Store a provider's key, which is read from standard input or asked for."""
-    asked = (
-        click.prompt(f"Key of {provider}", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
-    )
-    made = await api.put("/api/secrets", StoredSecret, PutSecret(provider=provider, key=asked.strip()))
+    """Store a provider's key: asked for at a terminal, unseen as it is typed, else the first line of standard input."""
+    if sys.stdin.isatty():
+        with interruptible_prompt():
+            key = click.prompt(f"Key of {provider}", hide_input=True, err=True)
+    else:
+        show.note(f"Reading the key of {provider} from standard input, up to the end of a line.")
+        key = sys.stdin.readline()
+    if not key.strip():
+        raise InvalidInput(
+            "No key came on standard input.", hint=f"pass show {provider} | noria secrets set {provider}"
+        )
+    made = await api.put("/api/secrets", StoredSecret, PutSecret(provider=provider, key=key.strip()))
     show(made, lambda console: console.print(f"The key of {made.provider} is stored, for {made.base_url} alone."))
 
 

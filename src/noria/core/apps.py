@@ -45,6 +45,10 @@ class Share(Noun):
     """Relative weight, more than 0."""
 
 
+PRODUCTION = "production"
+"""The label of the release that the app's own name stands for."""
+
+
 class Release(Noun):
     """Who gets which variant, from one moment on. Releases are never changed; a new one follows."""
 
@@ -66,6 +70,8 @@ class Release(Noun):
     """The experiment that the decision rests on."""
     rolled_back_from: str | None = None
     """For a rollback: the release that was taken back."""
+    label: str = PRODUCTION
+    """What it is called by, as ``app@label``; what follows it has the same."""
 
 
 class App(Noun):
@@ -77,7 +83,20 @@ class App(Noun):
     """What it is for."""
     variants: tuple[NamedVariant, ...] = ()
     """Variants by name, newest meaning of each name."""
+    labelled: tuple[Release, ...] = ()
+    """The releases in force under other labels than ``production``, by label."""
     release: Release | None = None
     """The release in force; None: the app answers nobody yet."""
     created_ns: int = 0
     """When it was made, nanoseconds since 1970 UTC."""
+
+    def released(self, label: str) -> Release | None:
+        """The release in force under a label."""
+        if label == PRODUCTION:
+            return self.release
+        return next((release for release in self.labelled if release.label == label), None)
+
+    @property
+    def in_force(self) -> tuple[Release, ...]:
+        """The releases in force under any label."""
+        return self.labelled if self.release is None else (self.release, *self.labelled)

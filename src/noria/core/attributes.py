@@ -12,3 +12,6 @@ CONTINUED = "noria.continued"
 """For each place where another model went on with an answer: after how many characters it did."""
 SHADOW = "noria.shadow_of"
 """Of a mirrored call: the app or route whose call it repeats. The call itself is its parent span."""
+SPENT = "noria.spent"
+"""What attempts used that broke off, or whose answer was not taken: one entry for each, with ``model`` (``provider/model``), ``usage``
+in tokens, and ``counted``, whether the provider counted them. Part of the call's cost, and not of its token counts."""

@@ -15,8 +15,8 @@ from typing import Literal
 from noria.core.struct import Noun
 
 Permission = Literal["gateway", "ingest", "read", "admin"]
-"""``gateway``: call apps and models. ``ingest``: send traces over OTLP, and scores on them. ``read``: look at everything
-but keys, limits and secrets. ``admin``: all of that, and change it."""
+"""``gateway``: call apps and models, and read the prompts of those apps. ``ingest``: send traces over OTLP, and scores on them.
+``read``: look at everything but keys, secrets and backups. ``admin``: all of that, and change it."""
 
 PREFIX = "nk_"
 """How every virtual key begins, so that programs that look for leaked secrets know one."""

@@ -7,6 +7,7 @@ patterns run in the ``regex`` package with one of their own: a schema can be wri
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,7 +53,7 @@ class Schema:
     """
 
     def __init__(self, schema: dict[str, Any], whose: str) -> None:
-        self._end = 0.0
+        self._time = threading.local()  # several threads may check with one schema
         self._validator = _validator(schema, whose, self._in_time)
 
     def problem(self, value: Any) -> Problem | None:
@@ -65,7 +66,7 @@ class Schema:
         from jsonschema.exceptions import best_match  # noqa: PLC0415 - loaded when the schema was made
         from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
-        self._end = time.monotonic() + CHECK_TIMEOUT_S
+        self._time.end = time.monotonic() + CHECK_TIMEOUT_S
         try:
             worst = best_match(self._validator.iter_errors(value))
         except RecursionError:
@@ -77,7 +78,7 @@ class Schema:
         return Problem(worst.json_path, worst.message[:400], str(worst.validator)) if worst is not None else None
 
     def _in_time(self) -> None:
-        if time.monotonic() > self._end:
+        if time.monotonic() > self._time.end:
             raise InvalidInput(
                 f"The answer could not be checked against the schema within {CHECK_TIMEOUT_S:g} s.",
                 hint="Write a simpler schema.",

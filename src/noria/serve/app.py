@@ -26,6 +26,7 @@ from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of,
 from noria.serve.failures import own_error
 from noria.serve.gateway import Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
+from noria.serve.models import ModelRoutes
 from noria.serve.otlp import Otlp
 from noria.serve.responses import StoredResponses
 from noria.serve.rest import rest_api
@@ -68,11 +69,11 @@ class Application:
         self._metrics = metrics_page(workspace.numbers, workspace.measured)
         gateway = Gateway(
             workspace.calling.target,
-            workspace.callable_models,
             workspace.new_trace_id,
-            workspace.calling.slots.place,
+            workspace.calling.slots,
             workspace.calling.reuses,
         )
+        models = ModelRoutes(workspace.callable_models)
         stored = StoredResponses(workspace.traces, KEY)
         otlp = Otlp(workspace)
         files = {name: _readable(_file(file)) for name, file in static_files().items()}
@@ -86,12 +87,12 @@ class Application:
             "/v1/responses": {"POST": gateway.calls(openai_responses.Responses(), stored.resume)},
             "/v1/responses/{id}": {**_readable(stored.show), "DELETE": stored.delete},
             "/v1/responses/{id}/input_items": _readable(stored.list_items),
-            "/v1/models": _readable(gateway.list_models),
-            "/v1/models/{model}": _readable(gateway.show_model),
+            "/v1/models": _readable(models.every),
+            "/v1/models/{model}": _readable(models.one),
             "/v1/rerank": {"POST": gateway.calls(cohere.RerankV1())},
             "/v2/rerank": {"POST": gateway.calls(cohere.Rerank())},
-            "/v1beta/models": _readable(gateway.list_google_models),
-            "/v1beta/models/{model}": _readable(gateway.show_google_model),
+            "/v1beta/models": _readable(models.every),
+            "/v1beta/models/{model}": _readable(models.one),
             **_googles(gateway, "/v1beta"),
             **_googles(gateway, "/v1"),  # which Google's client for Python calls unless it is told otherwise
             "/v1/traces": {"POST": otlp.traces},

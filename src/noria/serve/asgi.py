@@ -74,18 +74,23 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Cancelled("The client went away before its request was complete.")
-        piece: bytes = message.get("body", b"")
+        piece, more = await body_piece(receive)
         size += len(piece)
         if size > limit:
             error = InvalidInput(f"The request body is larger than {limit:,} bytes.")
             error.status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value
             raise error
         pieces.append(piece)
-        if not message.get("more_body"):
+        if not more:
             return b"".join(pieces)
+
+
+async def body_piece(receive: Receive) -> tuple[bytes, bool]:
+    """The next piece of a request body, and whether there is more. Raises ``Cancelled`` where the client went away."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Cancelled("The client went away before its request was complete.")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 async def respond(send: Send, status: int, body: bytes, content_type: str, headers: Headers = ()) -> None:

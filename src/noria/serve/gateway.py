@@ -8,7 +8,6 @@ failure is an error response; after it the stream ends with the wire's error eve
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import re
 import time
@@ -25,11 +24,9 @@ from noria.core.errors import (
     InvalidInput,
     LimitReached,
     NoriaError,
-    NotAllowed,
-    UnknownName,
 )
 from noria.core.events import Event, Sent
-from noria.core.keys import Caller, Key
+from noria.core.keys import Caller
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
 from noria.core.whole import answer
@@ -43,18 +40,15 @@ from noria.serve.asgi import (
     Scope,
     Send,
     headers_of,
-    read_body,
     respond,
     retry_after,
 )
 from noria.serve.cache_wish import cache_wish, check_kept
+from noria.serve.entrance import Entrance, Places
 from noria.serve.facts import Facts, of_limits
 from noria.serve.failures import own_error
-from noria.wires import google, openai_chat
+from noria.serve.permitted import permitted
 from noria.wires.wire import Answer, WireIn
-
-MAX_BODY = 32 * 1024 * 1024
-"""Largest request, bytes."""
 
 Prepare = Callable[[Request], Awaitable[Request]]
 """Completes a request before it is called."""
@@ -66,65 +60,26 @@ _log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """Serves the wires that callers speak, and ``GET /v1/models``.
+    """Serves the wires that callers speak.
 
     Arguments:
         target: answers requests, and records them.
         reuses: whether calls of a name may be answered from kept replies.
-        models: names that may be called now.
         new_trace_id: makes 32 hex digits.
-        place: a place for a call; raises ``Overloaded`` where there is none.
+        places: for calls.
     """
 
     def __init__(
         self,
         target: Target,
-        models: Callable[[], Awaitable[Iterable[str]]],
         new_trace_id: Callable[[], str],
-        place: Callable[[], contextlib.AbstractAsyncContextManager[None]],
+        places: Places,
         reuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._place = place
+        self._entrance = Entrance(places)
         self._target = target
         self._reuses = reuses
-        self._models = models
         self._new_trace_id = new_trace_id
-
-    async def list_models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``GET /v1/models``: apps by name, local models as ``local/name``. Google's clients read a shape of their own."""
-        if "x-goog-api-client" in headers_of(scope):
-            await self.list_google_models(scope, receive, send)
-            return
-        del receive
-        await respond(send, 200, openai_chat.encode_models(await self._open_to(scope), _now()), _JSON)
-
-    async def show_model(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``GET /v1/models/{model}``. Google's clients read a shape of their own. Raises ``UnknownName``."""
-        if "x-goog-api-client" in headers_of(scope):
-            await self.show_google_model(scope, receive, send)
-            return
-        name = scope["path_params"]["model"]
-        if name not in await self._open_to(scope):
-            raise UnknownName(f"There is no model {name[:80]!r}.", hint="GET /v1/models lists those there are.")
-        await respond(send, 200, openai_chat.encode_model(name, _now()), _JSON)
-
-    async def list_google_models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``GET /v1beta/models``: the same in Google's shape."""
-        del receive
-        await respond(send, 200, google.encode_models(await self._open_to(scope)), _JSON)
-
-    async def show_google_model(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``GET /v1beta/models/{model}``. Raises ``UnknownName``."""
-        del receive
-        name = scope["path_params"]["model"]
-        if name not in await self._open_to(scope):
-            raise UnknownName(f"There is no model {name[:80]!r}.", hint="GET /v1beta/models lists those there are.")
-        await respond(send, 200, google.encode_model(name), _JSON)
-
-    async def _open_to(self, scope: Scope) -> list[str]:
-        """Names that the caller's key opens."""
-        key: Key | None = scope.get(KEY)
-        return [name for name in await self._models() if key is None or key.may_call(name)]
 
     def calls(self, wire: WireIn, prepare: Prepare | None = None) -> ASGIApp:
         """The endpoint that takes a wire's calls; ``prepare`` makes of a call what is asked, such as what it goes on from."""
@@ -139,12 +94,11 @@ class Gateway:
         trace = self._trace(headers.get("traceparent", ""))
         facts = Facts(trace.trace_id)
         try:
-            async with self._place():  # before the body is read: what waits in the line takes no memory
-                body = await read_body(receive, MAX_BODY)
+            async with self._entrance.call(receive) as body:
                 query = scope["query_string"].decode("latin-1")
                 path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
                 request, written = wire.decode(body, path=path, id=self._id(trace), created=_now())
-                caller = _permitted(scope.get(KEY), request.model)
+                caller = permitted(scope.get(KEY), request)
                 request = _as_asked(request, trace, caller, headers, wire.passed_on)
                 if prepare is not None:
                     request = await prepare(request)
@@ -273,15 +227,6 @@ async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers)
     if isinstance(error, LimitReached):
         headers = (*headers, *of_limits(error.standings))
     await respond(send, error.status, wire.encode_error(error), _JSON, headers)
-
-
-def _permitted(key: Key | None, name: str) -> Caller:
-    """On whose behalf the call is made. Raises ``NotAllowed`` where the key does not open the app or model."""
-    if key is None:
-        return Caller()
-    if not key.may_call(name):
-        raise NotAllowed(f"The key {key.name!r} does not open {name[:80]!r}.", status=403)
-    return key.caller
 
 
 def _seam(sent: Sent, answer: Answer) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -39,6 +40,12 @@ _JSON = "application/json"
 _PREVIOUS = "previous_response_id"
 _MOST = 100
 """Items in one page of a list."""
+MOST_TURNS = 256
+"""Responses that one may go on from."""
+MOST_CHARACTERS = 16 * 1024 * 1024
+"""Of what was asked and answered in them."""
+_AT_A_TIME = 16
+"""Responses that are looked up together."""
 
 
 class _Kept(msgspec.Struct):
@@ -74,10 +81,8 @@ class StoredResponses:
         if not isinstance(previous, str) or _ID.fullmatch(previous) is None:
             return request
         last_kept, last = await self._find(previous, request.caller)
-        chain = [(last_kept, last)]
-        if last_kept.before:
-            older = await asyncio.gather(*(self._find(id, request.caller) for id in last_kept.before))
-            chain = [*older, *chain]
+        chain = [*await self._chain(last_kept, request.caller), (last_kept, last)]
+        _check_size(chain)
         earlier = tuple(
             message for kept, span in chain for message in (*items.messages_in(kept.input), *span.output[:1])
         )
@@ -94,6 +99,26 @@ class StoredResponses:
             unread={name: value for name, value in request.unread.items() if name != _PREVIOUS},
             attributes=attributes,
         )
+
+    async def _chain(self, kept: _Kept, caller: Caller) -> list[tuple[_Kept, Span]]:
+        """What a response goes on from, the oldest first.
+
+        Raises:
+            InvalidInput: it is longer than what is put in front of a question.
+            UnknownName: one of them is gone.
+        """
+        if len(kept.before) >= MOST_TURNS:
+            raise InvalidInput(
+                f"The conversation behind {kept.id[:80]!r} has more than {MOST_TURNS} responses.",
+                kept="All of them are kept.",
+                hint="Send what the model still has to know as `input`, without `previous_response_id`.",
+            )
+        found: list[tuple[_Kept, Span]] = []
+        for start in range(0, len(kept.before), _AT_A_TIME):
+            ids = kept.before[start : start + _AT_A_TIME]
+            found += await asyncio.gather(*(self._find(id, caller) for id in ids))
+            _check_size(found)
+        return found
 
     async def show(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``GET /v1/responses/{id}``."""
@@ -115,8 +140,7 @@ class StoredResponses:
         del receive
         kept, _ = await self._asked(scope)
         found: list[dict[str, Any]] = []
-        for id in kept.before:
-            older, span = await self._find(id, _caller(scope.get(self._key)))
+        for older, span in await self._chain(kept, _caller(scope.get(self._key))):
             found += [*_numbered(older), *_response(older, span)["output"]]
         found += _numbered(kept)
         await respond(send, 200, msgspec.json.encode(_page(found, scope["query_string"])), _JSON)
@@ -132,16 +156,35 @@ class StoredResponses:
             here = (Filter(column="trace_id", value=match[1]), Filter(column="status", value="ok"))
             spans = await self._traces.spans(Question(where=here, limit=None))
         for span in spans:
-            text = span.attributes.get(STORED)
             mine = not caller.key_id or span.attributes.get(KEY_ID) == caller.key_id
-            if isinstance(text, str) and mine:
-                fields = msgspec.json.decode(text)
-                if fields.get("id") == id:
-                    kept = msgspec.convert(fields | {"fields": fields}, _Kept)
-                    return kept, span
+            kept = _read(span.attributes.get(STORED)) if mine else None
+            if kept is not None and kept.id == id:
+                return kept, span
         raise UnknownName(
             f"There is no response {id[:80]!r}.",
             hint="It was deleted or not stored (`store: false`), its texts are past their time, or it is another key's.",
+        )
+
+
+def _read(text: object) -> _Kept | None:
+    """What the attribute holds; None for what the gateway did not write: a span from elsewhere may hold anything."""
+    if not isinstance(text, str):
+        return None
+    try:
+        kept = msgspec.json.decode(text, type=_Kept)
+        return msgspec.structs.replace(kept, fields=msgspec.json.decode(text))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _check_size(chain: Sequence[tuple[_Kept, Span]]) -> None:
+    """Refuse a conversation that is too large to be put in front of a question. Raises ``InvalidInput``."""
+    size = sum(len(str(span.attributes[STORED])) + len(msgspec.json.encode(span.output)) for _, span in chain)
+    if size > MOST_CHARACTERS:
+        raise InvalidInput(
+            f"The conversation that this goes on from has more than {MOST_CHARACTERS:,} characters.",
+            kept="All of it is kept.",
+            hint="Send what the model still has to know as `input`, without `previous_response_id`.",
         )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from noria.core.apps import Variant
+from noria.core.apps import PRODUCTION, Variant
 from noria.core.caching import Pair
 from noria.core.datasets import Case
 from noria.core.experiments import ExperimentSpec, ExperimentStatus
@@ -73,6 +73,8 @@ class NewRelease(Noun, forbid_unknown_fields=True):
     """Why."""
     experiment_id: str | None = None
     """The experiment that the decision rests on."""
+    label: str = PRODUCTION
+    """For calls of ``app@label``; ``production`` for those of the app's own name."""
 
 
 class RollBack(Noun, forbid_unknown_fields=True):
@@ -80,6 +82,8 @@ class RollBack(Noun, forbid_unknown_fields=True):
 
     reason: str = ""
     """Why."""
+    label: str = PRODUCTION
+    """Under which label it is in force."""
 
 
 class PutDataset(Noun, forbid_unknown_fields=True):

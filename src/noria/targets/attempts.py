@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from noria.core.attributes import ATTEMPTS
+from noria.core.attributes import ATTEMPTS, SPENT
 from noria.core.errors import CallFailed, NoriaError
 from noria.core.events import Event, Noted, Sent, Started, plain
 from noria.core.requests import Request
+from noria.targets import metering
 
 
 def attempts(request: Request) -> list[dict[str, Any]]:
@@ -73,12 +74,22 @@ class Beginning:
             self.sent = event
             return (event,)
         if isinstance(event, Noted):
+            if SPENT in event.attributes:
+                self._held.clear()
             return (event,)
         if only_began(event):
             self._held.append(event)
             return ()
         self.speaking = True
         return (*self.rest(), event)
+
+    def lost(self) -> Iterable[Event]:
+        """What the attempt used that failed, where it had begun its reply: the prompt was read by then. For the record."""
+        if not self._held or self.sent is None:
+            return ()
+        models = [inner.model for event in self._held for inner in plain(event) if isinstance(inner, Started)]
+        self._held.clear()
+        return (metering.noted(metering.estimated(self.sent, 0, models[-1])),)
 
     def rest(self) -> Iterable[Event]:
         """What is still held back, where the reply ends without a word."""

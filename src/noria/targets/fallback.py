@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Literal, NamedTuple
 
@@ -99,13 +99,14 @@ class Fallback:
                         if beginning.speaking and unfinished is None:
                             yield event
                             continue
-                        for let in beginning.take(event):
-                            for seen in (let,) if unfinished is None else unfinished.take(let):
-                                yield seen
+                        for seen in _seen(beginning.take(event), unfinished):
+                            yield seen
                 for held in beginning.rest():
                     yield held
                 return
             except NoriaError as error:
+                for lost in beginning.lost():
+                    yield lost
                 spoken = spoken or beginning.speaking
                 if not left or not self._goes_on(error) or (spoken and not (unfinished and unfinished.can_go_on())):
                     raise
@@ -130,6 +131,12 @@ class Fallback:
         if isinstance(error, CallRefused):
             return error.status in _OURS or "refused" in self._also or ("too_long" in self._also and _too_long(error))
         return isinstance(error, CallFailed) or (isinstance(error, InvalidInput) and "refused" in self._also)
+
+
+def _seen(events: Iterable[Event], unfinished: Unfinished | None) -> Iterator[Event]:
+    """What the caller is to see of them."""
+    for event in events:
+        yield from (event,) if unfinished is None else unfinished.take(event)
 
 
 def _too_long(error: CallRefused) -> bool:

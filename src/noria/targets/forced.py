@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from noria.core.errors import CallFailed, InvalidInput
-from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, plain
+from noria.core.errors import CallFailed, InvalidInput, NoriaError
+from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Used, plain
 from noria.core.protocols import Target
 from noria.core.requests import Parameters, Request, Tool, request_id
 from noria.targets.closing import called
+from noria.targets.metering import Meter, noted
 from noria.wires.worded import with_system_words
 
 
@@ -51,11 +52,23 @@ class Forced:
         return self._forced(request)
 
     async def _forced(self, request: Request) -> AsyncGenerator[Event]:
+        meter = Meter()
+        try:
+            async for event in self._called(request, meter):
+                yield event
+        except NoriaError:
+            if spent := meter.broken():
+                yield noted(spent)
+            raise
+
+    async def _called(self, request: Request, meter: Meter) -> AsyncGenerator[Event]:
         inside = _asked_for(request, _offered(request))
         texts: dict[int, list[str]] = {}
+        counted: list[Used] = []
         reply_id = ""
         async with called(self._inner, inside) as events:
             async for outer in events:
+                meter.take(outer)
                 for event in plain(outer):
                     match event:
                         case Sent():
@@ -72,8 +85,12 @@ class Forced:
                             call = _called("".join(texts.get(event.index, ())), event, reply_id)
                             yield Delta(index=event.index, tool_calls=(call,))
                             yield Stopped(index=event.index, reason="tool_calls")
+                        case Used():
+                            counted.append(event)
                         case _:
                             yield event
+        for last in counted:
+            yield last
 
 
 def _offered(request: Request) -> tuple[Tool, ...]:

@@ -19,6 +19,7 @@ from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.targets.closing import called
 from noria.targets.held_back import HeldBack, Look
+from noria.targets.metering import Meter, noted
 from noria.targets.texts import rewritten
 from noria.wires.openai_responses.requests import STORED
 
@@ -68,33 +69,39 @@ class Guarded:
                 async for event in events:
                     yield event
         except Exception:  # whatever it was, what guards did before is on record, and the error goes on its way
-            if noted := await checks.noted():
-                yield Noted(attributes=noted)
+            if found := await checks.noted():
+                yield Noted(attributes=found)
             raise
 
     async def _answered(self, request: Request, checks: _Checks) -> AsyncGenerator[Event]:
-        reply = _Reply(request, checks)
+        reply, meter = _Reply(request, checks), Meter()
         try:
             async with called(self._inner, reply.request) as events:
                 async for event in events:
+                    meter.take(event)
                     if isinstance(event, Content | Raw):
                         for ready in await reply.take(event):
                             yield ready
                     else:
                         yield event
-        except (Blocked, Unavailable):
+            for event in await reply.end():
+                yield event
+            await checks.reply(reply.fold.reply(), request)
+        except Exception as error:
+            for last in await _cut(error, reply, meter):
+                yield last
             raise
-        except Exception:
-            for ready in await reply.rest():
-                yield ready
-            raise
-        for event in await reply.end():
-            yield event
-        await checks.reply(reply.fold.reply(), request)
-        if noted := await checks.noted():
-            yield Noted(attributes=noted)
+        if found := await checks.noted():
+            yield Noted(attributes=found)
         for event in reply.ending:
             yield event
+
+
+async def _cut(error: Exception, reply: _Reply, meter: Meter) -> list[Event]:
+    """What may still leave of a reply that breaks off with an error, and what it used: what was held back was paid, too."""
+    rest: list[Event] = [] if isinstance(error, Blocked | Unavailable) else [*await reply.rest()]
+    spent = meter.broken()
+    return [*rest, noted(spent)] if spent else rest
 
 
 class _Reply:

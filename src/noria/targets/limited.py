@@ -12,16 +12,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import msgspec
 
 from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
-from noria.core.events import Delta, Event, Raw, Sent, Started, Used
+from noria.core.events import Event, Sent
 from noria.core.limits import Standing
 from noria.core.protocols import Clock, Target
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
-from noria.core.unfolding import events_of
 from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.allowances import Allowances, Counted, Refusal, Reservation, counted_units
 from noria.targets.closing import called
-from noria.targets.estimate import expected_usage, said_tokens
+from noria.targets.estimate import expected_usage
+from noria.targets.metering import Meter, Spent
 from noria.targets.pricing import Prices
 
 Matching = Callable[[Request], Sequence[Counted]]
@@ -32,7 +32,8 @@ class Limited:
     """A target that keeps to limits.
 
     What is settled: the tokens that the provider counted, priced; where it counted none, the expected prompt and the text that had come,
-    also of a call that was cut or whose caller went away; nothing where it failed before anything came, or a kept reply answered.
+    also of a call that was cut or whose caller went away; nothing where it failed before anything came, or a kept reply answered. An
+    attempt that broke off is settled at once, beside what follows it (:mod:`noria.targets.metering`).
 
     Arguments:
         inner: what is called.
@@ -69,6 +70,7 @@ class Limited:
             await account.enter()
             async with called(self._inner, request) as events:
                 async for event in events:
+                    account.take(event)
                     if isinstance(event, Sent):
                         try:
                             standings = await account.expect(event)
@@ -77,12 +79,11 @@ class Limited:
                             raise
                         yield msgspec.structs.replace(event, standings=standings)
                     else:
-                        account.take(event)
                         yield event
         except BaseException as error:
             self._ended(account, error)
             raise
-        account.settle(failed=False)
+        account.end()
 
     async def whole(self, request: Request, tell: Tell) -> Answered:
         """The same for a reply in one piece."""
@@ -92,6 +93,7 @@ class Limited:
         account = _Account(limits, self._allowances, self._prices, self._now)
 
         async def hear(event: Event) -> None:
+            account.take(event)
             if isinstance(event, Sent):
                 try:
                     standings = await account.expect(event)
@@ -99,8 +101,6 @@ class Limited:
                     await tell(event)
                     raise Ended(error) from error
                 event = msgspec.structs.replace(event, standings=standings)
-            else:
-                account.take(event)
             await tell(event)
 
         try:
@@ -112,8 +112,7 @@ class Limited:
         except BaseException as error:
             self._ended(account, error)
             raise
-        account.take_reply(answered.reply)
-        account.settle(failed=False)
+        account.end(answered.reply)
         return answered
 
     def _ended(self, account: _Account, error: BaseException) -> None:
@@ -121,7 +120,7 @@ class Limited:
         if isinstance(error, LimitReached):
             self.refused += 1
             error.standings = error.standings or account.standings()
-        account.settle(failed=not isinstance(error, GeneratorExit | asyncio.CancelledError))
+        account.fail(given_up=isinstance(error, GeneratorExit | asyncio.CancelledError))
 
 
 class _Account:
@@ -135,10 +134,7 @@ class _Account:
         self._entered: list[Reservation] = []
         self._open: dict[int, Reservation] = {}
         self._made = False
-        self._sent: Sent | None = None
-        self._model = ""
-        self._usage: Usage | None = None
-        self._size = 0
+        self._meter = Meter()
 
     async def enter(self) -> None:
         """Reserve the call itself."""
@@ -148,7 +144,6 @@ class _Account:
 
     async def expect(self, sent: Sent) -> tuple[Standing, ...]:
         """Reserve what the request is expected to use, in place of what an attempt before was."""
-        self._sent = sent
         if sent.replays or sent.request.count:
             self._made = True
             return self.standings()
@@ -160,7 +155,7 @@ class _Account:
             if usage is None:
                 usage = expected_usage(sent.request)
             if usd is None and counted.limit.measure == "usd":
-                usd = self._price(sent, usage)
+                usd = self._price(sent.provider, sent.request.model, "", usage)
             wanted = counted_units(counted.limit, usage.input_tokens + usage.output_tokens, usd)
             before = self._open.get(index)
             if before is not None and before.units >= wanted:
@@ -172,52 +167,54 @@ class _Account:
         return self.standings()
 
     def take(self, event: Event) -> None:
-        """Note what came."""
-        match event:
-            case Delta():
-                self._size += len(event.text) + len(event.reasoning) + len(event.refusal)
-                self._size += sum(len(call.name) + len(call.arguments) for call in event.tool_calls)
-            case Raw():
-                for inner in event.events:
-                    self.take(inner)
-            case Used():
-                self._usage = event.usage
-            case Started():
-                self._model = event.model
+        """Note what came; what an attempt used that broke off is used."""
+        for spent in self._meter.take(event):
+            self._spend(spent)
 
-    def take_reply(self, reply: Reply) -> None:
-        """Note a reply that came in one piece, or of which the pieces were noted before."""
-        self._model, self._usage = reply.model or self._model, reply.usage or self._usage
-        if self._usage is None and not self._size:
-            for event in events_of(reply):
-                self.take(event)
+    def end(self, reply: Reply | None = None) -> None:
+        """Count what a call used that came to its end; nothing here waits, as in all that ends a call.
 
-    def settle(self, *, failed: bool) -> None:
-        """Give back what was reserved, and count what was used. Nothing here waits: a caller that goes away waits for nobody."""
-        for reservation in self._entered:
-            reservation.settle(1 if self._made else 0)
-        usage = self._used(failed=failed)
+        Arguments:
+            reply: what came in one piece, or of which the pieces were noted before.
+        """
+        if reply is not None:
+            self._meter.take_reply(reply)
+        sent = self._meter.sent
+        if sent is not None and not sent.replays and self._open:
+            self._settle(sent.provider, sent.request.model, self._meter.model, self._meter.finished())
+        self._close()
+
+    def fail(self, *, given_up: bool) -> None:
+        """Count what a call used that failed, or whose caller went away (``given_up``)."""
+        spent = self._meter.broken(given_up=given_up)
+        if spent is not None:
+            self._spend(spent)
+        self._close()
+
+    def _spend(self, spent: Spent) -> None:
+        provider, _, model = spent.model.partition("/")
+        self._settle(provider, model, spent.answered, spent.usage)
+
+    def _settle(self, provider: str, asked: str, answered: str, usage: Usage) -> None:
+        """Count so much, in place of what was reserved for it."""
         tokens = usage.input_tokens + usage.output_tokens
         usd: float | None = 0.0
-        if self._sent and tokens and any(self._limits[index].limit.measure == "usd" for index in self._open):
-            usd = self._price(self._sent, usage)
+        if tokens and any(self._limits[index].limit.measure == "usd" for index in self._open):
+            usd = self._price(provider, asked, answered, usage)
         for index, reservation in self._open.items():
             reservation.settle(counted_units(self._limits[index].limit, tokens, usd))
+
+    def _close(self) -> None:
+        """Give back what is still reserved."""
+        for reservation in self._entered:
+            reservation.settle(1 if self._made else 0)
+        for reservation in self._open.values():
+            reservation.settle(0)
         self._entered, self._open = [], {}
 
-    def _used(self, *, failed: bool) -> Usage:
-        if self._sent is None or self._sent.replays or not self._open:
-            return _NOTHING
-        if self._usage is not None:
-            return self._usage
-        if failed and not self._size:
-            return _NOTHING
-        expected = expected_usage(self._sent.request)
-        return Usage(input_tokens=expected.input_tokens, output_tokens=said_tokens(self._size))
-
-    def _price(self, sent: Sent, usage: Usage) -> float | None:
-        asked = sent.request.model.removeprefix(f"{sent.provider}/")
-        return self._prices.price(sent.provider, self._model or asked, usage, self._now(), asked=asked)
+    def _price(self, provider: str, asked: str, answered: str, usage: Usage) -> float | None:
+        asked = asked.removeprefix(f"{provider}/")
+        return self._prices.price(provider, answered or asked, usage, self._now(), asked=asked)
 
     def standings(self) -> tuple[Standing, ...]:
         """How the limits stand that the call has reserved of."""
@@ -231,7 +228,6 @@ class _Account:
         raise error
 
 
-_NOTHING = Usage(input_tokens=0, output_tokens=0)
 _SAID = {
     "requests": "requests",
     "tokens": "tokens",

@@ -21,6 +21,7 @@ from noria.core.events import Event, Sent
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
 from noria.targets.egress import Timeouts
+from noria.targets.redacting import Secrets
 from noria.wires.carrying import Carrying
 from noria.wires.sse import encode_event
 from noria.wires.statuses import failed
@@ -76,6 +77,7 @@ class LiteLLM:
         model: LiteLLM's name of the model, such as ``watsonx/ibm/granite-3``.
         stream: ask for a stream where the request leaves it open.
         timeouts: how long to wait for the first piece of the reply, for the next, and for all.
+        secrets: what no error may show, beside the key.
         load: brings the library.
     """
 
@@ -89,6 +91,7 @@ class LiteLLM:
         model: str,
         stream: bool = True,
         timeouts: Timeouts = Timeouts(),  # noqa: B008  # immutable
+        secrets: Secrets | None = None,
         load: Callable[[], Complete] = load,
     ) -> None:
         self._wire = wire
@@ -98,6 +101,7 @@ class LiteLLM:
         self._model = model
         self._stream = stream
         self._timeouts = timeouts
+        self._secrets = secrets or Secrets([api_key])
         self._load = load
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
@@ -174,11 +178,9 @@ class LiteLLM:
             raise self._failure(error) from None
 
     def _failure(self, error: Exception) -> CallFailed:
-        """The library's error: its status is the provider's. Some providers repeat the key in their sentence."""
+        """The library's error: its status is the provider's."""
         status = getattr(error, "status_code", None)
-        sentence = str(getattr(error, "message", "") or error) or type(error).__name__
-        if self._api_key:
-            sentence = sentence.replace(self._api_key, "[key]")
+        sentence = self._secrets.redacted(str(getattr(error, "message", "") or error) or type(error).__name__)
         return failed(status if isinstance(status, int) and 400 <= status <= 599 else 500, sentence)
 
 

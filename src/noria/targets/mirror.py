@@ -45,6 +45,8 @@ class Mirror:
         """Calls that were not mirrored, because too many were under way."""
         self.failed = 0
         """Mirrored calls that could not be recorded."""
+        self.cost_usd = 0.0
+        """What they cost, as far as their prices are known, US dollars."""
 
     def offer(self, target: Target, request: Request) -> None:
         """Call ``target`` in the background."""
@@ -72,6 +74,7 @@ class Mirror:
             )
             await self._record(span)
             self.made += 1
+            self.cost_usd += span.cost_usd or 0.0
         except Exception as error:  # noqa: BLE001  # the background task's boundary: nobody else hears of it
             self.failed += 1
             _log.warning("shadow.failed", error=type(error).__name__)

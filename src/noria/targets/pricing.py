@@ -12,6 +12,7 @@ from noria.core.replies import Usage
 from noria.core.requests import Request
 from noria.core.spans import Span
 from noria.targets.estimate import expected_usage
+from noria.targets.metering import spent_in
 from noria.targets.rates import UNKNOWN, Rate, Rates, Tiered, listed
 
 LOCAL = "local"
@@ -73,7 +74,27 @@ class Prices:
         return self.rates(provider, model, at_ns, asked=asked).cost(usage)
 
     def of_span(self, span: Span) -> float | None:
-        """US dollars for the call that ``span`` records; of the earlier call, as if made again, where it was cached."""
+        """US dollars for the call that ``span`` records; of the earlier call, as if made again, where it was cached.
+
+        Attempts that broke off are part of it (:mod:`noria.targets.metering`).
+        """
+        own = self._of_reply(span)
+        if not span.attributes:
+            return own
+        broken = spent_in(span.attributes)
+        if not broken:
+            return own
+        costs = [self._of_attempt(one.model, one.answered, one.usage, span.start_ns) for one in broken]
+        if own is not None or span.input_tokens is not None or span.status == "ok":
+            costs.append(own)  # else no attempt is left that the broken ones are not
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+    def _of_attempt(self, name: str, answered: str, usage: Usage, at_ns: int) -> float | None:
+        provider, _, model = name.partition("/")
+        return self.price(provider, answered or model, usage, at_ns, asked=model)
+
+    def _of_reply(self, span: Span) -> float | None:
         if span.provider == LOCAL:
             return 0.0
         model = span.response_model or span.request_model

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.attributes import SPENT
 from noria.core.errors import CallCut, NoriaError
 from noria.core.events import Delta, Event, Noted, Raw, Sent
 from noria.core.folding import Fold
@@ -19,6 +20,7 @@ from noria.core.requests import Request, TraceContext
 from noria.core.spans import Span, Status
 from noria.targets.attempts import ended
 from noria.targets.closing import called
+from noria.targets.metering import attributes, estimated, said_in
 
 NewIds = Callable[[], tuple[str, str]]
 """Makes a trace id (32 hex digits) and a span id (16)."""
@@ -76,6 +78,8 @@ class Recording:
         self._first_ns: int | None = None
         self._last_ns: int | None = None
         self._noted: dict[str, Any] = {}
+        self._told = False
+        self._said = 0
         inside = TraceContext(trace_id=place.trace_id, parent_id=self._span_id)
         self.request = msgspec.structs.replace(request, trace=inside)
         """The request to call on with: whatever is recorded inside hangs below this span."""
@@ -83,11 +87,13 @@ class Recording:
     def take(self, event: Event) -> None:
         """Note one event, at the moment it comes."""
         if isinstance(event, Noted):
-            self._noted = _joined(self._noted, event.attributes)
+            self._note(event.attributes)
         elif isinstance(event, Sent):
-            self._sent = event
             if event.continues is None:
                 self._sent_ns = self._now()
+            else:
+                self._break_off()
+            self._sent, self._told = event, False
         elif _has_content(event):
             self._last_ns = self._now()
             self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
@@ -105,6 +111,7 @@ class Recording:
 
     def failed(self, error: Exception) -> Span:
         """The span of a call that raised. An error that is not Noria's is a defect; its text may hold anything."""
+        self._break_off()
         if isinstance(error, NoriaError):
             return self._span("error", type=error.code, message=str(error))
         name = type(error).__name__
@@ -112,11 +119,26 @@ class Recording:
 
     def cancelled(self) -> Span:
         """The span of a call whose caller went away."""
+        self._break_off(given_up=True)
         return self._span("cancelled")
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
         return self._fold.reply() if self._whole is None else self._whole
+
+    def _note(self, found: Mapping[str, Any]) -> None:
+        self._noted = _joined(self._noted, found)
+        if SPENT in found:
+            self._told, self._said = True, said_in(self._fold.reply())
+
+    def _break_off(self, *, given_up: bool = False) -> None:
+        """Note what the attempt used that ends here without a count, as :class:`noria.targets.metering.Meter` has it."""
+        sent, reply = self._sent, self.reply()
+        if sent is None or self._told or not sent.provider or sent.replays or sent.request.count or reply.usage:
+            return
+        size = said_in(reply) - self._said
+        if size or given_up:
+            self._note(attributes(estimated(sent, size, reply.model)))
 
     def _span(self, status: Status, *, type: str | None = None, message: str | None = None) -> Span:
         sent, reply = self._sent, self.reply()

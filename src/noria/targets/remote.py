@@ -18,6 +18,7 @@ from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
 from noria.core.whole import Answered, Tell, collected
 from noria.targets.egress import Egress, Origin, Response, Timeouts
+from noria.targets.redacting import Secrets
 from noria.wires.sse import Whole, single_events
 from noria.wires.wire import Decoder, Encoded, WireOut
 
@@ -49,6 +50,7 @@ class Remote:
         private: the base URL's name may stand for an address that is not public.
         kept: connections are kept for further calls, which saves TLS handshakes. A local engine is called without:
             llama.cpp closes the connection after every stream without saying so.
+        secrets: what no error may show, beside the key.
 
     Redirects are not followed: the key goes to the configured host alone.
     """
@@ -68,6 +70,7 @@ class Remote:
         most_bytes: int = 64 * 1024 * 1024,
         private: bool = False,
         kept: bool = True,
+        secrets: Secrets | None = None,
     ) -> None:
         place = _place(base_url, provider)
         self._root, self._query, self._shown = place.path, place.query, _shown(base_url, provider)
@@ -82,7 +85,7 @@ class Remote:
         self._wire = wire
         self._headers = (_fixed_headers(place, host, kept=kept), headers or {}, wire.headers(api_key))
         self._head = _lines(*self._headers)
-        self._api_key = api_key
+        self._secrets = secrets or Secrets([api_key])
         self._provider = provider
         self._model = model
         self._stream = stream
@@ -120,7 +123,7 @@ class Remote:
             for event in events_of(reply):
                 yield event
         except CallFailed as error:
-            self._redact(error)
+            self._secrets.redact(error)
             raise
         finally:
             if response is not None:
@@ -141,7 +144,7 @@ class Remote:
             _check_text(body)
             return Answered(reply, request.wire, body)
         except CallFailed as error:
-            self._redact(error)
+            self._secrets.redact(error)
             raise
         finally:
             if response is not None:
@@ -230,12 +233,6 @@ class Remote:
             return
         with contextlib.suppress(CallFailed):  # the reply is complete; only the connection may be lost
             await response.read(_LAST_BYTES_S)
-
-    def _redact(self, error: CallFailed) -> None:
-        """Some providers repeat the key in their error sentence."""
-        if self._api_key and self._api_key in error.message:
-            error.message = error.message.replace(self._api_key, "[key]")
-            error.args = (error.message,)
 
 
 class _Pieces:

@@ -71,6 +71,8 @@ class Retrying:
                     yield held
                 return
             except NoriaError as error:
+                for lost in beginning.lost():
+                    yield lost
                 wait = None if beginning.speaking or attempt >= self._attempts else self._wait_s(error, attempt)
                 if wait is None:
                     raise
@@ -95,6 +97,8 @@ class Retrying:
                 for held in beginning.rest():
                     await tell(held)
             except NoriaError as error:
+                for lost in beginning.lost():
+                    await tell(lost)
                 wait = None if beginning.speaking or attempt >= self._attempts else self._wait_s(error, attempt)
                 if wait is None:
                     raise

@@ -45,6 +45,11 @@ class Slots:
         """Calls that wait for a place."""
         return len(self._line)
 
+    def check(self) -> None:
+        """Raise ``Overloaded`` where there is neither a place nor room in the line."""
+        if self.taken >= self.most and len(self._line) >= self.most_waiting:
+            raise self._full()
+
     def place(self) -> AbstractAsyncContextManager[None]:
         """A place for the length of the block. Raises ``Overloaded``."""
         return _Place(self)

@@ -7,21 +7,21 @@ caller of structured output never gets something else. Thinking, calls of tools 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from noria.core.errors import CallFailed
-from noria.core.events import Delta, Event, Sent, Stopped, plain
+from noria.core.errors import CallFailed, NoriaError
+from noria.core.events import Delta, Event, Sent, Stopped, Used, plain
 from noria.core.messages import Citation
 from noria.core.protocols import Target
 from noria.core.requests import Request
 from noria.core.whole import Answering, Tell, answer, collected
 from noria.targets.closing import called
+from noria.targets.metering import Meter, noted
 
-Read = Callable[[str], str]
+Read = Callable[[str], Awaitable[str]]
 """Takes a reply's text and returns the JSON in it; a ``ValueError`` says what is wrong with it."""
 _EMULATED = frozenset({"response_schema", "response_json"})
 _NO_ANSWER = frozenset({"content_filter", "refusal"})
@@ -36,10 +36,11 @@ class Structured:
 
     Arguments:
         inner: what is called.
-        reading: makes the function that reads replies of a schema; of None, any JSON object. Raises ``InvalidInput``.
+        reading: makes the function that reads replies of a schema; of None, any JSON object. Raises ``InvalidInput``. Both are awaited,
+            because schema and reply are somebody else's, and to hold one to the other may take long.
     """
 
-    def __init__(self, inner: Target, reading: Callable[[dict[str, Any] | None], Read]) -> None:
+    def __init__(self, inner: Target, reading: Callable[[dict[str, Any] | None], Awaitable[Read]]) -> None:
         self._inner = inner
         self._reading = reading
 
@@ -58,25 +59,32 @@ class Structured:
 
     async def _held(self, request: Request) -> AsyncGenerator[Event]:
         hold: _Hold | None = None
-        async with called(self._inner, request) as events:
-            async for event in events:
-                if isinstance(event, Sent):
-                    hold = await self._hold(event, request)
-                    yield event
-                elif hold is None:
-                    yield event
-                else:
-                    for inner in plain(event):
-                        for passed in await hold.take(inner):
+        try:
+            async with called(self._inner, request) as events:
+                async for event in events:
+                    if isinstance(event, Sent):
+                        hold = await self._hold(event, request)
+                        yield event
+                    elif hold is None:
+                        yield event
+                    else:
+                        for passed in await hold.take(event):
                             yield passed
+            if hold is not None:
+                for last in hold.end():
+                    yield last
+        except NoriaError:
+            if hold is not None and (spent := hold.meter.broken()):
+                yield noted(spent)
+            raise
 
     async def _hold(self, sent: Sent, request: Request) -> _Hold | None:
-        """Nothing where the provider holds to schemas by itself. The schema is the caller's, so it is looked at in a thread."""
+        """Nothing where the provider holds to schemas by itself."""
         if _EMULATED.isdisjoint(sent.emulated):
             return None
         params = request.params
-        read = await asyncio.to_thread(self._reading, params.response_schema)
-        return _Hold(read, strict=params.response_strict or params.response_json)
+        read = await self._reading(params.response_schema)
+        return _Hold(read, sent, strict=params.response_strict or params.response_json)
 
 
 def _wants_json(request: Request) -> bool:
@@ -84,22 +92,51 @@ def _wants_json(request: Request) -> bool:
 
 
 class _Hold:
-    """The text of each choice until it is complete."""
+    """The text of each choice until it is complete.
 
-    def __init__(self, read: Read, *, strict: bool) -> None:
+    A reply that is wrong is read to its end all the same: the provider counts its tokens last.
+    """
+
+    def __init__(self, read: Read, sent: Sent, *, strict: bool) -> None:
         self._read = read
         self._strict = strict
         self._texts: dict[int, list[str]] = {}
         self._citations: dict[int, list[Citation]] = {}
         self._calls: set[int] = set()
+        self._counted: list[Used] = []
+        self._failure: CallFailed | None = None
+        self.meter = Meter()
+        """What the attempt has used."""
+        self.meter.take(sent)
 
-    async def take(self, event: Event) -> Iterable[Event]:
+    async def take(self, event: Event) -> list[Event]:
         """What may go on now."""
+        self.meter.take(event)
+        passed: list[Event] = []
+        for inner in plain(event):
+            if self._failure is not None:
+                break
+            try:
+                passed += await self._passed(inner)
+            except CallFailed as error:
+                self._failure = error
+        return passed
+
+    def end(self) -> list[Used]:
+        """What goes on last. Raises ``CallFailed`` where the reply is not what was asked for."""
+        if self._failure is not None:
+            raise self._failure
+        return self._counted
+
+    async def _passed(self, event: Event) -> Iterable[Event]:
         match event:
             case Delta():
                 return self._without_text(event)
             case Stopped():
                 return [*await self._said(event), event]
+            case Used():
+                self._counted.append(event)
+                return ()
         return [event]
 
     def _without_text(self, delta: Delta) -> list[Event]:
@@ -121,9 +158,9 @@ class _Hold:
         return [Delta(index=stopped.index, text=read, citations=_moved(citations, text.find(read)))]
 
     async def _json(self, text: str, stopped: Stopped) -> str:
-        """The JSON in the text. Read in a thread: a large answer must not keep other calls waiting."""
+        """The JSON in the text."""
         try:
-            return await asyncio.to_thread(self._read, text)
+            return await self._read(text)
         except ValueError as error:
             if not self._strict:
                 return text

@@ -51,7 +51,7 @@ class AppsController(Controller):
 
     @get("/{name:str}/releases", sync_to_thread=True)
     def list_releases(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> list[Release]:
-        """Every release, newest first: who, when, why."""
+        """Every release, newest first: who, when, why, under which label."""
         return workspace.catalogue.apps.releases(name)
 
     @post("/{name:str}/releases", sync_to_thread=True)
@@ -71,7 +71,7 @@ class AppsController(Controller):
             raise InvalidInput("A release needs at least one variant.")
         experiment_id = data.experiment_id and workspace.catalogue.experiments.get(data.experiment_id).id
         return workspace.catalogue.apps.release(
-            name, shares, shadows=shadows, by=actor, reason=data.reason, experiment_id=experiment_id
+            name, shares, shadows=shadows, by=actor, reason=data.reason, experiment_id=experiment_id, label=data.label
         )
 
     @post("/{name:str}/rollback", sync_to_thread=True)
@@ -79,7 +79,7 @@ class AppsController(Controller):
         self, workspace: NamedDependency[Workspace], name: FromPath[str], data: JSONBody[RollBack], actor: Actor = ADMIN
     ) -> Release:
         """Go back to the release before the one in force."""
-        return workspace.catalogue.apps.roll_back(name, by=actor, reason=data.reason)
+        return workspace.catalogue.apps.roll_back(name, by=actor, reason=data.reason, label=data.label)
 
 
 def _share(app: str, ids: Mapping[str, str], share: WeightedVariant) -> Share:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
+from noria.assemble.key_usage import KeyUsage, key_usage
+from noria.assemble.traffic import Bucket
 from noria.core.keys import EVERYTHING, Key, MadeKey
+from noria.core.questions import Question
 from noria.serve.api.actor import ADMIN, Actor
+from noria.serve.api.finding import Since, Until
+from noria.serve.api.paging import Limit
 from noria.serve.shapes import NewKey, RotateKey
+from noria.serve.times import moment
 
 
 class KeysController(Controller):
@@ -39,6 +45,35 @@ class KeysController(Controller):
         """Every key, newest first, revoked ones too; without their secrets, which nobody has."""
         return await workspace.keys()
 
+    @get("/usage")
+    async def usage(
+        self,
+        workspace: NamedDependency[Workspace],
+        *,
+        since: Since = None,
+        until: Until = None,
+        bucket: FromQuery[Bucket] = "all",
+        limit: Limit = 500,
+    ) -> list[KeyUsage]:
+        """What each key was used for: calls, tokens, cost."""
+        keys, asked = await workspace.keys(), _times(workspace, since, until)
+        return await key_usage(workspace.traces, keys, asked, key=None, bucket=bucket, limit=limit)
+
+    @get("/{ref:str}/usage")
+    async def usage_of_key(
+        self,
+        workspace: NamedDependency[Workspace],
+        ref: FromPath[str],
+        *,
+        since: Since = None,
+        until: Until = None,
+        bucket: FromQuery[Bucket] = "day",
+        limit: Limit = 500,
+    ) -> list[KeyUsage]:
+        """What one key was used for, by day and model."""
+        key, asked = await workspace.key_of(ref), _times(workspace, since, until)
+        return await key_usage(workspace.traces, [key], asked, key=key, bucket=bucket, limit=limit)
+
     @get("/{ref:str}")
     async def show(self, workspace: NamedDependency[Workspace], ref: FromPath[str]) -> Key:
         """One key, by name or id."""
@@ -59,3 +94,11 @@ class KeysController(Controller):
     def revoke(self, workspace: NamedDependency[Workspace], ref: FromPath[str], actor: Actor = ADMIN) -> Key:
         """Let a key open nothing any more: here at once, on other servers within a second or two."""
         return workspace.catalogue.keys.revoke(ref, by=actor)
+
+
+def _times(workspace: Workspace, since: str | None, until: str | None) -> Question:
+    now = workspace.now()
+    return Question(
+        since_ns=moment(since, now) if since else None,
+        until_ns=moment(until, now) if until else None,
+    )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from litestar import Controller, get, post, put
+from typing import cast
+
+from litestar import Controller, Request, get, post, put
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
+from noria.assemble.key_prompts import check_prompt_open
+from noria.core.keys import Key
 from noria.core.prompts import PromptVersion
+from noria.serve.access import KEY
 from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import PushedPrompt, PushPrompt, SetLabel
 
@@ -37,14 +43,22 @@ class PromptsController(Controller):
 
     @get("/{name:str}", sync_to_thread=True)
     def show_prompt(
-        self, workspace: NamedDependency[Workspace], name: FromPath[str], ref: FromQuery[str | None] = None
+        self,
+        request: Request[None, None, State],
+        workspace: NamedDependency[Workspace],
+        name: FromPath[str],
+        ref: FromQuery[str | None] = None,
     ) -> PromptVersion:
         """One version: by number, label or id (``ref``), else the latest."""
+        check_prompt_open(workspace.catalogue, _key(request), name)
         return workspace.catalogue.prompts.get(name, ref)
 
     @get("/{name:str}/versions", sync_to_thread=True)
-    def list_versions(self, workspace: NamedDependency[Workspace], name: FromPath[str]) -> list[PromptVersion]:
+    def list_versions(
+        self, request: Request[None, None, State], workspace: NamedDependency[Workspace], name: FromPath[str]
+    ) -> list[PromptVersion]:
         """Every version, newest first."""
+        check_prompt_open(workspace.catalogue, _key(request), name)
         return workspace.catalogue.prompts.history(name)
 
     @put("/{name:str}/labels/{label:str}", sync_to_thread=True)
@@ -58,3 +72,8 @@ class PromptsController(Controller):
     ) -> PromptVersion:
         """Point a label at a version."""
         return workspace.catalogue.prompts.label(name, label, data.ref, by=actor)
+
+
+def _key(request: Request[None, None, State]) -> Key | None:
+    """The virtual key that it came with, which the door has found."""
+    return cast("Key | None", request.scope.get(KEY))

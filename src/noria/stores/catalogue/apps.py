@@ -7,15 +7,15 @@ import math
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import JSON, ColumnElement, Connection, cast, func, insert, select, update
 
-from noria.core.apps import App, NamedVariant, Release, Share, Variant
+from noria.core.apps import PRODUCTION, App, NamedVariant, Release, Share, Variant
 from noria.core.audit import SYSTEM
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import Clock
 from noria.stores.catalogue.audit import record
 from noria.stores.catalogue.database import Database
-from noria.stores.catalogue.names import check_name, check_text, find_id, unknown
+from noria.stores.catalogue.names import check_label, check_name, check_text, find_id, unknown
 from noria.stores.catalogue.records import decode, encode
 from noria.stores.catalogue.tables import app_variants, apps, prompts, releases, variants
 
@@ -57,14 +57,18 @@ class Apps:
 
         Raises:
             UnknownName: no such app, or the variant's prompt is not in the catalogue.
+            Conflict: a release of the app has the name for its label.
         """
         check_name("variant", name)
         check_text("name of who adds", by)
         body = encode(variant)
         named = NamedVariant(name=name, variant_id=variant.id, variant=variant)
         with self._database.write() as connection:
-            if named in _require(connection, app).variants:
+            found = _require(connection, app)
+            if named in found.variants:
                 return named
+            if name in {release.label for release in found.labelled}:
+                raise Conflict(f"{app}@{name} is the label of a release.", hint="Take another name.")
             if variant.prompt_id is not None:
                 query = select(prompts.c.id).where(prompts.c.id == variant.prompt_id)
                 if connection.execute(query).first() is None:
@@ -98,17 +102,25 @@ class Apps:
         by: str,
         reason: str = "",
         experiment_id: str | None = None,
+        label: str = PRODUCTION,
     ) -> Release:
         """Let the app's calls be answered by these shares from now on, and mirrored to these shadows.
+
+        Arguments:
+            label: the calls of ``app@label``; ``production`` are those of the app's own name.
 
         Raises:
             UnknownName: no such app, or a share's variant was never one of the app's.
             InvalidInput: no shares, a variant twice, a weight that is not a number above 0, or a shadow's that is no part.
+            Conflict: a variant of the app has the label for its name.
         """
         _check_shares(shares)
         _check_shadows(shadows)
+        check_label(label)
         with self._database.write() as connection:
-            _require(connection, app)
+            found = _require(connection, app)
+            if label != PRODUCTION and label in {variant.name for variant in found.variants}:
+                raise Conflict(f"{app}@{label} is a variant.", hint="Take another label.")
             ever = select(app_variants.c.variant_id).where(app_variants.c.app == app)
             known = set(connection.execute(ever).scalars())
             for share in (*shares, *shadows):
@@ -123,12 +135,13 @@ class Apps:
                 created_by=by,
                 reason=reason,
                 experiment_id=experiment_id,
+                label=label,
             )
             self._append(connection, made)
         return made
 
-    def roll_back(self, app: str, *, by: str, reason: str = "") -> Release:
-        """Go back to the release before the one in force, as a new release that says so.
+    def roll_back(self, app: str, *, by: str, reason: str = "", label: str = PRODUCTION) -> Release:
+        """Go back to the release before the one in force under the label, as a new release that says so.
 
         A second rollback goes further back: what was taken back is not returned to.
 
@@ -138,10 +151,11 @@ class Apps:
         """
         with self._database.write() as connection:
             _require(connection, app)
-            standing = _standing(_releases(connection, app))
+            standing = _standing([made for made in _releases(connection, app) if made.label == label])
             if len(standing) < 2:
                 state = "its first release" if standing else "no release"
-                raise Conflict(f"App {app!r} has {state}, so there is nothing to roll back to.")
+                where = "" if label == PRODUCTION else f" labelled {label!r}"
+                raise Conflict(f"App {app!r} has {state}{where}, so there is nothing to roll back to.")
             made = Release(
                 id=_release_id(),
                 app=app,
@@ -151,12 +165,13 @@ class Apps:
                 created_by=by,
                 reason=reason,
                 rolled_back_from=standing[-1].id,
+                label=label,
             )
             self._append(connection, made)
         return made
 
     def releases(self, app: str) -> builtins.list[Release]:
-        """All releases, newest first; the first is in force."""
+        """All releases, newest first; the first of each label is in force."""
         with self._database.read() as connection:
             _require(connection, app)
             return _releases(connection, app)[::-1]
@@ -171,6 +186,7 @@ class Apps:
             "reason": made.reason,
             "experiment_id": made.experiment_id,
             "rolled_back_from": made.rolled_back_from,
+            **({} if made.label == PRODUCTION else {"label": made.label}),
         }
         record(connection, self._now, action, made.app, by=made.created_by, **details)
 
@@ -196,7 +212,7 @@ def _require(connection: Connection, name: str) -> App:
 def _apps(connection: Connection, name: str | None = None) -> list[App]:
     """Apps with variants and releases: three queries, however many apps."""
     newest = select(func.max(app_variants.c.seq)).group_by(app_variants.c.app, app_variants.c.name)
-    in_force = select(func.max(releases.c.seq)).group_by(releases.c.app)
+    in_force = select(func.max(releases.c.seq)).group_by(releases.c.app, _label(connection))
     of_apps = select(apps).order_by(apps.c.name)
     of_variants = (
         select(app_variants.c.app, app_variants.c.name, app_variants.c.variant_id, variants.c.body)
@@ -204,7 +220,7 @@ def _apps(connection: Connection, name: str | None = None) -> list[App]:
         .where(app_variants.c.seq.in_(newest))
         .order_by(app_variants.c.name)
     )
-    of_releases = select(releases.c.app, releases.c.body).where(releases.c.seq.in_(in_force))
+    of_releases = select(releases.c.body).where(releases.c.seq.in_(in_force))
     if name is not None:
         of_apps = of_apps.where(apps.c.name == name)
         of_variants = of_variants.where(app_variants.c.app == name)
@@ -213,17 +229,30 @@ def _apps(connection: Connection, name: str | None = None) -> list[App]:
     for row in connection.execute(of_variants):
         variant = NamedVariant(name=row.name, variant_id=row.variant_id, variant=decode(row.body, Variant))
         named.setdefault(row.app, []).append(variant)
-    released = {row.app: decode(row.body, Release) for row in connection.execute(of_releases)}
+    released: dict[str, dict[str, Release]] = {}
+    for body in connection.execute(of_releases).scalars():
+        release = decode(body, Release)
+        released.setdefault(release.app, {})[release.label] = release
     return [
         App(
             name=row.name,
             description=row.description,
             variants=tuple(named.get(row.name, ())),
-            release=released.get(row.name),
+            release=released.get(row.name, {}).get(PRODUCTION),
+            labelled=tuple(
+                release for label, release in sorted(released.get(row.name, {}).items()) if label != PRODUCTION
+            ),
             created_ns=row.created_ns,
         )
         for row in connection.execute(of_apps)
     ]
+
+
+def _label(connection: Connection) -> ColumnElement[str]:
+    """The label in a release's body; nothing for ``production``, which is left out there."""
+    if connection.dialect.name == "sqlite":
+        return func.json_extract(releases.c.body, "$.label")
+    return func.json_extract_path_text(cast(releases.c.body, JSON), "label")
 
 
 def _check_shares(shares: Sequence[Share]) -> None:

@@ -12,6 +12,7 @@ Source: https://docs.anthropic.com/en/api/messages, and the types of Anthropic's
     told.py       what the blocks of a reply mean, whole or in pieces
     reasons.py    stop_reason                            <-> finish reason
     counts.py     usage                                  <-> Usage
+    models.py     the list of models
     errors.py     {"type": "error", ...} object          <-> NoriaError
     shapes.py     the fields both directions know
     client.py     the wire as a client's targets see it
@@ -21,6 +22,7 @@ Source: https://docs.anthropic.com/en/api/messages, and the types of Anthropic's
 from noria.wires.anthropic.client import Anthropic
 from noria.wires.anthropic.errors import decode_error, encode_error
 from noria.wires.anthropic.incoming import NAME, decode_request
+from noria.wires.anthropic.models import encode_model, encode_models
 from noria.wires.anthropic.replies import decode_reply, encode_reply
 from noria.wires.anthropic.server import CountTokens, Messages
 from noria.wires.anthropic.stream import StreamDecoder, StreamEncoder
@@ -36,5 +38,7 @@ __all__ = [
     "decode_reply",
     "decode_request",
     "encode_error",
+    "encode_model",
+    "encode_models",
     "encode_reply",
 ]
