@@ -86,15 +86,17 @@ class Recording:
 
     def take(self, event: Event) -> None:
         """Note one event, at the moment it comes."""
-        if isinstance(event, Noted):
-            self._note(event.attributes)
-        elif isinstance(event, Sent):
+        if isinstance(event, Sent):
             if event.continues is None:
                 self._sent_ns = self._now()
             else:
                 self._break_off()
             self._sent, self._told = event, False
-        elif _has_content(event):
+            return
+        if isinstance(event, Noted):
+            self._note(event.attributes)
+            return
+        if _has_content(event):
             self._last_ns = self._now()
             self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
         self._fold.take(event)
