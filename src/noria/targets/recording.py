@@ -246,7 +246,11 @@ async def recorded_call(
 def _has_content(event: Event) -> bool:
     if isinstance(event, Delta):
         return bool(event.text or event.reasoning or event.tool_calls or event.refusal or event.parts)
-    return isinstance(event, Raw) and any(map(_has_content, event.events))
+    if isinstance(event, Raw):
+        for inner in event.events:
+            if _has_content(inner):
+                return True
+    return False
 
 
 def _params(request: Request) -> dict[str, Any]:
