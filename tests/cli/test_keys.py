@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from noria_cli import Noria
+
+from noria.assemble import open_workspace
+from noria.core.spans import Span
+from noria.settings import Settings
 
 
 def test_a_key_from_its_making_to_its_end(noria: Noria) -> None:
@@ -33,3 +39,38 @@ def test_a_key_from_its_making_to_its_end(noria: Noria) -> None:
     assert [entry["action"] for entry in noria.json("audit", "list", "--action", "key.")] == [
         "key.revoked", "key.rotated", "key.created", "key.made",
     ]  # fmt: skip
+
+
+def test_what_a_key_was_used_for(noria: Noria) -> None:
+    noria.here("keys", "create", "bot")
+    assert "No calls with a key" in noria.here("keys", "usage").stdout
+    [key] = noria.json("keys", "list")
+
+    async def record() -> None:
+        async with open_workspace(Settings(data=str(noria.folder)), {}, holder="a test") as workspace:
+            spans = [
+                Span(
+                    trace_id=f"{number:032x}",
+                    span_id=f"{number:016x}",
+                    name="chat",
+                    operation="chat",
+                    start_ns=workspace.now(),
+                    end_ns=workspace.now() + 1,
+                    provider="openai",
+                    request_model="gpt",
+                    input_tokens=1000,
+                    output_tokens=10,
+                    cost_usd=0.25,
+                    attributes={"noria.key_id": key["id"]},
+                )
+                for number in (1, 2)
+            ]
+            await workspace.traces.append(spans)
+
+    asyncio.run(record())
+    shown = noria.here("keys", "usage").stdout
+    assert [text in shown for text in ("bot", "2,000", "$0.5")] == [True] * 3
+    assert "gpt" in noria.here("keys", "usage", "bot", "--since", "1h").stdout
+    [used] = noria.json("keys", "usage", "bot", "--bucket", "all")
+    assert (used["model"], used["calls"], used["cost_usd"], used["unpriced"]) == ("gpt", 2, 0.5, 0)
+    assert noria.here("keys", "usage", "nobody").exit_code == 2

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from .conftest import Noria
+from noria.core.errors import TooExpensive
+from noria.core.folding import collect
+from noria.core.messages import Message
+from noria.core.prices import AgreedPrice
+from noria.core.requests import Request
+
+from .conftest import Noria, opened
 from .test_limits import HI, ask, key
 
 
@@ -26,9 +34,21 @@ async def test_a_key_opens_no_model_by_naming_it_beside_another(noria: Noria, mo
     assert refused.status_code == 403
     assert f"does not open 'dear', which the request names in `{field}`" in refused.json()["error"]["message"]
     assert not noria.upstream.bodies
-    for opened in (await key(noria, "wide", models=["up/*"]), await key(noria, "whole"), {}):
-        assert (await ask(noria, opened, **more)).status_code == 200
+    for whole in (await key(noria, "wide", models=["up/*"]), await key(noria, "whole"), {}):
+        assert (await ask(noria, whole, **more)).status_code == 200
     assert noria.upstream.bodies[-1].items() >= more.items(), "who may call them has them go on"
+
+
+async def test_a_ceiling_holds_for_the_models_named_beside_it(tmp_path: Path) -> None:
+    prices = {"up/m": AgreedPrice(per_request=0.1), "up/dear": AgreedPrice(per_request=9.0)}
+    async with opened(tmp_path / "data", prices=prices) as (workspace, _, upstream, _):
+        request = Request(model="up/m", messages=(Message(role="user", content="hi"),), max_cost_usd=1.0)
+        await collect(workspace.calling.target.call(request))
+        for named in ("dear", "unknown"):
+            beside = msgspec.structs.replace(request, unread={"models": ["m", named]})
+            with pytest.raises(TooExpensive):
+                await collect(workspace.calling.target.call(beside))
+        assert len(upstream.bodies) == 1
 
 
 async def test_a_tool_of_the_provider_is_no_way_round_either(noria: Noria) -> None:

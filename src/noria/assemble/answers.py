@@ -30,6 +30,7 @@ from noria.assemble.standing import Standing
 from noria.core.apps import PRODUCTION, App, Release, Variant
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.models import LocalModel
+from noria.core.named_models import named_models
 from noria.core.protocols import Endpoint, Target
 from noria.core.requests import Request, replace_lineage
 from noria.core.spans import Span
@@ -233,7 +234,7 @@ class Answers:
             longest_wait_s=_HURRIED_S if others else _LONGEST_WAIT_S,
             budget=whole.budget,
         )
-        return Capped(inner, provider=provider_name, estimate=lambda request: self._cost(request, name))
+        return Capped(inner, provider=provider_name, estimate=lambda request: self._dearest(request, name))
 
     def _spoken(self, provider_name: str, there: Configured, model: str) -> Target:
         """A provider's model, over its wire or through the library that speaks for it."""
@@ -267,6 +268,14 @@ class Answers:
         """How a model stands; a route that another leads to has a load of its own, which nobody measures."""
         provider = self._settings.provider(target.partition("/")[0])
         return self.standing.model(target, provider).load
+
+    def _dearest(self, request: Request, model: str) -> float | None:
+        """What a call may cost whichever of the models answers that it names in the provider's own fields."""
+        provider = model.partition("/")[0]
+        names = [model, *(f"{provider}/{name}" for _, name in named_models(request))]
+        costs = [self._cost(request, name) for name in names]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) if len(known) == len(costs) else None
 
     def _cost(self, request: Request, model: str) -> float | None:
         """What a call may cost; of a route what its first model would."""

@@ -33,11 +33,6 @@ class Spent(Noun):
     counted: bool = False
     """Whether the provider counted; else it is an estimate."""
 
-    @property
-    def tokens(self) -> int:
-        """Prompt and output together."""
-        return self.usage.input_tokens + self.usage.output_tokens
-
 
 class Meter:
     """Follows one call. What it sees of an attempt that another one follows is that attempt's use."""
@@ -124,9 +119,7 @@ def spent_in(attributes: Mapping[str, Any]) -> tuple[Spent, ...]:
 def said(delta: Delta) -> int:
     """Characters of a piece that cost tokens."""
     size = len(delta.text) + len(delta.reasoning) + len(delta.refusal)
-    return (
-        size if not delta.tool_calls else size + sum(len(call.name) + len(call.arguments) for call in delta.tool_calls)
-    )
+    return size + sum(len(call.name) + len(call.arguments) for call in delta.tool_calls)
 
 
 def said_in(reply: Reply) -> int:
