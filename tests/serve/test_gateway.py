@@ -341,10 +341,10 @@ async def test_whoever_goes_away_stops_the_call(server: Noria, client: openai.As
 async def test_a_reply_that_cannot_be_recorded_does_not_end_well(
     server: Noria, client: openai.AsyncOpenAI, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: Any, **__: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise StorageFull("The disk is full.")
 
-    monkeypatch.setattr(server.workspace.traces, "append", full)
+    monkeypatch.setattr(server.workspace.traces, "begin", full)
     try:
         if stream:
             chunks: list[Any] = []

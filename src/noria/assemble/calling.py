@@ -5,8 +5,10 @@ All of them end on record. Who may call, and over which wire, is not known here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -191,11 +193,22 @@ class Calling:
         await self._keep(span)
         return span, reply
 
-    async def _record(self, span: Span) -> None:
+    def _record(self, span: Span) -> asyncio.Future[Any]:
         span = with_savings(span, self.prices.of_span) if span.cached else span
-        await self._keep(span)
-        self.metrics.observe(span)
-        self._watch(span)
+        kept = self._begin([span])
+
+        def observe(kept: asyncio.Future[Any]) -> None:
+            if kept.cancelled() or kept.exception() is None:
+                self.metrics.observe(span)
+                self._watch(span)
+
+        kept.add_done_callback(observe)
+        return kept
+
+    def _begin(self, spans: Sequence[Span]) -> asyncio.Future[Any]:
+        """Append; some stores can do so without a task of its own."""
+        begin: Callable[[Sequence[Span]], asyncio.Future[Any]] | None = getattr(self._traces, "begin", None)
+        return asyncio.create_task(self._traces.append(spans)) if begin is None else begin(spans)
 
     async def _keep(self, span: Span) -> None:
         await self._traces.append([span])

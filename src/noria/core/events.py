@@ -196,6 +196,6 @@ _ENDING = frozenset({Stopped, Used, Embedded, Ranked, Counted})
 
 def ends_reply(event: Event) -> bool:
     """Whether the event is part of what makes a reply complete, so that its record has to be durable first."""
-    if isinstance(event, Raw):
-        return any(map(ends_reply, event.events))
-    return type(event) in _ENDING
+    if type(event) is not Raw:
+        return type(event) in _ENDING
+    return not _ENDING.isdisjoint(map(type, event.events))

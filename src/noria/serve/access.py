@@ -168,7 +168,10 @@ class Access:
             raise NotAllowed(
                 _WRONG, hint="Send the admin key, or one of `noria keys`, as `Authorization: Bearer <key>`."
             )
-        if not any(permission != "public" and key.may(permission) for permission in rule):
+        for permission in rule:
+            if permission != "public" and key.may(permission):
+                break
+        else:
             raise NotAllowed(
                 f"The key {key.name!r} may not do this: it needs the permission {' or '.join(rule)}.",
                 status=403,

@@ -151,7 +151,8 @@ class Application:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if path not in _UNPACKED and _packing(scope) not in {b"", b"identity"}:
+        packed = headers_of(scope).get("content-encoding", "")
+        if packed and path not in _UNPACKED and packed.strip().lower() != "identity":
             refusal = InvalidInput("This route takes bodies as they are, without content-encoding.")
             refusal.status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value
             await _refuse(send, path, refusal)
@@ -199,10 +200,6 @@ def _is_call(path: str) -> bool:
     """Whether a worker answers it: the gateway's wires, and the lists of what they can call."""
     stored = path.startswith("/v1/responses/")
     return path.startswith(("/v1/", "/v1beta/", "/v2/")) and path not in _UNPACKED and not stored
-
-
-def _packing(scope: Scope) -> bytes:
-    return next((value.strip().lower() for name, value in scope["headers"] if name == b"content-encoding"), b"")
 
 
 def _googles(gateway: Gateway, version: str) -> Routes:

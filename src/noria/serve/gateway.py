@@ -124,6 +124,8 @@ class Gateway:
 
     def _trace(self, traceparent: str) -> TraceContext:
         """The caller's trace, where it sends a valid one (W3C Trace Context, level 1), else a new one."""
+        if not traceparent:
+            return TraceContext(trace_id=self._new_trace_id())
         match = _TRACEPARENT.fullmatch(traceparent.strip())
         valid = match and set(match["trace"]) != {"0"} and set(match["span"]) != {"0"}
         if match and valid and not (match["version"] == "00" and match["later"]):

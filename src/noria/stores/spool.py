@@ -145,6 +145,12 @@ class Spool:
         """Make ``payload`` durable, all or nothing; returns the end of its frame.
 
         A caller that is cancelled while it waits has not been answered: its payload may have been kept.
+        Raises as :meth:`begin` and what comes of it do.
+        """
+        return await self.begin(payload)
+
+    def begin(self, payload: bytes) -> asyncio.Future[Position]:
+        """The same without waiting: it goes on whether or not anybody waits for what is returned.
 
         Raises:
             StorageFull: the disk is full or failed; nothing of it is kept.
@@ -157,16 +163,16 @@ class Spool:
                 kept="This batch was not recorded.",
                 hint="Send fewer records at once.",
             )
-        return await self._append((payload,), moved=False)
+        return self._begin((payload,), moved=False)
 
     async def move_in(self, payloads: Sequence[bytes]) -> Position:
         """Make durable what another spool holds and can then forget, all or nothing; returns the end of the last frame.
 
         The reserve on the disk is open to it, because it frees as much elsewhere. Raises as :meth:`append` does.
         """
-        return await self._append(payloads, moved=True)
+        return await self._begin(payloads, moved=True)
 
-    async def _append(self, payloads: Sequence[bytes], *, moved: bool) -> Position:
+    def _begin(self, payloads: Sequence[bytes], *, moved: bool) -> asyncio.Future[Position]:
         size = sum(map(frame_size, payloads))
         if self.pending_bytes + self._waiting_bytes + size > self._most:
             self.turned_away += 1
@@ -188,12 +194,9 @@ class Spool:
         with self._closing:
             if self._closed:
                 raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
+            self._waiting_bytes += size
             self._queue.put(_Waiting(payloads, moved, loop, done))
-        self._waiting_bytes += size
-        try:
-            return await done
-        finally:
-            self._waiting_bytes -= size
+        return done
 
     def check_room(self, size: int = 0) -> None:
         """Refuse while the consumer still has room to take what was accepted before.
@@ -302,7 +305,7 @@ class Spool:
                 if self._refusing:
                     self._refusing = False
                     log.info("spool.writes_again", turned_away=self.turned_away)
-                _answer(waiting, ends=_ends(waiting, positions))
+                self._answer(waiting, ends=_ends(waiting, positions))
             self._seal(group)
 
     def _seal(self, group: Sequence[_Waiting | threading.Event | None]) -> None:
@@ -318,7 +321,30 @@ class Spool:
         if not self._refusing:
             self._refusing = True
             log.error("spool.refuses", error=str(error), refused=len(waiting))
-        _answer(waiting, error=error)
+        self._answer(waiting, error=error)
+
+    def _answer(
+        self, waiting: Sequence[_Waiting], *, ends: list[Position] | None = None, error: Exception | None = None
+    ) -> None:
+        """Wake each event loop once, however many of its tasks wait."""
+        loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Position | None]]] = {}
+        for index, item in enumerate(waiting):
+            loops.setdefault(item.loop, []).append((item, ends[index] if ends else None))
+        for loop, pairs in loops.items():
+            try:
+                loop.call_soon_threadsafe(self._resolve, pairs, error)
+            except RuntimeError:  # the loop was closed while its task waited: nobody is left to answer
+                log.warning("spool.unanswered", appends=len(pairs))
+
+    def _resolve(self, pairs: list[tuple[_Waiting, Position | None]], error: Exception | None) -> None:
+        for item, position in pairs:
+            self._waiting_bytes -= sum(map(frame_size, item.payloads))
+            if item.done.done():  # cancelled meanwhile
+                continue
+            if position is not None:
+                item.done.set_result(position)
+            elif error is not None:
+                item.done.set_exception(error)
 
     # -- files
 
@@ -382,28 +408,6 @@ def _ends(waiting: Iterable[_Waiting], positions: Sequence[Position]) -> list[Po
     """Of the ends of all frames, the last one of each append."""
     counts = itertools.accumulate(len(item.payloads) for item in waiting)
     return [positions[count - 1] for count in counts]
-
-
-def _answer(waiting: Iterable[_Waiting], *, ends: list[Position] | None = None, error: Exception | None = None) -> None:
-    """Wake each event loop once, however many of its tasks wait."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Position], Position | None]]] = {}
-    for index, item in enumerate(waiting):
-        loops.setdefault(item.loop, []).append((item.done, ends[index] if ends else None))
-    for loop, pairs in loops.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, pairs, error)
-        except RuntimeError:  # the loop was closed while its task waited: nobody is left to answer
-            log.warning("spool.unanswered", appends=len(pairs))
-
-
-def _resolve(pairs: list[tuple[asyncio.Future[Position], Position | None]], error: Exception | None) -> None:
-    for done, position in pairs:
-        if done.done():  # cancelled meanwhile
-            continue
-        if position is not None:
-            done.set_result(position)
-        elif error is not None:
-            done.set_exception(error)
 
 
 def _full(folder: Path, error: OSError) -> StorageFull:

@@ -151,25 +151,27 @@ class Allowances:
         self.asks = 0
         """Times that the shared state was asked."""
 
+    def held(self, counted: Counted, wanted: int) -> Reservation | None:
+        """So many units of what this process has leased already; None where nobody can tell without asking."""
+        purse = self._purse(counted, self._now())
+        if purse.lock.locked() or purse.free < wanted:
+            return None
+        purse.reserved += wanted
+        if purse.free < purse.low and purse.left > purse.free:
+            purse.low = 0
+            self._started(self._refilled(purse))
+        return Reservation(purse, wanted)
+
     async def reserve(self, counted: Counted, wanted: int) -> Reservation | Refusal:
         """Hold so many units, or say that there are not so many left.
 
         Raises:
             Unavailable: this process's lease does not do, and the shared state can't be reached.
         """
+        if (at_hand := self.held(counted, wanted)) is not None:
+            return at_hand
         now = self._now()
-        starts, ends = bounds(counted.limit, now)
-        key = (counted.counter, starts)
-        purse = self._purses.get(key)
-        if purse is None:
-            purse = self._purses[key] = _Purse(counted, starts, ends)
-        purse.counted, purse.touched = counted, True
-        if not purse.lock.locked() and purse.free >= wanted:
-            purse.reserved += wanted
-            if purse.free < purse.low and purse.left > purse.free:
-                purse.low = 0
-                self._started(self._refilled(purse))
-            return Reservation(purse, wanted)
+        purse = self._purse(counted, now)
         if wanted > purse.left and now - purse.asked_ns < _AGAIN_NS:
             return self._refusal(purse)
         # A task of its own: whoever asked for it may go away in the middle, and what was agreed must be noted.
@@ -180,6 +182,15 @@ class Allowances:
             task.add_done_callback(lambda done: _returned(done, purse, wanted))
             raise
         return Reservation(purse, wanted) if enough else self._refusal(purse)
+
+    def _purse(self, counted: Counted, now: int) -> _Purse:
+        starts, ends = bounds(counted.limit, now)
+        key = (counted.counter, starts)
+        purse = self._purses.get(key)
+        if purse is None:
+            purse = self._purses[key] = _Purse(counted, starts, ends)
+        purse.counted, purse.touched = counted, True
+        return purse
 
     async def tend(self, *, all: bool = False) -> None:
         """Tell what was used, keep leases alive, and give back what lies idle; to be called about every second.

@@ -140,7 +140,7 @@ class _Account:
         """Reserve the call itself."""
         for counted in self._limits:
             if counted.limit.measure in {"requests", "concurrency"}:
-                self._entered.append(self._granted(await self._allowances.reserve(counted, 1)))
+                self._entered.append(await self._reserved(counted, 1))
 
     async def expect(self, sent: Sent) -> tuple[Standing, ...]:
         """Reserve what the request is expected to use, in place of what an attempt before was."""
@@ -162,7 +162,7 @@ class _Account:
                 continue
             if before is not None:
                 before.settle(0)
-            self._open[index] = self._granted(await self._allowances.reserve(counted, wanted))
+            self._open[index] = await self._reserved(counted, wanted)
         self._made = True
         return self.standings()
 
@@ -220,7 +220,10 @@ class _Account:
         """How the limits stand that the call has reserved of."""
         return tuple(reservation.standing() for reservation in (*self._entered, *self._open.values()))
 
-    def _granted(self, found: Reservation | Refusal) -> Reservation:
+    async def _reserved(self, counted: Counted, wanted: int) -> Reservation:
+        found: Reservation | Refusal | None = self._allowances.held(counted, wanted)
+        if found is None:
+            found = await self._allowances.reserve(counted, wanted)
         if isinstance(found, Reservation):
             return found
         error = _refusal(found, self._now())

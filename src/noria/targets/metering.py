@@ -119,7 +119,9 @@ def spent_in(attributes: Mapping[str, Any]) -> tuple[Spent, ...]:
 def said(delta: Delta) -> int:
     """Characters of a piece that cost tokens."""
     size = len(delta.text) + len(delta.reasoning) + len(delta.refusal)
-    return size + sum(len(call.name) + len(call.arguments) for call in delta.tool_calls)
+    return (
+        size if not delta.tool_calls else size + sum(len(call.name) + len(call.arguments) for call in delta.tool_calls)
+    )
 
 
 def said_in(reply: Reply) -> int:

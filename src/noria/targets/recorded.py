@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 
 from noria.core.events import Event, Noted, OnRecord, Raw, Sent, ends_reply
 from noria.core.protocols import Clock, Target
@@ -33,7 +34,7 @@ class Recorded:
     def __init__(
         self,
         inner: Target,
-        record: Callable[[Span], Awaitable[None]],
+        record: Callable[[Span], Awaitable[Any]],
         *,
         now: Clock,
         new_ids: NewIds,
@@ -44,7 +45,7 @@ class Recorded:
         self._now = now
         self._new_ids = new_ids
         self._price = price
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: set[asyncio.Future[Any]] = set()
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Call on, and record. Raises what the inner target raises, and what ``record`` raises."""
@@ -100,14 +101,11 @@ class Recorded:
             await asyncio.wait(self._writing)
 
     async def _write(self, span: Span) -> None:
-        """Record in a task of its own: cancelling the call must not cancel its record."""
-        task = asyncio.create_task(self._keep(span))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-        await asyncio.shield(task)
-
-    async def _keep(self, span: Span) -> None:
-        await self._record(span)
+        """Record beside the call: cancelling the call must not cancel its record."""
+        writing = asyncio.ensure_future(self._record(span))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
 
 
 def _on_record(span: Span) -> OnRecord:

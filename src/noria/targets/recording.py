@@ -86,15 +86,17 @@ class Recording:
 
     def take(self, event: Event) -> None:
         """Note one event, at the moment it comes."""
-        if isinstance(event, Noted):
-            self._note(event.attributes)
-        elif isinstance(event, Sent):
+        if isinstance(event, Sent):
             if event.continues is None:
                 self._sent_ns = self._now()
             else:
                 self._break_off()
             self._sent, self._told = event, False
-        elif _has_content(event):
+            return
+        if isinstance(event, Noted):
+            self._note(event.attributes)
+            return
+        if _has_content(event):
             self._last_ns = self._now()
             self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
         self._fold.take(event)
@@ -244,7 +246,11 @@ async def recorded_call(
 def _has_content(event: Event) -> bool:
     if isinstance(event, Delta):
         return bool(event.text or event.reasoning or event.tool_calls or event.refusal or event.parts)
-    return isinstance(event, Raw) and any(map(_has_content, event.events))
+    if isinstance(event, Raw):
+        for inner in event.events:
+            if _has_content(inner):
+                return True
+    return False
 
 
 def _params(request: Request) -> dict[str, Any]:

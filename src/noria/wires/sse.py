@@ -13,6 +13,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
 _LONGEST_MARK = 3
 """Bytes at a piece's end that may begin an event's end: all of the longest mark but its last."""
+_ONE_LINE = b"data: "
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -44,6 +45,9 @@ class EventParser:
         """Take more bytes; yield each event that they complete. Run the iterator to its end before feeding again."""
         if not chunk:
             return
+        if self._is_one_line(chunk):
+            yield ServerSentEvent("message", chunk[len(_ONE_LINE) : -2])
+            return
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]  # the second half of a CRLF whose CR ended a line already
         self._after_cr = chunk.endswith(b"\r")
@@ -54,6 +58,16 @@ class EventParser:
             self._partial = [following]
             if event := self._line(line):
                 yield event
+
+    def _is_one_line(self, chunk: bytes) -> bool:
+        """Whether the chunk is one event of one line, as most are, and nothing came before it that belongs to it."""
+        return (
+            chunk.startswith(_ONE_LINE)
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.endswith(b"\n\n")
+            and b"\r" not in chunk
+            and not (self._at_start or self._after_cr or self._data or self._type or any(self._partial))
+        )
 
     def _line(self, line: bytes) -> ServerSentEvent | None:
         if self._at_start:
@@ -86,6 +100,9 @@ def encode_named_event(type: bytes, data: bytes) -> bytes:
 
 def single_events(data: bytes) -> Iterator[bytes]:
     """Whole events, as :class:`Whole` returns them, one by one and untouched."""
+    if data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
+        yield data
+        return
     start = 0
     for end in _EVENT_END.finditer(data):
         yield data[start : end.end()]

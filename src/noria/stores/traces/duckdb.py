@@ -22,6 +22,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,11 +150,21 @@ class DuckDBTraces:
             StorageFull: the disk takes no more; none is kept.
             Unavailable: DuckDB is too far behind, or the store is closed; none is kept.
         """
-        if not spans and not scores:
-            return
+        if spans or scores:
+            await asyncio.shield(self.begin(spans, scores))  # what is durable is noted, whoever waits for it
+
+    def begin(self, spans: Sequence[Span] = (), scores: Sequence[Score] = ()) -> asyncio.Future[Position]:
+        """The same without waiting. Who cancels what is returned keeps it from being noted. Raises as ``append``."""
         payload = pack(spans, scores)
-        self._waiting.add(Appended(await self._spool.append(payload), payload))
-        self._count += len(spans) + len(scores)
+        done = self._spool.begin(payload)
+        done.add_done_callback(partial(self._appended, payload, len(spans) + len(scores)))
+        return done
+
+    def _appended(self, payload: bytes, records: int, done: asyncio.Future[Position]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        self._waiting.add(Appended(done.result(), payload))
+        self._count += records
         self._arrived.set()
         if self._keeper.untaken_bytes >= _EARLY_BYTES and not self._failing:
             self._urgent.set()

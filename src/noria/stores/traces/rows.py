@@ -90,7 +90,9 @@ def unpack(payload: bytes) -> Lines:
 def line(source: Source, record: Span | Score, shape: Callable[[Any], Any] | None = None) -> bytes:
     """A record as a line of JSON, in a ``shape`` of the store's own. Raises ``InvalidInput`` as :func:`pack` does."""
     for name in _INTEGERS[source]:
-        _check_integer(source, name, getattr(record, name))
+        value = getattr(record, name)
+        if value is not None:
+            _check_integer(source, name, value)
     if isinstance(record, Span):
         _check_integer(source, "repeat", record.lineage.repeat)
     try:

@@ -42,7 +42,9 @@ def params_in(shape: RequestShape, unread: dict[str, Any]) -> Parameters:
 
 def params_out(params: Parameters, body: dict[str, Any], dialect: Dialect, carrying: Carrying, *, own: bool) -> None:
     """Write ``params`` into ``body``; ``own`` as for a message."""
-    body.update((name, value) for name in _CARRIED_ALIKE if (value := getattr(params, name)) is not None)
+    for name in _CARRIED_ALIKE:
+        if (value := getattr(params, name)) is not None:
+            body[name] = value
     if params.max_tokens is not None:
         body[dialect.limit_field] = params.max_tokens
     if params.top_k is not None:

@@ -223,6 +223,8 @@ def _count(tokens: int | None) -> int | None:
 
 def _choice(choice: ChoiceShape, audio_format: str) -> Choice:
     answer = choice.message or AnswerShape()
+    if type(answer.content) is str and answer == AnswerShape(content=answer.content):  # as most are
+        return _ended(choice, Message(role="assistant", content=answer.content))
     text = text_of(answer)
     parts = list(images_in(answer.images or ()))
     if answer.audio is not None and answer.audio.data:
@@ -238,6 +240,10 @@ def _choice(choice: ChoiceShape, audio_format: str) -> Choice:
         thoughts=thoughts,
         refusal=answer.refusal or "",
     )
+    return _ended(choice, message)
+
+
+def _ended(choice: ChoiceShape, message: Message) -> Choice:
     return Choice(
         message=message,
         finish_reason=None if choice.finish_reason is None else reason_in(choice.finish_reason),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from noria.core.errors import NoriaError
@@ -57,7 +58,11 @@ class ChatAnswer:
         self._id = id
         self._created = created
         self._functions = functions
-        self._stream = StreamEncoder(id, created, include_usage, functions=functions)
+        self._include_usage = include_usage
+
+    @functools.cached_property
+    def _stream(self) -> StreamEncoder:
+        return StreamEncoder(self._id, self._created, self._include_usage, functions=self._functions)
 
     def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
         """A ``chat.completion`` object."""

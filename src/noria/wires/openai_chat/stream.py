@@ -122,6 +122,10 @@ class StreamDecoder:
 
 def _deltas(choice: ChoiceShape, answer: AnswerShape) -> Iterator[Delta]:
     """What a chunk adds to a choice; nothing for one that only opens or closes it."""
+    if type(answer.content) is str and not choice.logprobs and answer == AnswerShape(content=answer.content):
+        if answer.content:  # a piece of text and nothing else, as most are
+            yield Delta(index=choice.index, text=answer.content)
+        return
     index, details = choice.index, answer.reasoning_details
     if details or answer.thinking_blocks:
         yield from _thoughts(index, answer)
@@ -214,14 +218,17 @@ class StreamEncoder:
 
     def _raw(self, event: Raw) -> bytes:
         """The provider's own chunks, save a token count that nobody asked for: clients read the first choice of each."""
+        counted = False
         for inner in event.events:
-            if isinstance(inner, Started):
+            if type(inner) is Started:
                 self._id, self._model = inner.id or self._id, inner.model or self._model
-        counted = any(isinstance(inner, Used) for inner in event.events)
+            counted = counted or type(inner) is Used
         if event.wire != NAME or self._functions or (counted and not self._include_usage):
             return b"".join(self.encode(inner) for inner in event.events)
         self._done = event.data.rstrip().endswith(_DONE)
-        self._opened.update(inner.index for inner in event.events if isinstance(inner, Delta))
+        for inner in event.events:
+            if type(inner) is Delta:
+                self._opened.add(inner.index)
         return event.data
 
     def _choice(
