@@ -22,8 +22,8 @@ class Shelf:
         self.url, self.now_ns = url, 1000 * S
         self.replies = self.open(most_bytes)
 
-    def open(self, most_bytes: int = 10**6) -> KeptReplies:
-        return KeptReplies.open(self.url, most_bytes=most_bytes, now=lambda: self.now_ns)
+    def open(self, most_bytes: int = 10**6, *, alone: bool = True) -> KeptReplies:
+        return KeptReplies.open(self.url, most_bytes=most_bytes, now=lambda: self.now_ns, alone=alone)
 
     def keep(self, key: str, **changes: Any) -> KeptReply:
         given: dict[str, Any] = {
@@ -194,3 +194,13 @@ def test_bodies_make_room_and_keys_stay() -> None:
     assert held.body("large") is None
     held.add("a", b"1234567890")
     assert held.body("a") == b"1234567890"
+
+
+async def test_of_several_on_one_table_each_sees_what_the_others_keep_and_forget(shelf: Shelf) -> None:
+    other = shelf.open(alone=False)
+    kept = shelf.keep("k", user_id="ann")
+    shelf.replies._settle()
+    assert await other.find("k") == kept
+    assert shelf.replies.forget(user="ann") == 1
+    assert await other.find("k") is None
+    other.close()

@@ -35,11 +35,11 @@ class Caches:
         self._embed = embed
 
     @classmethod
-    def open(cls, settings: Settings, url: str, embed: Embed) -> Caches:
-        """As the settings say, with the replies in a database; without policies nothing is opened."""
+    def open(cls, settings: Settings, url: str, embed: Embed, *, alone: bool) -> Caches:
+        """As the settings say, with the replies in a database, which may be this process's alone; without policies nothing is opened."""
         replies = None
         if settings.caches:
-            replies = KeptReplies.open(url, most_bytes=settings.cache_mb * 1_000_000, now=now)
+            replies = KeptReplies.open(url, most_bytes=settings.cache_mb * 1_000_000, now=now, alone=alone)
         return cls(settings.caches, replies, embed)
 
     def changeable(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class Calling:
         """What calls cost."""
         self.engines = engines or EnginePool(opened.blobs, opened.logs)
         """The local models' engines."""
-        self.caches = Caches.open(settings, opened.replies, self.embed)
+        self.caches = Caches.open(settings, opened.replies, self.embed, alone=opened.replies_alone)
         """Kept replies of live calls."""
         self.mirror = Mirror(self._keep, now=now, new_ids=self.new_ids, price=self.prices.of_span)
         """Makes the calls of shadows."""

@@ -45,6 +45,8 @@ class Opened(NamedTuple):
     blobs: BlobStore
     replies: str
     """Database URL of kept replies."""
+    replies_alone: bool
+    """Whether no other process answers calls from them."""
     logs: Path
     """Folder of the engines' logs."""
     announce: Callable[[str], None]
@@ -82,6 +84,7 @@ async def open_folder(settings: Settings, environ: Mapping[str, str], *, holder:
             numbers=numbers,
             blobs=blobs,
             replies=folder.replies_url,
+            replies_alone=True,
             logs=folder.logs,
             announce=folder.set_url,
             place=str(settings.folder),
@@ -115,6 +118,7 @@ async def open_shared(settings: Settings, environ: Mapping[str, str]) -> AsyncIt
             numbers=numbers,
             blobs=blobs,
             replies=settings.catalogue,
+            replies_alone=False,
             logs=folder / "logs",
             announce=lambda _url: None,
             place="shared stores",

@@ -157,6 +157,7 @@ async def _opened(
             numbers=numbers,
             blobs=open_blobs(settings.blobs or paths.blobs, cache=paths.path / "cache"),
             replies=paths.replies_url,
+            replies_alone=False,
             logs=paths.logs,
             announce=lambda _url: None,
             place=str(settings.folder),

@@ -78,8 +78,8 @@ _decode = msgspec.msgpack.Decoder(KeptReply).decode
 class KeptReplies:
     """An open table of replies. One thread writes, so that no call waits for it.
 
-    A file has one owner, so its keys are known in memory, and a look-up that finds nothing asks nobody. A database that
-    several servers share is asked each time, in a thread.
+    Where nobody else works on it, its keys are known in memory, and a look-up that finds nothing asks nobody. A table that
+    several processes share is asked each time, in a thread: another one may have kept a reply, or forgotten it.
     """
 
     def __init__(self, database: Database, most_bytes: int, now: Clock, held: HeldReplies | None) -> None:
@@ -98,13 +98,14 @@ class KeptReplies:
         self._thread = threading.Thread(target=self._serve, name="noria-replies", daemon=True)
 
     @classmethod
-    def open(cls, url: str, *, most_bytes: int, now: Clock) -> KeptReplies:
+    def open(cls, url: str, *, most_bytes: int, now: Clock, alone: bool) -> KeptReplies:
         """Open or make the table. A file that can't be read is made anew.
 
         Arguments:
             url: of the database, as for the catalogue.
             most_bytes: of all kept replies together.
             now: the clock.
+            alone: nobody else answers calls from it.
         """
         try:
             database = _opened(url)
@@ -115,7 +116,7 @@ class KeptReplies:
             for end in ("", "-wal", "-shm"):
                 Path(url.removeprefix("sqlite:///") + end).unlink(missing_ok=True)
             database = _opened(url)
-        held = HeldReplies(most_bytes // _HELD) if url.startswith("sqlite:///") else None
+        held = HeldReplies(most_bytes // _HELD) if alone else None
         found = cls(database, most_bytes, now, held)
         with database.write() as connection:
             found._shed(connection)
