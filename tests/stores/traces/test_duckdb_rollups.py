@@ -10,6 +10,7 @@ from trace_records import NOON, SECOND, span
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.embedded import rollups
+from noria.stores.traces.embedded.over import Changes
 from noria.stores.traces.embedded.settle import Settler
 
 HOUR = 3600 * SECOND
@@ -204,3 +205,13 @@ async def test_hours_that_are_over_are_computed_once_and_again_when_they_change(
     assert len(await hours()) == 18
     assert computed[:4] == [20, 2, 2, 1]
     await store.close()
+
+
+def test_hours_that_are_changing_count_as_changed():
+    changes = Changes()
+    with changes.change([HOUR]):
+        assert (changes.number, changes.since(0)) == (0, {HOUR})
+    assert (changes.number, changes.since(0), changes.since(1)) == (1, {HOUR}, set())
+    with changes.change(None):
+        assert changes.since(1) is None
+    assert (changes.since(1), changes.since(2)) == (None, set())

@@ -50,6 +50,10 @@ class Times:
         np.maximum.at(self.latest, blocks, latest)
         self.end = max(self.end, end)
 
+    def first_from(self, block: int) -> int:
+        """The earliest start of all spans from ``block`` on; one that never comes where there are none."""
+        return int(self.earliest[block : self.end].min(initial=_NEVER))
+
     def newest_first(self, since: int | None, until: int | None) -> tuple[Array, Array]:
         """Blocks that may hold spans started in ``[since, until)``, by their latest start, newest first; and that start."""
         latest, earliest = self.latest[: self.end], self.earliest[: self.end]

@@ -53,38 +53,40 @@ class Changes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._number = 0
-        self._going_on = 0
+        self._going_on: list[frozenset[int] | None] = []
         self._hours: dict[int, int] = {}
         self._any = 0
 
     @contextlib.contextmanager
     def change(self, hours: Iterable[int] | None) -> Iterator[None]:
         """Inside, the rollups of these hours change; None for any hours."""
+        mine = None if hours is None else frozenset(hours)
         with self._lock:
-            self._going_on += 1
+            self._going_on.append(mine)
         try:
             yield
         finally:
             with self._lock:
-                self._going_on -= 1
+                self._going_on.remove(mine)
                 self._number += 1
-                self._hours.update(dict.fromkeys(hours or (), self._number))
-                if hours is None or len(self._hours) > _MOST_HOURS:
+                self._hours.update(dict.fromkeys(mine or (), self._number))
+                if mine is None or len(self._hours) > _MOST_HOURS:
                     self._any = self._number
                     self._hours.clear()
 
     @property
-    def number(self) -> int | None:
-        """Number of the last change; None while one goes on, when nobody knows what a reader sees."""
+    def number(self) -> int:
+        """Number of the last change. What is read afterwards has all changes until then."""
         with self._lock:
-            return None if self._going_on else self._number
+            return self._number
 
-    def since(self, number: int) -> list[int] | None:
-        """Starts of the hours that changed after this change; None where any may have."""
+    def since(self, number: int) -> set[int] | None:
+        """Starts of the hours that changed after this change or are changing; None where any may have."""
         with self._lock:
-            if self._any > number:
+            if self._any > number or None in self._going_on:
                 return None
-            return [hour for hour, changed in self._hours.items() if changed > number]
+            changed = {hour for hour, last in self._hours.items() if last > number}
+            return changed.union(*(hours for hours in self._going_on if hours))
 
 
 class Answers:

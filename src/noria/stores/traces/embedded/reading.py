@@ -73,8 +73,8 @@ class Moment:
         """Everything before it in the spool is seen here."""
         self.earliest = min(item.earliest for item in holdings.recents)
         """When the first span started that is not in the file."""
-        self.number: int | None = None
-        """The last change of the rollups that is seen here; None where one was going on."""
+        self.number = 0
+        """The last change of the rollups that is surely seen here."""
 
     def ask(
         self,
@@ -150,7 +150,7 @@ def moment(holdings: Holdings) -> Iterator[Moment]:
             # A snapshot of a database begins when it is first touched.
             cursor.execute(f"SELECT 1 FROM settled.meta, {holdings.filled.hides} LIMIT 1").fetchall()  # noqa: S608 - our table
             made = Moment(holdings, cursor)
-            made.number = number if number == holdings.changes.number else None
+            made.number = number
         try:
             yield made
         finally:

@@ -20,6 +20,7 @@ import numpy as np
 
 from noria.core.questions import Question
 from noria.stores.traces.compile import Sql, compile_measured
+from noria.stores.traces.embedded.blocks import BLOCK
 from noria.stores.traces.embedded.holdings import Holdings
 from noria.stores.traces.embedded.over import Period, Row, between
 from noria.stores.traces.embedded.reading import Moment, Range
@@ -128,8 +129,8 @@ def answer(moment: Moment, holdings: Holdings, plan: Plan) -> list[Row]:
         return _ordered(plan, _rows(moment, plan, counted))
     edges = [_between(*edge) for edge in ((question.since_ns, first), (end, question.until_ns)) if None not in edge]
     whole = Period(0 if first is None else first, _NEVER if end is None else end)
-    over = _over(moment, plan, whole)
-    if over is None or moment.number is None:
+    over = _over(moment, holdings, plan, whole)
+    if over is None:
         return _ordered(plan, _rows(moment, plan, _Counted(moment, _within([whole]), edges)))
     form, place = _form(question), plan.columns.index(BUCKET)
     found = holdings.answers.find(form, over, plan.bucket_ns, moment.number)
@@ -142,11 +143,13 @@ def answer(moment: Moment, holdings: Holdings, plan: Plan) -> list[Row]:
     return _ordered(plan, [row for some in found.rows.values() for row in some] + rows)
 
 
-def _over(moment: Moment, plan: Plan, whole: Period) -> Period | None:
+def _over(moment: Moment, holdings: Holdings, plan: Plan, whole: Period) -> Period | None:
     """The buckets that are whole and have all their spans in the rollups; None where there are none."""
-    if BUCKET not in plan.columns or moment.rolled < moment.settled:
+    if BUCKET not in plan.columns:
         return None
     unsettled = moment.earliest
+    if moment.rolled < moment.settled:
+        unsettled = min(unsettled, holdings.times.first_from(moment.rolled // BLOCK))
     if moment.hides:  # an earlier copy, which is still in the rollups, may have started at any time
         replaced = f"SELECT min(start_ns) FROM settled.spans WHERE {moment.hidden()}"  # noqa: S608 - ours
         [(earliest,)] = moment.ask_of("spans AS (SELECT 1)", Sql(replaced, [])).fetchall()
