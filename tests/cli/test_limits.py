@@ -28,10 +28,13 @@ def test_limits_and_budgets_from_the_command_line(noria: Noria) -> None:
     assert "$500 a month for team care" in noria.here("budgets", "set", "care", "500/month", "--team", "care").stdout
     listed = noria.here("limits", "list").stdout
     assert [name in listed for name in ("rpm", "fair", "care")] == [True] * 3
+    refused = noria.here("budgets", "remove", "rpm")
+    assert (refused.exit_code, "rpm is no budget" in refused.stderr) == (2, True)
     assert "limits nothing any more" in noria.here("budgets", "remove", "care").stdout
     for wrong in (
         ["x", "--requests", "5/minute"],
         ["x", "--requests", "5", "--all"],
+        ["x", "--requests", "inf/minute", "--all"],
         ["x", "--requests", "5/week", "--all"],
         ["x", "--all"],
         ["x", "--requests", "1/day", "--tokens", "1/day", "--all"],

@@ -180,8 +180,8 @@ class Doctor:
             seen.add("configuration", ok=False, said=error.message, hint=error.hint)
             return
         seconds = time.perf_counter() - began
-        slow = " That is slow: look at the way there." if seconds > SLOW_S else ""
-        seen.add("connection", ok=True, said=f"it answers with {status}.{slow}", seconds=seconds)
+        slow = ", which is slow: look at the way there" if seconds > SLOW_S else ""
+        seen.add("connection", ok=True, said=f"it answers with {status}{slow}", seconds=seconds)
         _clock(headers, seen)
         _listed(there, path, status, body, seen)
 
@@ -294,7 +294,12 @@ def _count(there: Configured, body: bytes, seen: _Seen) -> None:
         seen.add("key", ok=True, said="accepted")
     if isinstance(listed, list):
         seen.models = len(listed)
-        seen.add("models", ok=bool(listed), said=f"{len(listed)} models", hint="" if listed else "Load a model there.")
+        seen.add(
+            "models",
+            ok=bool(listed),
+            said=f"{len(listed)} model{'' if len(listed) == 1 else 's'}",
+            hint="" if listed else "Load a model there.",
+        )
     else:
         seen.add("models", ok=True, said=str(found.get("model_id", "it lists none"))[:200])
 

@@ -176,7 +176,7 @@ async def revoke(api: Api, show: Show, key: str) -> None:
 
 def _show_secret(show: Show, made: MadeKey) -> None:
     def draw(console: Console) -> None:
-        show.note(f"Keep it now, it is shown this once. {made.key.name} may {', '.join(made.key.permissions)}.")
+        show.note(f"Keep it now, it is shown this once. {made.key.name} has: {', '.join(made.key.permissions)}.")
         if made.key.old_until_ns:
             show.note(f"The secret before works until {when(made.key.old_until_ns)}.")
         console.print(made.secret)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -118,7 +119,14 @@ async def remove_limit(api: Api, show: Show, name: str) -> None:
 @click.argument("name")
 @with_api()
 async def remove_budget(api: Api, show: Show, name: str) -> None:
-    """Forget a budget."""
+    """Forget a budget; limits on other things are left alone."""
+    for report in await api.get("/api/limits", list[LimitReport]):
+        if report.limit.name == name and report.limit.measure != "usd":
+            raise InvalidInput(
+                f"{name} is no budget, but a limit on {report.limit.measure}.",
+                kept="It stays in force.",
+                hint=f"Run `noria limits remove {name}`.",
+            )
     await _remove(api, show, name)
 
 
@@ -176,7 +184,7 @@ def _rate(option: str, written: str) -> tuple[float, Window]:
         amount = float(number.replace("_", ""))
     except ValueError:
         amount = -1.0
-    if window not in _WINDOWS or not amount >= 0:
+    if window not in _WINDOWS or not (amount >= 0 and math.isfinite(amount)):
         raise InvalidInput(f"{option} {written!r} is no rate.", hint="Write 600/minute, 50/hour, 20/day or 500/month.")
     return amount, cast("Window", window)
 

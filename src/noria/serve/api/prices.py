@@ -28,7 +28,10 @@ class PricesController(Controller):
         """What a model's calls cost now, by contract or as published."""
         provider, _, name = model.partition("/")
         if not name:
-            raise InvalidInput(f"{model[:80]!r} names no model.", hint="Write provider/model.")
+            raise InvalidInput(
+                f"{model[:80]!r} names no model.",
+                hint="Write provider/model: a route, an alias or an app costs what the model behind it does.",
+            )
         return workspace.calling.prices.tag(provider, name, workspace.now())
 
     @get("/unknown")
