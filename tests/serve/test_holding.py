@@ -105,6 +105,8 @@ async def test_a_call_of_one_worker_is_on_record_for_who_asks_another(folder: He
     spans = (await one.ask("GET", "/api/traces")).json()
     assert {span["trace_id"] for span in spans} == {streamed.headers["noria-trace-id"], spans[1]["trace_id"]}
     assert len(spans) == 2
+    third = (await two.chat()).headers["noria-trace-id"]
+    assert (await one.ask("GET", f"/api/traces/{third}")).status_code == 200
 
 
 async def test_a_key_a_limit_and_a_release_are_in_force_everywhere_when_they_are_answered(folder: Held) -> None:

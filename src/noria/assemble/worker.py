@@ -29,6 +29,7 @@ from noria.settings import Secret, Settings
 from noria.stores.blobs import open_blobs
 from noria.stores.catalogue import Catalogue
 from noria.stores.folder import FolderPaths, stored_key
+from noria.stores.segments import Position
 from noria.stores.traces.rows import pack
 from noria.stores.worker_spool import WorkerSpool
 from noria.targets.egress import Egress
@@ -52,7 +53,11 @@ class WorkerTraces:
     async def append(self, spans: Sequence[Span] = (), scores: Sequence[Score] = ()) -> None:
         """See :class:`~noria.stores.traces.duckdb.DuckDBTraces`."""
         if spans or scores:
-            await self._spool.append(pack(spans, scores))
+            await asyncio.shield(self.begin(spans, scores))
+
+    def begin(self, spans: Sequence[Span] = (), scores: Sequence[Score] = ()) -> asyncio.Future[Position]:
+        """The same without waiting."""
+        return self._spool.begin(pack(spans, scores))
 
     def check_room(self) -> None:
         """Raise ``StorageFull`` while the disk has no room for records."""

@@ -56,6 +56,18 @@ def up_with_workers(given: Mapping[str, Any], count: int) -> NoReturn:
     raise AssertionError  # run exits
 
 
+def _listen(inside: socket.socket, path: Path) -> None:
+    try:
+        inside.bind(str(path))
+    except OSError as error:  # a socket's path has 100 bytes or so
+        raise InvalidInput(
+            f"Workers can't be reached through {path}: {error}.",
+            kept="Nothing was started.",
+            hint="Set TMPDIR to a folder with a short name.",
+        ) from error
+    inside.listen()
+
+
 async def _hold(
     workspace: Workspace,
     settings: Settings,
@@ -77,8 +89,7 @@ async def _hold(
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noria-up-", ignore_cleanup_errors=True)))
         stack.enter_context(telling_changes(workspace.catalogue, place / "page"))
         inside = stack.enter_context(contextlib.closing(socket.socket(socket.AF_UNIX)))
-        inside.bind(str(place / "socket"))
-        inside.listen()
+        _listen(inside, place / "socket")
         grpc_port = await stack.enter_async_context(serving_grpc(workspace, access))
         serving = serving_application(ForWorkers(workspace, access), inside, access, url_of(bound))
         running, ended = await stack.enter_async_context(serving)

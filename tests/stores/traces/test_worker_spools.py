@@ -76,6 +76,8 @@ async def test_a_question_sees_what_workers_were_told_is_durable(tmp_path: Path)
         await append(one, range(10))
         assert await numbers(traces) == [*range(10)]
         await append(two, range(10, 20))
+        found, judged = await traces.trace(f"{1:032x}")
+        assert (len(found), len(judged)) == (10, 10)
         await append(one, range(20, 30))
         assert await numbers(traces) == [*range(30)]
         stats = traces.stats()

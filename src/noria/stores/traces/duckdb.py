@@ -212,8 +212,9 @@ class DuckDBTraces:
             found, judged = (ask(now) for ask in asked)
             return now.position, [span_of(row) for row in found], [score_of(row) for row in judged]
 
-        waiting = self._waiting.behind(self._keeper.intake.position)
-        if waiting is None:
+        taken = self._keeper.intake.position
+        waiting = self._waiting.behind(taken)
+        if waiting is None or self._keeper.gathering.holds_more(taken):
             _, found, judged = await self._ask(read)
             return found, judged
         self._check_open()

@@ -65,7 +65,8 @@ class _Source:
 
     def durable(self) -> Position:
         """Up to where the worker that lives has said that all is durable."""
-        return self.page.get(DURABLE) if self.page is not None else START
+        page = self.page
+        return page.get(DURABLE) if page is not None else START
 
     def segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self.folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
@@ -109,8 +110,7 @@ class _Source:
 
     def remove(self) -> None:
         """Delete the folder. What was moved is forgotten last."""
-        if self.page is not None:
-            self.page.close()
+        self.page = None
         self.delete_moved()
         shutil.rmtree(self.folder)
         sync_folder(self.folder.parent)
@@ -143,6 +143,10 @@ class Gathering:
     def behind(self) -> bool:
         """Whether there is something to move, or a worker is gone."""
         return any(source.gone() or source.durable() > source.moved for source in self._all())
+
+    def holds_more(self, taken: Position) -> bool:
+        """Whether there may be records of workers that are not before ``taken`` in the holder's spool."""
+        return self.end > taken or bool(self._names())
 
     async def gather(self) -> None:
         """Move everything that is durable now. Raises ``Unavailable``, ``StorageFull``: what was not moved stays.
