@@ -48,6 +48,8 @@ _INGEST = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """OpenTelemetry's intake, which shares its prefix with the wires."""
 _GATEWAY = ("/v1/", "/v1beta/", "/v2/")
 """Where the wires that callers speak are."""
+_CUT_SHORT = frozenset({"/chat/completions", "/responses", "/embeddings", "/models", "/messages"})
+"""What clients ask for whose base URL lacks ``/v1``."""
 _ADMIN = ("/api/keys", "/api/secrets", "/api/backup", "/api/login-tokens")
 """What not even a reader is shown."""
 _QUERIES = frozenset({"/api/traces/query"})
@@ -131,7 +133,7 @@ class Access:
             return None
         given = self._given(headers)
         if given:
-            return self._opened(given, rule)
+            return self._opened(given, rule, path)
         if not self._is_session(headers.get("cookie", "")):
             raise NotAllowed(
                 "This needs a key.",
@@ -159,7 +161,7 @@ class Access:
             raise NotAllowed(_WRONG, hint="Send it as `Authorization: Bearer <key>`.")
         return given.strip()
 
-    def _opened(self, given: str, rule: Rule) -> Key | None:
+    def _opened(self, given: str, rule: Rule, path: str = "") -> Key | None:
         """The virtual key that was given; None for the admin key. Raises ``NotAllowed`` where it does not open this."""
         if self._is_key(given):
             return None
@@ -175,7 +177,9 @@ class Access:
             raise NotAllowed(
                 f"The key {key.name!r} may not do this: it needs the permission {' or '.join(rule)}.",
                 status=403,
-                hint="Make a key with it: `noria keys create`.",
+                hint="Does your base URL lack `/v1`?"
+                if path in _CUT_SHORT
+                else "Make a key with it: `noria keys create`.",
             )
         return key
 
