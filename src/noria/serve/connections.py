@@ -7,6 +7,7 @@ the memory, and some thousand slow ones take all of the process's file descripto
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -74,8 +75,10 @@ class BoundedHTTP(HttpToolsProtocol):
             self.send_400_response(f"The request's head is larger than {MAX_HEAD:,} bytes.")
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.send = _AtOnce(cycle)  # type: ignore[method-assign]  # a subclass could not be made to be used
-        super()._start_asgi_task(cycle, app)
+        def at_once(scope: Any, receive: Any, _send: Any) -> Awaitable[None]:
+            return app(scope, receive, _AtOnce(cycle))
+
+        super()._start_asgi_task(cycle, at_once)
 
     def on_message_begin(self) -> None:
         """A request begins."""
