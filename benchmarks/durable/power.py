@@ -51,7 +51,7 @@ class PowerCut:
                 self._list(Path(folder))
                 for name in files:
                     path = Path(folder, name)
-                    self._copy(path, _key(name, path.stat().st_ino), name)
+                    self._copy(path, _key(path, path.stat().st_ino), name)
 
     def synced(self, call: Synced) -> int:
         """Before a sync: keep what it is about to make durable."""
@@ -64,7 +64,7 @@ class PowerCut:
         if stat.S_ISDIR(facts.st_mode):
             self._list(path)
             return 0
-        self._copy(opened, _key(path.name, facts.st_ino), path.name)
+        self._copy(opened, _key(path, facts.st_ino), path.name)
         if not call.path.endswith(" (deleted)"):
             for inner in (path, *path.parents):
                 if inner == self._data:
@@ -97,14 +97,14 @@ class PowerCut:
         """Of each segment, what the disk may have got of its end without a sync."""
         ends = {}
         for path in self._data.rglob(f"*{_APPENDED}"):
-            kept = self._copies.get(path.name)
+            kept = self._copies.get(_key(path, 0))
             with path.open("rb") as file:
                 file.seek(kept.stat().st_size if kept else 0)
                 end = file.read()
             self.dropped_bytes += len(end)
             if end and self._chance.random() < 0.6:
                 part = end[: self._chance.randrange(len(end) + 1)]
-                ends[path.name] = part if self._chance.random() < 0.6 else bytes(len(part))
+                ends[_key(path, 0)] = part if self._chance.random() < 0.6 else bytes(len(part))
         return ends
 
     def _restore(self, folder: Path, ends: dict[str, bytes]) -> None:
@@ -115,12 +115,12 @@ class PowerCut:
                 self._restore(path, ends)
                 continue
             path.touch()  # where a name was durable, and no byte of it
-            if kept := self._copies.get(_key(name, inode)):
+            if kept := self._copies.get(_key(path, inode)):
                 shutil.copyfile(kept, path)
             with path.open("ab") as file:
-                file.write(ends.get(name, b""))
+                file.write(ends.get(_key(path, 0), b""))
 
 
-def _key(name: str, inode: int) -> str:
-    """Segments by their name, which no other ever has; the rest by inode, because they are renamed."""
-    return name if name.endswith(_APPENDED) else str(inode)
+def _key(path: Path, inode: int) -> str:
+    """Segments by spool and name, which no other ever has; the rest by inode, because they are renamed."""
+    return f"{path.parent.name}-{path.name}" if path.name.endswith(_APPENDED) else str(inode)
