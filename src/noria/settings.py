@@ -73,6 +73,9 @@ class Provider(Noun, forbid_unknown_fields=True):
     """For kind ``openai``: the server holds replies to JSON schemas; else they are asked for in words and checked here."""
     api_version: str = ""
     """For kind ``azure``: the version of the API, such as ``2024-10-21``; empty calls the versionless ``/openai/v1``."""
+    responses: tuple[str, ...] = ()
+    """For kinds ``openai`` and ``azure``: models that are called by OpenAI's Responses, ``*`` for any letters; all others are
+    called by Chat Completions."""
     chat_template: str = ""
     """For kind ``tgi``: the model's chat template, in Jinja; empty: only a single user message can be sent."""
     stream: bool = True

@@ -43,6 +43,12 @@ def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
         check_kinds(settings)
 
 
+def test_a_choice_of_responses_is_for_those_who_have_them() -> None:
+    settings = Settings(providers={"mine": Provider(base_url="http://x", kind="cohere", responses=("*",))})
+    with pytest.raises(InvalidInput, match=r"kind 'cohere', which has no choice of `responses`.*openai and azure"):
+        check_kinds(settings)
+
+
 def test_every_kind_and_every_built_in_provider_is_documented() -> None:
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in GATEWAY.splitlines()]
     built_in = {row[0]: row[1:] for row in rows if len(row) == 4 and row[3].startswith("http")}

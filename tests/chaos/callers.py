@@ -43,7 +43,12 @@ async def callers(url: str, key: str) -> AsyncIterator[Mapping[str, Call]]:
         httpx.AsyncClient(trust_env=False) as http,
     ):
         google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=url, httpx_async_client=http)).aio
-        yield {"openai": _chat(chat), "anthropic": _messages(messages), "google": _google(google)}
+        yield {
+            "openai": _chat(chat),
+            "openai_responses": _responses(chat),
+            "anthropic": _messages(messages),
+            "google": _google(google),
+        }
 
 
 def _chat(client: openai.AsyncOpenAI) -> Call:
@@ -60,6 +65,30 @@ def _chat(client: openai.AsyncOpenAI) -> Call:
             return Outcome("".join(pieces), raised=True, status=error.status_code)
         except openai.APIError:
             return Outcome("".join(pieces), raised=True)
+        return Outcome("".join(pieces), raised=False)
+
+    return call
+
+
+def _responses(client: openai.AsyncOpenAI) -> Call:
+    async def call(model: str, stream: bool, headers: dict[str, str]) -> Outcome:
+        pieces: list[str] = []
+        try:
+            if not stream:
+                reply = await client.responses.create(model=model, input="hi", store=False, extra_headers=headers)
+                return Outcome(reply.output_text, raised=False)
+            last = ""
+            events = await client.responses.create(
+                model=model, input="hi", store=False, stream=True, extra_headers=headers
+            )
+            async for event in events:
+                last = event.type
+                pieces += [event.delta] if event.type == "response.output_text.delta" else []
+        except openai.APIStatusError as error:
+            return Outcome("".join(pieces), raised=True, status=error.status_code)
+        except openai.APIError:
+            return Outcome("".join(pieces), raised=True)
+        assert last == "response.completed", "a clean end without its mark"
         return Outcome("".join(pieces), raised=False)
 
     return call

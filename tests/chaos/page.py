@@ -15,8 +15,9 @@ Seen = Mapping[tuple[str, str, str, bool], tuple[Outcome, str | None]]
 _HEAD = """# When a provider fails
 
 What callers saw when a provider did what it must not do. The tests make this page: an upstream on a real socket plays each
-fault as each kind of provider, and the official clients of OpenAI, Anthropic and Google call it through a running server:
-each cell by one or two of them, each fault by all three, a provider that speaks a client's own dialect by that client too.
+fault as each kind of provider, and the official clients of OpenAI (Chat Completions and Responses), Anthropic and Google
+call it through a running server: each cell by one or two of them, each fault by all, a provider that speaks a client's own
+dialect by that client too.
 All saw the same, and every call is on record with what came.
 
 - **whole**: the reply came whole, and ended as one;
@@ -26,20 +27,44 @@ All saw the same, and every call is on record with what came.
   client raises. Nothing ever ended as if it were whole;
 - the word behind it is the error's name on the record (`error.type`) and, for OpenAI's callers, its `code`.
 
-Nobody can tell a piece that comes twice from one that the model said twice; where a stream *begins* again, a dialect with
-numbered blocks (Anthropic's) shows it. Google's dialect has no end mark, so its streams end when the body does.
+Nobody can tell a piece that comes twice from one that the model said twice; where a stream *begins* again, a dialect that
+marks its beginning or counts its pieces shows it (Responses, Anthropic's, Cohere's, TGI's). Google's dialect has no end
+mark, so its streams end when the body does; what comes after a finish reason is a failure.
 
 """
+_CHAINED = """## With another try, or another model behind it
+
+The same faults of a provider that has them once and is called again (`attempts`), and of the first model of a
+[route](gateway.md#routes), whose second is well: each cell is one call, the kinds of providers and the clients in turn. As
+long as nothing was said, the caller sees nothing of the fault; what was tried is on the record (`noria.attempts`). A dash:
+not tried, since the provider asks for seconds of patience.
+
+"""
+_WAYS = (("again", True), ("over", True), ("again", False), ("over", False))
+_COLUMNS = (
+    "a stream, called again",
+    "a stream, another model",
+    "in one piece, called again",
+    "in one piece, another model",
+)
 
 
-def page(seen: Seen) -> str:
+def page(seen: Seen, chained: Mapping[tuple[str, str, bool], str]) -> str:
     """The whole page."""
     alike = "; ".join(f"`{kind}` speaks like `{other}`" for kind, other in ALIKE.items())
     untried = "; ".join(f"`{kind}` was not tried: {why}" for kind, why in UNTRIED.items())
     return (
         f"{_HEAD}Kinds of provider: {alike}; {untried}.\n\n## Streams\n\n{_table(seen, streamed=True)}\n"
-        f"## Replies in one piece\n\n{_table(seen, streamed=False)}"
+        f"## Replies in one piece\n\n{_table(seen, streamed=False)}\n{_CHAINED}{_chains(chained)}"
     )
+
+
+def _chains(chained: Mapping[tuple[str, str, bool], str]) -> str:
+    rows = [f"| the first provider | {' | '.join(_COLUMNS)} |", "|---" * (len(_COLUMNS) + 1) + "|"]
+    for name, fault in FAULTS.items():
+        cells = [chained.get((name, how, streamed), "–") for how, streamed in _WAYS]
+        rows.append(f"| {fault.title} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
 
 
 def _table(seen: Seen, *, streamed: bool) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from noria.assemble import Workspace, open_workspace
 from noria.assemble.providers import KINDS
+from noria.core.routes import Route
 from noria.core.spans import Span
 from noria.serve.access import Access
 from noria.serve.port import bind
@@ -31,8 +32,10 @@ from .upstream import chaos
 
 SURPLUS = ("again", "goes-on")
 """Faults that send more than the reply, which not every dialect can show."""
+UNHURRIED = ("busy",)
+"""Faults after which the same provider is waited for, for seconds."""
 KEY = "noria_test_key_that_must_never_be_shown"
-WIRES_IN = ("openai", "anthropic", "google")
+WIRES_IN = ("openai", "openai_responses", "anthropic", "google")
 AT_ONCE = 12
 """Calls under way together, and a quarter of those that only wait: the machine is not to be what is slow."""
 
@@ -46,6 +49,24 @@ class Seen(NamedTuple):
 
 Matrix = dict[tuple[str, str, str, bool], Seen]
 """Fault, kind of provider, wire in, streamed -> what came of it."""
+Chained = dict[tuple[str, str, bool], tuple[str, Seen]]
+"""Fault, ``again`` or ``over``, streamed -> the kind of the provider that has it, and what came of the call."""
+
+
+class Everything(NamedTuple):
+    """All that was tried."""
+
+    matrix: Matrix
+    chained: Chained
+
+
+class Planned(NamedTuple):
+    """One call that is to be made."""
+
+    model: str
+    wire: str
+    streamed: bool
+    patience_s: float
 
 
 def providers(url: str) -> dict[str, Provider]:
@@ -61,22 +82,67 @@ def providers(url: str) -> dict[str, Provider]:
         )
         for kind in SPOKEN
         for name, fault in FAULTS.items()
-    }
+    } | {"well": Provider(base_url=f"{url}/openai/well/v1", attempts=1)}
+
+
+def chains(url: str) -> tuple[dict[str, Provider], dict[str, Route], dict[tuple[str, str, bool], tuple[str, Planned]]]:
+    """For each fault a provider that has it once and is called again, and a route to one that has it and one that is well.
+
+    The kinds take turns, as the wires in do: what a fault looks like to each of them is seen without.
+    """
+    again: dict[str, Provider] = {}
+    over: dict[str, Route] = {}
+    planned: dict[tuple[str, str, bool], tuple[str, Planned]] = {}
+    kinds, wires = itertools.cycle(SPOKEN), itertools.cycle(WIRES_IN)
+    for streamed in (True, False):
+        for name, fault in FAULTS.items():
+            if not (fault.streamed if streamed else fault.unstreamed):
+                continue
+            kind, way = next(kinds), "streamed" if streamed else "whole"
+            over[f"over-{name}-{way}"] = Route(targets=(f"{kind}-{name}/m", "well/m"))
+            planned[name, "over", streamed] = (
+                kind,
+                Planned(f"over-{name}-{way}", next(wires), streamed, fault.patience_s),
+            )
+            if name in UNHURRIED:
+                continue
+            again[f"again-{name}-{way}"] = Provider(
+                kind=kind,
+                base_url=f"{url}/{kind}/{name}/once-{way}",
+                attempts=2,
+                first_token_timeout_s=fault.patience_s,
+                idle_timeout_s=fault.patience_s,
+                total_timeout_s=4 * fault.patience_s,
+            )
+            model = f"again-{name}-{way}/m"
+            planned[name, "again", streamed] = kind, Planned(model, next(wires), streamed, fault.patience_s)
+    return again, over, planned
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def matrix(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matrix]:
+async def everything(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Everything]:
     """All calls, made once."""
     data = str(tmp_path_factory.mktemp("chaos") / "data")
     async with chaos() as url:
-        settings = Settings(data=data, providers=providers(url))
+        again, over, planned = chains(url)
+        settings = Settings(data=data, providers=providers(url) | again, routes=over)
         async with open_workspace(settings, {"NORIA_API_KEY": KEY}, holder="a test") as workspace:
             spans = _noting(workspace)
             async with (
                 serving(workspace, bind("127.0.0.1", 0), Access(workspace.key, [])) as (running, _),
                 callers(running.url, KEY) as ins,
             ):
-                yield await _all(ins, workspace, spans)
+                chained = {key: it for key, (_, it) in planned.items()}
+                seen = await _all(_calls() | chained, ins, workspace, spans)
+                yield Everything(
+                    {key: seen[key] for key in _calls()}, {key: (planned[key][0], seen[key]) for key in planned}
+                )
+
+
+@pytest.fixture
+def matrix(everything: Everything) -> Matrix:
+    """What each fault of each kind looked like."""
+    return everything.matrix
 
 
 def _noting(workspace: Workspace) -> dict[str, Span]:
@@ -93,29 +159,31 @@ def _noting(workspace: Workspace) -> dict[str, Span]:
     return spans
 
 
-async def _all(ins: Any, workspace: Workspace, spans: dict[str, Span]) -> Matrix:
+async def _all(
+    planned: Mapping[Any, Planned], ins: Mapping[str, Call], workspace: Workspace, spans: dict[str, Span]
+) -> dict[Any, Seen]:
     gate, waiting, outcomes = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(4 * AT_ONCE), {}
 
-    async def one(key: tuple[str, str, str, bool], call: Call) -> None:
-        fault, kind, _, streamed = key
+    async def one(key: Any, plan: Planned) -> None:
         trace = secrets.token_hex(16)
         headers = {"traceparent": f"00-{trace}-{'a' * 16}-01"}
-        async with waiting if FAULTS[fault].patience_s < 60 else gate:
+        async with waiting if plan.patience_s < 60 else gate:
             try:
                 async with asyncio.timeout(60):
-                    outcome = await call(f"{kind}-{fault}/m", streamed, headers)
+                    outcome = await ins[plan.wire](plan.model, plan.streamed, headers)
             except Exception as error:  # noqa: BLE001  # a test reads what it was
                 outcome = Outcome("", raised=True, odd=repr(error))
         outcomes[key] = outcome, trace
 
-    await asyncio.gather(*(one(key, ins[key[2]]) for key in _calls()))
+    await asyncio.gather(*(one(key, plan) for key, plan in planned.items()))
     await workspace.calling.recorded.drain()
     return {key: Seen(outcome, spans.get(trace)) for key, (outcome, trace) in outcomes.items()}
 
 
-def _calls() -> Iterator[tuple[str, str, str, bool]]:
+def _calls() -> dict[Any, Planned]:
     """Every fault of every kind. A stream that has begun is seen on the kind's own wire, where bytes pass untouched, and
     on another in turn; what happens before that is the same on all wires, so one in turn will do."""
+    planned: dict[Any, Planned] = {}
     turns = itertools.cycle(WIRES_IN)
     for streamed in (True, False):
         for name, fault in FAULTS.items():
@@ -124,7 +192,10 @@ def _calls() -> Iterator[tuple[str, str, str, bool]]:
                     wires = {next(turns)}
                     if streamed and fault.begins:
                         wires |= {kind} & {*WIRES_IN} or {next(turns)}
-                    yield from ((name, kind, wire, streamed) for wire in sorted(wires))
+                    for wire in sorted(wires):
+                        plan = Planned(f"{kind}-{name}/m", wire, streamed, fault.patience_s)
+                        planned[name, kind, wire, streamed] = plan
+    return planned
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -161,15 +232,43 @@ async def test_every_wire_in_tells_the_same(matrix: Matrix) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_page_says_what_was_seen(matrix: Matrix) -> None:
-    seen = {key: (it.outcome, it.span and it.span.error_type) for key, it in matrix.items()}
-    found = page(seen)
+async def test_another_try_or_another_model_answers_unseen_as_long_as_nothing_was_said(everything: Everything) -> None:
+    for (fault, how, streamed), (kind, (outcome, span)) in everything.chained.items():
+        where = (
+            f"{fault} of {kind}, {how}, {'streamed' if streamed else 'whole'}: {outcome} {span and span.error_message}"
+        )
+        alone = next(
+            it for key, it in everything.matrix.items() if (*key[:2], key[3]) == (fault, kind, streamed)
+        ).outcome
+        assert span is not None, where
+        assert not outcome.odd, where
+        tried = span.attributes.get("noria.attempts", [])
+        begun = alone.raised and alone.status == 200
+        assert (outcome.raised, outcome.status) == ((True, 200) if begun else (False, 200)), where
+        assert len(tried) == (2 if alone.raised and not begun else 0), where
+        if not outcome.raised:
+            full = SPOKEN["openai" if tried and how == "over" else kind]().text(streamed=streamed)
+            assert outcome.text == full or (fault in SURPLUS and not tried), where
+            assert span.output_text == outcome.text, where
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_page_says_what_was_seen(everything: Everything) -> None:
+    seen = {key: (it.outcome, it.span and it.span.error_type) for key, it in everything.matrix.items()}
+    found = page(seen, {key: _told(it) for key, (_, it) in everything.chained.items()})
     if os.environ.get("NORIA_WRITE_DOCS"):
         PAGE.write_text(found)
     written = PAGE.read_text().splitlines()
     news = [line for line in found.splitlines() if line not in written]
     assert news == [], f"{PAGE.name} should have these lines; NORIA_WRITE_DOCS=1 pytest tests/chaos writes them"
     assert found.splitlines() == written
+
+
+def _told(seen: Seen) -> str:
+    if seen.outcome.raised:
+        return f"then an error, `{seen.span.error_type if seen.span else None}`"
+    tried = seen.span.attributes.get("noria.attempts") if seen.span else None
+    return "whole, by the second" if tried else "whole"
 
 
 def test_every_kind_of_provider_is_tried() -> None:

@@ -1,4 +1,4 @@
-"""A server that plays a fault: the first step of the path says which, and of what kind of provider."""
+"""A server that plays a fault: the first steps of the path say of what kind of provider, and which."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .faults import FAULTS, Line
+from .faults import FAULTS, Line, Play, well
 from .spoken import SPOKEN
 
 
 @asynccontextmanager
 async def chaos() -> AsyncIterator[str]:
-    """Its address. A call of ``/openai/reset/v1/chat/completions`` meets the fault ``reset`` of an OpenAI provider."""
+    """Its address. A call of ``/openai/reset/v1/chat/completions`` meets the fault ``reset`` of an OpenAI provider.
+
+    The fault ``well`` is none. Below a further step that begins with ``once`` a fault is met once, and then no more.
+    """
+    met: set[str] = set()
     spoken = {kind: make() for kind, make in SPOKEN.items()}
     said = {kind: (it.unstreamed(), it.streamed()) for kind, it in spoken.items()}
     playing: set[asyncio.Task[None]] = set()
@@ -26,10 +30,14 @@ async def chaos() -> AsyncIterator[str]:
         task.add_done_callback(playing.discard)
         try:
             path, body = await _request(reader)
-            _, kind, fault, *_ = path.split("/")
+            _, kind, fault, once, *_ = path.split("/")
+            if once.startswith("once"):
+                here = f"{kind}/{fault}/{once}"
+                fault = "well" if here in met else fault
+                met.add(here)
             streamed = "stream" in path or bool(json.loads(body).get("stream"))
             gone = asyncio.create_task(_gone(reader))
-            play = asyncio.ensure_future(FAULTS[fault].play(Line(writer), said[kind][streamed]))
+            play = asyncio.ensure_future(_plays(fault)(Line(writer), said[kind][streamed]))
             await asyncio.wait({gone, play}, return_when=asyncio.FIRST_COMPLETED)
             for each in (gone, play):
                 each.cancel()
@@ -49,6 +57,10 @@ async def chaos() -> AsyncIterator[str]:
             for task in playing:
                 task.cancel()
             await asyncio.gather(*playing, return_exceptions=True)
+
+
+def _plays(fault: str) -> Play:
+    return well if fault == "well" else FAULTS[fault].play
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes]:

@@ -65,7 +65,8 @@ async def serving_openai() -> AsyncIterator[OpenAIUpstream]:
     for path in ("/v1", "/openai/deployments/d"):
         app.router.add_post(f"{path}/chat/completions", upstream.answer)
         app.router.add_post(f"{path}/embeddings", upstream.embed)
-    app.router.add_post("/v1/responses", upstream.answer)
+    for path in ("/v1", "/openai"):
+        app.router.add_post(f"{path}/responses", upstream.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

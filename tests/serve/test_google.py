@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from google import genai
 from google.genai import errors, types
+from google.oauth2.credentials import Credentials
 
 from noria.assemble import Workspace, open_workspace
 from noria.core.errors import CallRefused
@@ -30,12 +31,15 @@ from wires.recordings import recorded
 
 from .conftest import KEY
 
+PLACE = "projects/noria/locations/europe-west1/publishers/google"
+"""Where Vertex AI has Google's own models."""
+
 
 @dataclass
 class Gemini:
     """Answers with what is recorded under the model's name."""
 
-    base_url: str = ""
+    url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     cut: bool = False
@@ -46,6 +50,10 @@ class Gemini:
         self.headers.append(dict(request.headers))
         if feature == "error":
             return web.Response(status=429, body=recorded("google/error.json"), content_type="application/json")
+        if method == "countTokens":
+            return web.json_response(
+                {"totalTokens": 31, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 31}]}
+            )
         if method != "streamGenerateContent":
             return web.Response(body=recorded(f"google/{feature}.json"), content_type="application/json")
         assert request.query_string == "alt=sse"
@@ -77,10 +85,11 @@ async def gemini_provider() -> AsyncIterator[Gemini]:
     gemini = Gemini()
     app = web.Application()
     app.router.add_post("/v1beta/models/{call}", gemini.handle)
+    app.router.add_post(f"/v1/{PLACE}/models/{{call}}", gemini.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    gemini.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1beta"
+    gemini.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield gemini
     finally:
@@ -91,11 +100,12 @@ async def gemini_provider() -> AsyncIterator[Gemini]:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     async with gemini_provider() as gemini, upstream.serving(lambda _: answer("Hel", "lo")) as openai:
         providers = {
-            "g": Provider(kind="google", base_url=gemini.base_url, api_key_env="G_KEY", attempts=1),
+            "g": Provider(kind="google", base_url=f"{gemini.url}/v1beta", api_key_env="G_KEY", attempts=1),
+            "v": Provider(kind="vertex", base_url=f"{gemini.url}/v1/{PLACE}", api_key_env="V_TOKEN", attempts=1),
             "up": Provider(base_url=openai.base_url, api_key_env="UP_KEY", attempts=1),
         }
         settings = Settings(data=str(tmp_path / "data"), providers=providers)
-        environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream", "G_KEY": "AIza-google"}
+        environ = {"NORIA_API_KEY": KEY, "UP_KEY": "sk-upstream", "G_KEY": "AIza-google", "V_TOKEN": "ya29.token"}
         async with open_workspace(settings, environ, holder="a test") as workspace:
             access = Access(workspace.key, [])
             async with serving(workspace, bind("127.0.0.1", 0), access) as (running, _), googles(running.url) as client:
@@ -278,12 +288,61 @@ async def test_a_reply_that_breaks_off_is_an_error(served: Served, model: str) -
     assert (await served.span())["status"] == "error"
 
 
+async def test_tokens_are_counted_by_google_or_guessed_for_others(served: Served) -> None:
+    counted = await served.client.models.count_tokens(model="g/text", contents=["Why?", "And how?"])
+    assert counted.total_tokens == 31
+    [body] = served.gemini.bodies
+    assert body["generateContentRequest"]["model"] == "models/text"
+    assert [part["text"] for part in body["generateContentRequest"]["contents"][0]["parts"]] == ["Why?", "And how?"]
+    async with httpx.AsyncClient(base_url=served.url, headers={"x-goog-api-key": KEY}, trust_env=False) as client:
+        whole = {"contents": [{"parts": [{"text": "x" * 400}]}], "systemInstruction": {"parts": [{"text": "y" * 400}]}}
+        path = "/v1beta/models/up/m:countTokens"
+        reply = await client.post(path, json={"generateContentRequest": {"model": "models/up/m", **whole}})
+        assert types.CountTokensResponse.model_validate(reply.json()).total_tokens == 208
+        assert reply.headers["noria-emulated"] == "count_tokens"
+        twice = await client.post(path, json=whole | {"generateContentRequest": whole})
+        assert (twice.status_code, twice.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        assert (await client.post(path, json={"generateContentRequest": 3})).status_code == 400
+    await served.workspace._recorded.drain()
+
+
+@asynccontextmanager
+async def vertex(url: str) -> AsyncIterator[genai.client.AsyncClient]:
+    """The official client as it calls Vertex AI."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        options = types.HttpOptions(base_url=url, httpx_async_client=http)
+        token = Credentials(token=KEY)  # type: ignore[no-untyped-call]  # Google's types stop here
+        yield genai.Client(
+            vertexai=True, project="noria", location="europe-west1", credentials=token, http_options=options
+        ).aio
+
+
+@pytest.mark.parametrize("model", ["g/text", "v/text", "up/m"])
+async def test_clients_of_vertex_ai_call_as_they_call_vertex_ai(served: Served, model: str) -> None:
+    said = "Hello" if model == "up/m" else "A noria lifts water"
+    async with vertex(served.url) as client:
+        reply = await client.models.generate_content(model=model, contents="Why?")
+        assert (reply.text or "").startswith(said)
+        pieces = await client.models.generate_content_stream(model=model, contents="Why?")
+        assert "".join([piece.text or "" async for piece in pieces]).startswith(said)
+        counted = await client.models.count_tokens(
+            model=model, contents="Why?", config={"system_instruction": "Be brief."}
+        )
+        assert counted.total_tokens == (12 if model == "up/m" else 31)
+        with pytest.raises(errors.ClientError) as caught:
+            await client.models.generate_content(model="nobody", contents="Why?")
+        assert "'nobody'" in str(caught.value)
+    if model == "v/text":
+        assert served.gemini.headers[0]["Authorization"] == "Bearer ya29.token"
+        assert {*served.gemini.bodies[-1]} == {"contents", "systemInstruction"}
+
+
 async def test_models_are_listed_as_google_lists_them(served: Served) -> None:
     assert [model async for model in await served.client.models.list()] == []
     async with httpx.AsyncClient(base_url=served.url, headers={"x-goog-api-key": KEY}, trust_env=False) as client:
         assert (await client.get("/v1beta/models")).json() == {"models": []}
         missing = await client.get("/v1beta/models/up/m")
         assert (missing.status_code, missing.json()["error"]["status"]) == (404, "NOT_FOUND")
-        wrong = await client.post("/v1beta/models/up/m:countTokens", json={})
+        wrong = await client.post("/v1beta/models/up/m:cancel", json={})
         assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, 405)
         assert (await client.post("/v1beta/models/up/m:generateContent", content=b"{")).status_code == 400

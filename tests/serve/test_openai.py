@@ -63,8 +63,11 @@ async def gateway(folder: Path, upstream: OpenAIUpstream) -> AsyncIterator[Serve
     providers = {
         "chat": Provider(base_url=v1, attempts=1),
         "responses": Provider(kind="openai_responses", base_url=v1, attempts=1),
-        "azure": Provider(kind="azure", base_url=upstream.base_url, api_version="2024-10-21", api_key_env="AZ"),
-        "azure1": Provider(kind="azure", base_url=v1, api_key_env="AZ"),
+        "both": Provider(base_url=v1, attempts=1, responses=("o*", "gpt-5*")),
+        "azure": Provider(
+            kind="azure", base_url=upstream.base_url, api_version="2024-10-21", api_key_env="AZ", responses=("o*",)
+        ),
+        "azure1": Provider(kind="azure", base_url=v1, api_key_env="AZ", responses=("o*",)),
     }
     environ = {"NORIA_API_KEY": KEY, "AZ": "az-key"}
     async with (
@@ -128,10 +131,7 @@ async def test_a_turn_with_thinking_and_tools_goes_on(served: Served, provider: 
         served.upstream.script = lambda _: says("done")
         outputs = [{"type": "function_call_output", "call_id": f"call_{i}", "output": str(i)} for i in (1, 2)]
         given: Any = [*asked, *(item.model_dump(exclude_none=True) for item in first.output), *outputs]
-        allowed = {"noria-may-drop": "thinking"}
-        await client.responses.create(
-            model=f"{provider}/m", input=given, tools=[TOOL], store=False, extra_headers=allowed
-        )
+        await client.responses.create(model=f"{provider}/m", input=given, tools=[TOOL], store=False)
     sent = served.upstream.body
     if provider == "responses":
         assert [item["type"] for item in sent["input"]][1:] == [*kinds, *["function_call_output"] * 2]
@@ -261,6 +261,31 @@ async def test_azure_is_called_by_deployment_and_by_its_version_one(served: Serv
         "/v1/embeddings",
     ]
     for _, _, headers in served.upstream.calls:
+        assert headers["api-key"] == "az-key"
+        assert "Authorization" not in headers
+
+
+async def test_models_that_are_called_by_responses_are_named_in_the_settings(served: Served) -> None:
+    served.upstream.script = lambda _: says("hi")
+    names = ("both/gpt-4o", "both/gpt-5-mini", "both/o3", "azure/o3", "azure1/o3")
+    async with served.client() as client:
+        for name in names:
+            reply = await client.chat.completions.create(model=name, messages=[{"role": "user", "content": "hi"}])
+            assert reply.choices[0].message.content == "hi"
+        for name in ("responses/e", "both/o-embedding"):
+            vectors = await client.embeddings.create(model=name, input="a", encoding_format="float")
+            assert vectors.data[0].embedding == [0.5, -1.0]
+    assert [path for path, _, _ in served.upstream.calls] == [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/responses",
+        "/openai/responses?api-version=2024-10-21",
+        "/v1/responses",
+        "/v1/embeddings",
+        "/v1/embeddings",
+    ]
+    assert [body["model"] for _, body, _ in served.upstream.calls[:5]] == [name.partition("/")[2] for name in names]
+    for _, _, headers in served.upstream.calls[3:5]:
         assert headers["api-key"] == "az-key"
         assert "Authorization" not in headers
 

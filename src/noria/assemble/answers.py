@@ -252,7 +252,7 @@ class Answers:
             )
         return Remote(
             self._egress,
-            there.wire,
+            there.wire_of(model),
             base_url=provider.base_url,
             api_key=there.key,
             headers=provider.headers,

@@ -20,6 +20,7 @@ in ``BUILT_IN_PROVIDERS`` for each provider of it that only needs a key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ from noria.wires.bedrock import Bedrock
 from noria.wires.cohere import Cohere
 from noria.wires.google import Google
 from noria.wires.openai_chat import AzureOpenAI, OpenAIChat
-from noria.wires.openai_responses import OpenAIResponses
+from noria.wires.openai_responses import AzureResponses, OpenAIResponses
 from noria.wires.tgi import Tei, Tgi
 from noria.wires.wire import WireOut
 
@@ -55,7 +56,12 @@ KINDS: Mapping[str, Callable[[Provider], WireOut]] = {
     "tgi": lambda provider: Tgi(template=provider.chat_template),
 }
 """What ``kind`` of a provider may be, and the wire that it makes."""
-_COUNTING = frozenset({"anthropic"})
+_RESPONSES: Mapping[str, Callable[[Provider], WireOut]] = {
+    "openai": lambda _: OpenAIResponses(),
+    "azure": lambda provider: AzureResponses(api_version=provider.api_version),
+}
+"""Kinds of which some models may be called by OpenAI's Responses, and the wire of those."""
+_COUNTING = frozenset({"anthropic", "google", "vertex"})
 """Kinds whose providers tell how many tokens a prompt has."""
 
 LISTS: Mapping[str, str] = {
@@ -78,13 +84,19 @@ class Configured(NamedTuple):
     provider: Provider
     """Its settings."""
     wire: WireOut
-    """What it speaks."""
+    """What it speaks, save to the models that are called by OpenAI's Responses."""
     key: str
     """Its key, which no log, error or record shows; empty where none is needed."""
     library: type[LiteLLM] | None
     """What calls it instead of HTTP."""
     counts: bool
     """It tells how many tokens a prompt has."""
+
+    def wire_of(self, model: str) -> WireOut:
+        """What is spoken to one of its models."""
+        if any(fnmatchcase(model, pattern) for pattern in self.provider.responses):
+            return _RESPONSES[self.provider.kind](self.provider)
+        return self.wire
 
 
 Stored = Callable[[str, str], str | None]
@@ -126,6 +138,11 @@ def wire_of(name: str, provider: Provider) -> WireOut:
     wiring = KINDS.get(provider.kind)
     if wiring is None:
         raise InvalidInput(f"Provider {name!r} is of kind {provider.kind!r}; the kinds are {', '.join(KINDS)}.")
+    if provider.responses and provider.kind not in _RESPONSES:
+        raise InvalidInput(
+            f"Provider {name!r} is of kind {provider.kind!r}, which has no choice of `responses`.",
+            hint=f"It is for the kinds {' and '.join(_RESPONSES)}.",
+        )
     return wiring(provider)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import msgspec
+
 from noria.core.events import (
     Counted,
     Delta,
@@ -20,7 +22,7 @@ from noria.core.events import (
     Used,
     plain,
 )
-from noria.core.messages import Citation, Message, Part, TextPart, Thought, ToolCall
+from noria.core.messages import Citation, Message, Part, TextPart, Thought, ToolCall, parted
 from noria.core.replies import Choice, Ranked, Reply, Usage
 from noria.core.unfolding import events_of
 
@@ -29,26 +31,31 @@ class _Draft:
     """A choice while it grows."""
 
     def __init__(self) -> None:
-        self.text: list[str] = []
+        self.said: list[list[str] | Part | int] = []
+        """In order: texts in pieces, other parts, and the numbers of calls."""
+        self.text: list[str] | None = None
+        """The text that goes on."""
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.calls: dict[int, list[str]] = {}
         self.custom: set[int] = set()
         self.thoughts: dict[int, Thought] = {}
         self.citations: list[Citation] = []
-        self.parts: list[Part] = []
         self.logprobs: dict[str, list[Any]] = {}
         self.stopped: Stopped | None = None
 
     def take(self, delta: Delta) -> None:
         if delta.text:
+            if self.text is None:
+                self.text = []
+                self.said.append(self.text)
             self.text.append(delta.text)
         if delta.reasoning:
             self.reasoning.append(delta.reasoning)
         if delta.refusal:
             self.refusal.append(delta.refusal)
         for piece in delta.tool_calls:
-            call = self.calls.setdefault(piece.index, ["", "", "", ""])
+            call = self.calls.get(piece.index) or self._call(piece.index)
             call[0] = call[0] or piece.id
             call[1] = call[1] or piece.name
             call[2] += piece.arguments
@@ -58,13 +65,21 @@ class _Draft:
         if delta.thought is not None:
             self._think(delta.thought, delta.reasoning)
         self.citations += delta.citations
-        self.parts += delta.parts
+        if delta.parts:
+            self.said += delta.parts
+            self.text = None
         for key, tokens in (delta.logprobs or {}).items():
             self.logprobs.setdefault(key, []).extend(tokens or ())
 
+    def _call(self, index: int) -> list[str]:
+        """A call begins, and no text goes on before it."""
+        self.said.append(index)
+        self.text = None
+        call = self.calls[index] = ["", "", "", ""]
+        return call
+
     def _think(self, piece: ThoughtDelta, text: str) -> None:
-        place = len(self.calls) + len(self.parts) + bool(self.text)
-        thought = self.thoughts.get(piece.index) or Thought(at=place)
+        thought = self.thoughts.get(piece.index) or Thought(at=len(self.said))
         self.thoughts[piece.index] = Thought(
             text=thought.text + text,
             signature=thought.signature + piece.signature,
@@ -74,22 +89,40 @@ class _Draft:
             format=thought.format or piece.format,
         )
 
+    def _pieces(self) -> Iterable[Part | ToolCall]:
+        for said in self.said:
+            if isinstance(said, list):
+                yield TextPart(text="".join(said))
+            elif isinstance(said, int):
+                id, name, arguments, signature = self.calls[said]
+                yield ToolCall(id=id, name=name, arguments=arguments, signature=signature, custom=said in self.custom)
+            else:
+                yield said
+
+    def _joined(self) -> tuple[tuple[Part, ...], tuple[ToolCall, ...], tuple[Thought, ...]]:
+        """With all texts in one, which comes first: citations count in the whole of it."""
+        parts, calls = parted(self._pieces())
+        text = "".join(part.text for part in parts if isinstance(part, TextPart))
+        cited = (TextPart(text=text, citations=tuple(self.citations)),) if text else ()
+        others = tuple(part for part in parts if not isinstance(part, TextPart))
+        thoughts = []
+        for _, thought in sorted(self.thoughts.items()):
+            texts = sum(isinstance(said, list) for said in self.said[: thought.at])
+            thoughts.append(msgspec.structs.replace(thought, at=thought.at - texts + bool(texts)))
+        return (*cited, *others), tuple(msgspec.structs.replace(call, at=None) for call in calls), tuple(thoughts)
+
     def choice(self) -> Choice:
-        calls = tuple(
-            ToolCall(id=c[0], name=c[1], arguments=c[2], signature=c[3], custom=i in self.custom)
-            for i, c in sorted(self.calls.items())
-        )
-        text = "".join(self.text)
-        content: str | tuple[Part, ...] = text
-        if self.citations or self.parts:
-            said = (TextPart(text=text, citations=tuple(self.citations)),) if text else ()
-            content = (*said, *self.parts)
+        if self.citations:
+            content, calls, thoughts = self._joined()
+        else:
+            content, calls = parted(self._pieces())
+            thoughts = tuple(thought for _, thought in sorted(self.thoughts.items()))
         message = Message(
             role="assistant",
-            content=content,
+            content=_plain(content),
             tool_calls=calls,
             reasoning="".join(self.reasoning),
-            thoughts=tuple(thought for _, thought in sorted(self.thoughts.items())),
+            thoughts=thoughts,
             refusal="".join(self.refusal),
         )
         stopped = self.stopped
@@ -99,6 +132,16 @@ class _Draft:
             sequence=stopped.sequence if stopped else None,
             logprobs=self.logprobs or None,
         )
+
+
+def _plain(content: tuple[Part, ...]) -> str | tuple[Part, ...]:
+    """One text without a source is a plain text."""
+    match content:
+        case ():
+            return ""
+        case (TextPart(citations=(), cache=None, text=text),):
+            return text
+    return content
 
 
 _ASIDE = frozenset({Sent, Noted, OnRecord})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
+
+import msgspec
 
 from noria.core.struct import Noun
 
@@ -113,7 +116,7 @@ class Thought(Noun):
     id: str = ""
     """The provider's id of the block."""
     at: int = 0
-    """How many parts and tool calls of its message come before it."""
+    """How many parts and tool calls of its message come before it, as in ``Message.pieces``."""
     format: str = ""
     """How it is sealed, where the wire has a word for it: ``anthropic-claude-v1`` and others of OpenRouter's."""
 
@@ -133,6 +136,8 @@ class ToolCall(Noun):
     """``arguments`` is a text in a form of its own and no JSON: the tool takes any text (OpenAI's custom tools)."""
     cache: CacheLife | None = None
     """The provider is asked to cache the prompt up to here."""
+    at: int | None = None
+    """How many parts of its message come before it; None for all of them."""
 
 
 class Message(Noun):
@@ -165,3 +170,33 @@ class Message(Noun):
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def pieces(self) -> tuple[Part | ToolCall, ...]:
+        """Parts and tool calls in the order in which they were said. An empty plain text is no part."""
+        if isinstance(self.content, str):
+            parts: tuple[Part, ...] = (TextPart(text=self.content),) if self.content else ()
+        else:
+            parts = self.content
+        if all(call.at is None for call in self.tool_calls):
+            return (*parts, *self.tool_calls)
+        found: list[Part | ToolCall] = []
+        calls = list(self.tool_calls)
+        for place, part in enumerate(parts):
+            while calls and calls[0].at is not None and calls[0].at <= place:
+                found.append(calls.pop(0))
+            found.append(part)
+        return (*found, *calls)
+
+
+def parted(pieces: Iterable[Part | ToolCall]) -> tuple[tuple[Part, ...], tuple[ToolCall, ...]]:
+    """The parts and the tool calls of what was said in this order: the reverse of ``Message.pieces``."""
+    parts: list[Part] = []
+    calls: list[tuple[ToolCall, int]] = []
+    for piece in pieces:
+        if isinstance(piece, ToolCall):
+            calls.append((piece, len(parts)))
+        else:
+            parts.append(piece)
+    placed = (msgspec.structs.replace(call, at=at) if at < len(parts) else call for call, at in calls)
+    return tuple(parts), tuple(placed)

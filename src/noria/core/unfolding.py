@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from noria.core.events import Content, Counted, Delta, Embedded, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
-from noria.core.messages import Part, TextPart
+from noria.core.messages import TextPart, ToolCall
 from noria.core.replies import Choice, Reply
 
 
@@ -26,29 +27,23 @@ def events_of(reply: Reply) -> Iterable[Content]:
 
 
 def _said(index: int, choice: Choice) -> Iterable[Delta]:
-    """A choice's content, each block of sealed thinking at its place among text, parts and tool calls."""
+    """A choice's content in its order, each block of sealed thinking at its place; a text with sources in one and first."""
     message = choice.message
-    content: tuple[Part, ...] = () if isinstance(message.content, str) else message.content
-    parts = [part for part in content if not isinstance(part, TextPart)]
-    cited = tuple(citation for part in content if isinstance(part, TextPart) for citation in part.citations)
-    pieces = [Delta(index=index, text=message.text, citations=cited)] if message.text else []
-    pieces += [Delta(index=index, parts=(part,)) for part in parts]
-    pieces += [
-        Delta(
-            index=index,
-            tool_calls=(
-                ToolCallDelta(
-                    index=i,
-                    id=call.id,
-                    name=call.name,
-                    arguments=call.arguments,
-                    signature=call.signature,
-                    custom=call.custom,
-                ),
-            ),
-        )
-        for i, call in enumerate(message.tool_calls)
-    ]
+    said = message.pieces
+    cited = tuple(citation for part in said if isinstance(part, TextPart) for citation in part.citations)
+    pieces = []
+    if cited:
+        pieces = [Delta(index=index, text=message.text, citations=cited)] if message.text else []
+        said = (*(part for part in said if not isinstance(part, TextPart | ToolCall)), *message.tool_calls)
+    calls = itertools.count()
+    for piece in said:
+        match piece:
+            case TextPart():
+                pieces += [Delta(index=index, text=piece.text)] if piece.text else []
+            case ToolCall():
+                pieces.append(Delta(index=index, tool_calls=(_whole_call(next(calls), piece),)))
+            case _:
+                pieces.append(Delta(index=index, parts=(piece,)))
     for i, thought in reversed(list(enumerate(message.thoughts))):
         block = ThoughtDelta(
             index=i, signature=thought.signature, redacted=thought.redacted, id=thought.id, format=thought.format
@@ -59,3 +54,14 @@ def _said(index: int, choice: Choice) -> Iterable[Delta]:
     if message.refusal or choice.logprobs or not pieces:
         pieces.append(Delta(index=index, refusal=message.refusal, logprobs=choice.logprobs))
     yield from pieces
+
+
+def _whole_call(number: int, call: ToolCall) -> ToolCallDelta:
+    return ToolCallDelta(
+        index=number,
+        id=call.id,
+        name=call.name,
+        arguments=call.arguments,
+        signature=call.signature,
+        custom=call.custom,
+    )

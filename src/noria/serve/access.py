@@ -46,7 +46,7 @@ _MOST_SEEN = 64
 _WRONG = "The key is wrong."
 _INGEST = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """OpenTelemetry's intake, which shares its prefix with the wires."""
-_GATEWAY = ("/v1/", "/v1beta/", "/v2/")
+_GATEWAY = ("/v1/", "/v1beta/", "/v1beta1/", "/v2/")
 """Where the wires that callers speak are."""
 _CUT_SHORT = frozenset({"/chat/completions", "/responses", "/embeddings", "/models", "/messages"})
 """What clients ask for whose base URL lacks ``/v1``."""

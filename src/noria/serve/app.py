@@ -1,7 +1,7 @@
 """The application: one door that checks every request, then the route that answers it.
 
 /v1/...        the gateway, and OTLP's intake (traces, logs, metrics), raw ASGI
-/v1beta/...    the gateway in Google's dialect
+/v1beta/...    the gateway in Google's dialect, as /v1beta1/... is for clients of Vertex AI
 /api/...       the REST API (Litestar)
 /healthz       the process runs            /readyz   it can take calls
 /metrics       Prometheus                  /login    exchanges a link's token for a session
@@ -45,9 +45,10 @@ _ERRORS: tuple[tuple[str, Callable[[NoriaError], bytes]], ...] = (
     ("/v2/", cohere.encode_error),
     ("/v1/", openai_chat.encode_error),
     ("/v1beta/", google.encode_error),
+    ("/v1beta1/", google.encode_error),
 )
 """Where a path begins -> how its callers read errors; the first that fits. All others read those of the REST API."""
-_GOOGLES = (":generateContent", ":streamGenerateContent", ":embedContent", ":batchEmbedContents")
+_GOOGLES = (":generateContent", ":streamGenerateContent", ":countTokens", ":embedContent", ":batchEmbedContents")
 """How paths end whose callers read Google's errors, whatever the version of its API."""
 _UNPACKED = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """Routes that take compressed bodies; elsewhere one would be read as text that is no JSON."""
@@ -95,6 +96,7 @@ class Application:
             "/v1beta/models/{model}": _readable(models.one),
             **_googles(gateway, "/v1beta"),
             **_googles(gateway, "/v1"),  # which Google's client for Python calls unless it is told otherwise
+            **_googles(gateway, "/v1beta1"),  # which it calls for Vertex AI
             "/v1/traces": {"POST": otlp.traces},
             "/v1/logs": {"POST": otlp.logs},
             "/v1/metrics": {"POST": otlp.metrics},
@@ -206,10 +208,12 @@ def _googles(gateway: Gateway, version: str) -> Routes:
     """The methods of a model in Google's dialect, below a version of its API.
 
     The model is ``models/NAME``, or as it is where its name has a slash: so the Vercel AI SDK calls ``provider/model``.
+    Vertex AI's clients write ``projects/P/locations/L/publishers/google/models/NAME``.
     """
     wires: dict[str, WireIn] = {
         "generateContent": google.GenerateContent(),
         "streamGenerateContent": google.GenerateContent(stream=True),
+        "countTokens": google.CountTokens(),
         "embedContent": google.EmbedContent(),
         "batchEmbedContents": google.EmbedContent(batch=True),
     }

@@ -5,6 +5,11 @@ from __future__ import annotations
 from noria.core.errors import InvalidInput
 from noria.core.requests import Request
 
+THINKING = "thinking"
+"""Name of what a model thought in earlier turns; how much it is to think now is ``reasoning``."""
+FORBIDDEN = "none"
+"""What a caller writes into ``noria-may-drop`` who wants nothing to be left out, not even that."""
+
 
 class Carrying:
     """Notes, while one request is written, what becomes of each thing it asks for.
@@ -38,6 +43,23 @@ class Carrying:
             )
         if name not in self._dropped:
             self._dropped.append(name)
+
+    def forgets(self, why: str) -> None:
+        """Thinking of an earlier turn is left out, and said to be, without anybody's leave.
+
+        It is of use to the provider that sealed it alone, and every provider answers without it: a conversation can go on
+        with another one's model. A caller forbids it with ``noria-may-drop: none``.
+
+        Arguments:
+            why: as above.
+
+        Raises:
+            InvalidInput: the caller has forbidden it.
+        """
+        if FORBIDDEN in self._may_drop:
+            self.cannot(THINKING, why)
+        elif THINKING not in self._dropped:
+            self._dropped.append(THINKING)
 
     def foreign(self, wire: str, request: Request) -> dict[str, object]:
         """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another.

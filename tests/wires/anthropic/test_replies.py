@@ -154,7 +154,11 @@ def messages(draw: st.DrawFn) -> Message:
     places = sorted(draw(st.lists(st.integers(0, len(asked) + bool(said)), max_size=2)))
     thoughts = tuple(
         Thought(
-            text="" if hidden else draw(some), signature=draw(st.text("abc=", min_size=1)), redacted=hidden, at=place
+            text="" if hidden else draw(some),
+            signature=draw(st.text("abc=", min_size=1)),
+            redacted=hidden,
+            at=place,
+            format=draw(st.sampled_from(["anthropic-claude-v1", "google-gemini-v1"])),
         )
         for place in places
         for hidden in [draw(st.booleans())]

@@ -29,6 +29,7 @@ from noria.wires.wire import Encoded
 
 PARAMS: TypeAdapter[Any] = TypeAdapter(sdk.message_create_params.MessageCreateParamsNonStreaming)
 PDF = base64.b64encode(b"%PDF-1.7").decode()
+CLAUDE = "anthropic-claude-v1"
 SIGNED = {"type": "thinking", "thinking": "hm", "signature": "sig="}
 
 
@@ -159,7 +160,10 @@ def test_a_full_request_is_read() -> None:
                 role="assistant",
                 content="Let me see.",
                 reasoning="hm",
-                thoughts=(Thought(text="hm", signature="sig="), Thought(signature="hidden", redacted=True, at=1)),
+                thoughts=(
+                    Thought(text="hm", signature="sig=", format=CLAUDE),
+                    Thought(signature="hidden", redacted=True, at=1, format=CLAUDE),
+                ),
                 tool_calls=(
                     ToolCall(id="t1", name="look", arguments='{"a":1}'),
                     ToolCall(id="t2", name="look", arguments="{}", cache="5m"),
@@ -236,7 +240,7 @@ def turns(draw: st.DrawFn) -> tuple[Message, ...]:
     called = tuple(draw(st.lists(calls, max_size=2, unique_by=lambda call: call.id)))
     content = draw(word | st.lists(texts, min_size=2, max_size=2).map(tuple))
     places = sorted(draw(st.lists(st.integers(0, len(called) + (1 if isinstance(content, str) else 2)), max_size=2)))
-    thoughts = tuple(Thought(text=draw(text), signature=draw(word), at=place) for place in places)
+    thoughts = tuple(Thought(text=draw(text), signature=draw(word), at=place, format=CLAUDE) for place in places)
     answered = Message(
         role="assistant",
         content=content,
@@ -405,9 +409,6 @@ def test_a_conversation_of_another_wire() -> None:
         ({"messages": (Message(role="user", content=(OtherPart(data={"type": "video"}),)),)}, "video"),
         ({"messages": (Message(role="user", name="Ada", content="hi"),)}, "name"),
         ({"messages": (Message(role="system", content=(TextPart(text="a"), ImagePart(url="https://x"))),)}, "image"),
-        ({"messages": (Message(role="assistant", content="a", reasoning="hm"),)}, "reasoning"),
-        ({"messages": (Message(role="assistant", content="a", thoughts=(Thought(id="rs_1", signature="x"),)),)}, "reasoning"),
-        ({"messages": (Message(role="assistant", tool_calls=(ToolCall(id="a", name="f", arguments="{}", signature="x"),)),)}, "reasoning"),
         ({"messages": (Message(role="assistant", tool_calls=(ToolCall(id="a", name="f", arguments="x", custom=True),)),)}, "custom"),
         ({"messages": (Message(role="assistant", content=(TextPart(text="a", citations=(Citation(url="https://x"),)),)),)}, "citations"),
     ],
@@ -419,6 +420,30 @@ def test_what_cannot_be_carried_is_refused_or_dropped_where_allowed(fields: dict
     encoded = sent(msgspec.structs.replace(request, may_drop=(name,)))
     assert encoded.dropped == (name,)
     PARAMS.validate_json(encoded.body)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(role="assistant", content="a", reasoning="hm"),
+        Message(role="assistant", content="a", thoughts=(Thought(text="hm"),)),
+        Message(role="assistant", content="a", thoughts=(Thought(id="rs_1", signature="x"),)),
+        Message(role="assistant", content="a", thoughts=(Thought(signature="x", format="google-gemini-v1"),)),
+        Message(role="assistant", content="a", tool_calls=(ToolCall(id="c", name="f", arguments="{}", signature="x"),)),
+    ],
+    ids=["unsigned", "unsigned block", "OpenAI's", "Gemini's", "the seal of a call"],
+)
+def test_thinking_of_others_is_left_out_and_told_or_refused_to_those_who_want_nothing_left_out(
+    message: Message,
+) -> None:
+    request = said(message, Message(role="tool", tool_call_id="c", content="x"))
+    encoded = sent(request)
+    assert encoded.dropped == ("thinking",)
+    assert "hm" not in encoded.body.decode()
+    assert "signature" not in encoded.body.decode()
+    PARAMS.validate_json(encoded.body)
+    with pytest.raises(InvalidInput, match="`thinking` can't be carried to Anthropic"):
+        sent(msgspec.structs.replace(request, may_drop=("none",)))
 
 
 def test_json_of_any_shape_is_asked_for_in_words() -> None:

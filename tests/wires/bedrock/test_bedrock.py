@@ -128,8 +128,8 @@ def test_calls_thinking_and_citations() -> None:
     ]
     message = whole("thinking").choices[0].message
     assert message.thoughts == (
-        Thought(text="6 times 7 is 42.", signature="c2VhbA==", at=0),
-        Thought(signature="aGlkZGVu", redacted=True, at=0),
+        Thought(text="6 times 7 is 42.", signature="c2VhbA==", format="anthropic-claude-v1"),
+        Thought(signature="aGlkZGVu", redacted=True, format="anthropic-claude-v1"),
     )
     [part] = whole("citations").choices[0].message.content
     [citation] = part.citations
@@ -143,6 +143,15 @@ def test_thinking_goes_back_as_it_came() -> None:
     assert (
         body["messages"][1]["content"] == json.loads(recorded("bedrock/thinking.json"))["output"]["message"]["content"]
     )
+
+
+@pytest.mark.parametrize("thought", [Thought(text="hm"), Thought(text="hm", signature="x", format="google-gemini-v1")])
+def test_thinking_that_its_models_have_not_signed_is_left_out_and_told(thought: Thought) -> None:
+    message = Message(role="assistant", content="So.", thoughts=(thought,), reasoning="hm")
+    for said in (message, msgspec.structs.replace(message, thoughts=())):
+        body, encoded = sent(Request(model="m", messages=(*ASK.messages, said)))
+        assert encoded.dropped == ("thinking",)
+        assert body["messages"][1]["content"] == [{"text": "So."}]
 
 
 def test_exceptions_in_a_stream_and_before_it() -> None:

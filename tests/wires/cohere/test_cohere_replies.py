@@ -75,6 +75,12 @@ def test_a_stream_that_ends_early_is_cut(name: str) -> None:
             streamed(stream[:end])
 
 
+def test_a_stream_that_begins_again_fails() -> None:
+    before, _, _ = recorded("cohere/text.sse").rpartition(b"event: message-end")
+    with pytest.raises(CallFailed, match="second message"):
+        streamed(before + recorded("cohere/text.sse"))
+
+
 @pytest.mark.parametrize(
     ("name", "reason", "text"),
     [

@@ -177,10 +177,6 @@ def test_a_schema_is_carried_and_beside_tools_asked_for_in_words() -> None:
         ("file", ask(Message(role="user", content=(FilePart(url="https://example.org/a.pdf"),)))),
         ("image", ask(Message(role="tool", tool_call_id="c", content=(ImagePart(url="https://x"),)))),
         ("video", ask(Message(role="user", content=(OtherPart(data={"type": "video"}),)))),
-        (
-            "redacted_thinking",
-            ask(Message(role="assistant", thoughts=(Thought(signature="s", redacted=True),), content="x")),
-        ),
         ("tool_choice", ask(tools=(WEATHER,), tool_choice={"type": "allowed_tools"})),
         ("service_tier", ask(wire="openai_chat", unread={"service_tier": "flex"})),
     ],
@@ -227,3 +223,9 @@ def test_a_compatible_server_ranks_too() -> None:
     reply = wire.decode_reply(body, request)
     assert [ranked.index for ranked in reply.ranking] == [1, 0]
     assert reply.usage == Usage(input_tokens=8, output_tokens=0)
+
+
+def test_hidden_thinking_of_others_is_left_out_and_told() -> None:
+    body, encoded = sent(ask(Message(role="assistant", thoughts=(Thought(signature="s", redacted=True),), content="x")))
+    assert encoded.dropped == ("thinking",)
+    assert body["messages"][-1]["content"] == "x"

@@ -27,7 +27,7 @@ OTHERS = {"embed", "embed_vertex", "error", "wrong_key", "blocked"}
 SAID: list[Content] = [
     Started(id="r1", model="m1"),
     Delta(reasoning="Hm", thought=ThoughtDelta()),
-    Delta(reasoning=".", thought=ThoughtDelta(signature="AAAA")),
+    Delta(reasoning=".", thought=ThoughtDelta(signature="AAAA", format="google-gemini-v1")),
     Delta(text="Größe: 21 m."),
     Delta(citations=(Citation(url="https://a.example", title="A", start=0, end=12),)),
     Delta(logprobs={"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}]}),

@@ -88,6 +88,17 @@ def test_a_stream_that_ends_before_its_finish_reason_is_cut(name: str) -> None:
         decoder.close()
 
 
+def test_an_answer_that_goes_on_after_its_end_fails_and_one_that_only_ends_twice_does_not() -> None:
+    said = recorded("google/text.sse")
+    *_, last = (event for event in said.split(b"\r\n\r\n") if event)
+    closing = b'data: {"candidates": [{"content": {"parts": [{"text": "", "thoughtSignature": "c2lnbg=="}]}, "finishReason": "STOP"}]}\r\n\r\n'
+    assert fold(streamed(said + closing)).text == fold(streamed(said)).text
+    for more in (said, b'data: {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]}\r\n\r\n'):
+        with pytest.raises(CallFailed, match="went on"):
+            streamed(said + more)
+    assert b"finishReason" in last
+
+
 def test_text_and_tokens() -> None:
     events = streamed(recorded("google/text.sse"))
     assert events[0] == Started(id="mcpxaMWGLbK9kdUPqo6ZuAk", model="gemini-2.5-flash")
@@ -124,7 +135,7 @@ def test_thinking_is_apart_and_its_seal_has_its_place() -> None:
     assert choice.message.text == "Because the stream turns it."
     assert choice.message.thoughts == (
         Thought(text="**Weighing it**\n\nThe wheel turns by itself."),
-        Thought(signature="CiQBVKhc7kPq+/7vc2VhbP8=", at=1),
+        Thought(signature="CiQBVKhc7kPq+/7vc2VhbP8=", at=1, format="google-gemini-v1"),
     )
 
 
@@ -172,11 +183,11 @@ def test_several_candidates() -> None:
 def test_code_and_images_stay_in_the_answer() -> None:
     [code] = whole("code").choices
     assert isinstance(code.message.content, tuple)
-    assert [type(part) for part in code.message.content] == [TextPart, OtherPart, OtherPart]
+    assert [type(part) for part in code.message.content] == [OtherPart, OtherPart, TextPart]
     [image] = whole("image").choices
     assert isinstance(image.message.content, tuple)
     assert image.message.content[1] == ImagePart(url="data:image/png;base64,iVBORw0KGgoAAAANSUhEUg==")
-    assert image.message.thoughts == (Thought(signature="CiQBVKhc7kPq+/7vc2VhbP8=", at=2),)
+    assert image.message.thoughts == (Thought(signature="CiQBVKhc7kPq+/7vc2VhbP8=", at=2, format="google-gemini-v1"),)
 
 
 @pytest.mark.parametrize("name", WHOLE)

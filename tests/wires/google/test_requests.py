@@ -85,7 +85,7 @@ FULL = asked(
             ToolCall(id="abc", name="get_time", arguments="{}"),
         ),
         reasoning="Hm.",
-        thoughts=(Thought(text="Hm."), Thought(signature=SEAL, at=1)),
+        thoughts=(Thought(text="Hm."), Thought(signature=SEAL, at=1, format="google-gemini-v1")),
     ),
     Message(role="tool", content="21 degrees", name="get_weather", tool_call_id="noria_call_0"),
     Message(role="tool", content="no clock", name="get_time", tool_call_id="abc", tool_failed=True),
@@ -252,7 +252,6 @@ REFUSED: list[tuple[str, Request]] = [
     ("tool_choice", asked(tools=(WEATHER,), tool_choice={"type": "web_search"})),
     ("logit_bias", asked(wire="openai_chat", unread={"logit_bias": {"1": 2}})),
     ("web_search", asked(wire="anthropic", tools=(Tool(name="web_search", hosted={"type": "web_search_1"}),))),
-    ("reasoning", asked(Message(role="assistant", thoughts=(Thought(signature="x", redacted=True),)))),
 ]
 
 
@@ -347,12 +346,20 @@ def test_results_pair_by_name_and_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seal", "id", "own"),
-    [("not base64!", "", False), (SEAL, "", True), ("EqQBCkYI", "rs_1", True), ("bm9yaWE6oh==", "", False)],
+    ("seal", "id", "form", "own"),
+    [
+        ("not base64!", "", "", False),
+        (SEAL, "", "google-gemini-v1", True),
+        (SEAL, "", "anthropic-claude-v1", False),
+        ("EqQBCkYI", "rs_1", "", True),
+        ("bm9yaWE6oh==", "", "", False),
+    ],
 )
-def test_seals_of_other_providers_come_back_to_them_and_never_go_to_google(seal: str, id: str, own: bool) -> None:
-    thought = Thought(text="Hm.", signature=seal, id=id)
-    call = ToolCall(id="a", name="f", arguments="{}", signature="" if id else seal)
+def test_seals_of_other_providers_come_back_to_them_and_never_go_to_google(
+    seal: str, id: str, form: str, own: bool
+) -> None:
+    thought = Thought(text="Hm.", signature=seal, id=id, format=form)
+    call = ToolCall(id="a", name="f", arguments="{}", signature="" if id or "anthropic" in form else seal)
     said = Message(role="assistant", content="So.", thoughts=(thought,), reasoning="Hm.", tool_calls=(call,))
     answer = GenerateContent().decode(b'{"contents":"a"}', path={"model": "m"}, id="", created=0).answer
     replied = json.loads(answer.whole(Reply(choices=(Choice(message=said, finish_reason="stop"),))))
@@ -361,12 +368,17 @@ def test_seals_of_other_providers_come_back_to_them_and_never_go_to_google(seal:
         {"contents": [content.model_dump(mode="json", by_alias=True, exclude_none=True)]}
     )  # as clients send it
     assert again.messages == (said,)
-    if own:
-        assert encoded(again).dropped == ()
-    else:
-        with pytest.raises(InvalidInput, match="`reasoning` can't be carried"):
-            encoded(again)
-        assert seal not in encoded(msgspec.structs.replace(again, may_drop=("*",))).body.decode()
+    assert encoded(again).dropped == ()
+    assert (seal in encoded(again).body.decode()) is own
+    assert {"text": "Hm.", "thought": True}.items() <= written(again)["contents"][0]["parts"][0].items()
+
+
+def test_thinking_that_another_provider_hides_is_left_out_and_told_or_refused_to_those_who_want_that() -> None:
+    hidden = asked(Message(role="assistant", content="So.", thoughts=(Thought(signature="x", redacted=True),)))
+    assert encoded(hidden).dropped == ("thinking",)
+    assert written(hidden)["contents"][0]["parts"] == [{"text": "So."}]
+    with pytest.raises(InvalidInput, match="`thinking` can't be carried to Gemini"):
+        encoded(msgspec.structs.replace(hidden, may_drop=("none",)))
 
 
 def test_seals_are_read_in_either_alphabet() -> None:

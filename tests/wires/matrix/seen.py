@@ -17,6 +17,7 @@ from noria.core.requests import Request
 from noria.core.unfolding import events_of
 from noria.wires.anthropic import Anthropic, Messages
 from noria.wires.bedrock import Bedrock
+from noria.wires.carrying import THINKING
 from noria.wires.cohere import Cohere
 from noria.wires.google import GenerateContent, Google
 from noria.wires.openai_chat import ChatCompletions, OpenAIChat
@@ -92,6 +93,9 @@ def asked(feature: Feature, wire: str, out: str) -> str:
         assert left.dropped, (feature.name, wire, out, "allowed to be left out, and not reported")
         assert str(error)
         return "refused, or left out"
+    if sent.dropped:
+        assert sent.dropped == (THINKING,), (feature.name, wire, out, "left out without leave")
+        return "in part" if feature.partly[0].encode() in sent.body else "left out"
     if sent.emulated:
         return "emulated"
     if _arrived(feature, out, sent.body):
@@ -262,6 +266,7 @@ says nothing about what a model makes of what it is sent.
 | emulated | The wire lacks it, Noria does it in its place, and says so in `noria-emulated`. |
 | refused | The wire lacks it: 400 with a sentence; with `noria-may-drop` it is left out, and said so in `noria-dropped` and on the span. |
 | refused always | As before, and it can't be left out. |
+| left out | Thinking of an earlier turn that another provider has sealed: left out, and said so in `noria-dropped` and on the span. |
 | in part | Thinking arrives as words: the seal is of use to its own provider alone, and the caller still has it. |
 | not told | The caller's wire has no place for it. |
 | – | The wire has no words for it, or no reply with it is recorded. |

@@ -44,8 +44,8 @@ messages = st.one_of(
             content=words,
             tool_calls=calls,
             thoughts=(
-                Thought(text=thought, signature="s", id="rs_1"),
-                Thought(signature="e", redacted=True, id="rs_2", at=1),
+                Thought(text=thought, signature="s", id="rs_1", format="openai-responses-v1"),
+                Thought(signature="e", redacted=True, id="rs_2", at=1, format="openai-responses-v1"),
             ),
             reasoning=thought,
         ),
@@ -197,6 +197,13 @@ def test_a_stream_that_just_ends_is_cut() -> None:
     for end in range(len(stream) - 2):
         with pytest.raises(CallCut):
             decoded(stream[:end])
+
+
+def test_a_stream_that_begins_again_fails() -> None:
+    stream = streamed([Started(model="m"), Delta(text="hello"), Stopped()])
+    before, _, _ = stream.rpartition(b"event: response.completed")
+    with pytest.raises(CallFailed, match="second response"):
+        decoded(before, stream)
 
 
 def test_the_bytes_of_a_provider_pass_but_for_its_id() -> None:

@@ -86,6 +86,12 @@ def test_a_stream_that_ends_early_is_cut(name: str) -> None:
             streamed(name, stream[:end])
 
 
+def test_a_stream_that_begins_again_fails() -> None:
+    first, _, rest = recorded("tgi/text.sse").partition(b"\n\n")
+    with pytest.raises(CallFailed, match="began again"):
+        streamed("text", first + b"\n\n", first + b"\n\n", rest)
+
+
 def test_a_stop_sequence_is_no_part_of_the_answer_though_it_came_in_pieces() -> None:
     [choice] = whole("stop").choices
     assert (choice.message.text, choice.finish_reason, choice.sequence) == ("One two ", "stop", "END")
@@ -174,7 +180,6 @@ def test_any_json_object_is_asked_for_in_words() -> None:
         ("tools", Request(model="m", messages=HI, tools=(Tool(name="f"),))),
         ("presence_penalty", Request(model="m", messages=HI, params=Parameters(presence_penalty=0.5))),
         ("reasoning", Request(model="m", messages=HI, params=Parameters(reasoning=Reasoning(effort="high")))),
-        ("reasoning", Request(model="m", messages=(Message(role="user", content="x", reasoning="hm"),))),
         ("image", Request(model="m", messages=(Message(role="user", content=(ImagePart(url="https://x"),)),))),
         ("cache", Request(model="m", messages=(Message(role="user", content=(TextPart(text="x", cache="5m"),)),))),
         ("name", Request(model="m", messages=(Message(role="user", content="x", name="Ada"),))),
@@ -186,6 +191,11 @@ def test_what_cannot_be_carried_is_refused_by_name_or_left_out_where_allowed(nam
         sent(request_)
     _, encoded = sent(msgspec.structs.replace(request_, may_drop=(name,)))
     assert encoded.dropped == (name,)
+
+
+def test_earlier_thinking_is_left_out_and_told() -> None:
+    _, encoded = sent(Request(model="m", messages=(Message(role="user", content="x", reasoning="hm"),)))
+    assert encoded.dropped == ("thinking",)
 
 
 def test_tool_calls_of_the_past_need_tools() -> None:

@@ -6,13 +6,24 @@ content without one stay whole in ``OtherPart``, tools that say more than a func
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from noria.core.errors import InvalidInput
-from noria.core.messages import CacheLife, FilePart, ImagePart, Message, OtherPart, Part, TextPart, Thought, ToolCall
+from noria.core.messages import (
+    CacheLife,
+    FilePart,
+    ImagePart,
+    Message,
+    OtherPart,
+    Part,
+    TextPart,
+    Thought,
+    ToolCall,
+    parted,
+)
 from noria.core.requests import Lineage, Parameters, Request, Tool
 from noria.wires.anthropic.blocks import cache_in, cache_out, call_in, part_in
 from noria.wires.anthropic.seals import call_seal_in, thought_in
@@ -184,13 +195,12 @@ def _result(block: dict[str, Any], at: str) -> Message:
 
 
 def _assistant(blocks: list[dict[str, Any]], at: str) -> Message:
-    parts: list[Part] = []
-    calls: list[ToolCall] = []
+    pieces: list[Part | ToolCall] = []
     thoughts: list[Thought] = []
     seal = ""
     for i, block in enumerate(blocks):
         where = f"{at}.content[{i}]"
-        place = len(parts) + len(calls)
+        place = len(pieces)
         match block:
             case {"type": "thinking", "thinking": str(text), **rest}:
                 signature = rest.get("signature")
@@ -202,15 +212,16 @@ def _assistant(blocks: list[dict[str, Any]], at: str) -> Message:
                 else:
                     thoughts.append(thought_in("", data, redacted=True, at=place))
             case {"type": "tool_use"} if (call := call_in(block, where)) is not None:
-                calls.append(_sealed(call, seal))
+                pieces.append(_sealed(call, seal))
                 seal = ""
             case _:
-                parts.append(part_in(block, where))
+                pieces.append(part_in(block, where))
+    parts, calls = parted(pieces)
     sealed = any(thought.signature or thought.id for thought in thoughts)
     return Message(
         role="assistant",
         content=_plain_or_parts(parts),
-        tool_calls=tuple(calls),
+        tool_calls=calls,
         reasoning="".join(thought.text for thought in thoughts),
         thoughts=tuple(thoughts) if sealed else (),
     )
@@ -240,7 +251,7 @@ def _parts(content: Any, at: str) -> list[Part]:
     return [part_in(block, f"{at}[{i}]") for i, block in enumerate(content)]
 
 
-def _plain_or_parts(parts: list[Part]) -> str | tuple[Part, ...]:
+def _plain_or_parts(parts: Sequence[Part]) -> str | tuple[Part, ...]:
     """One plain text is a text, as most wires write it."""
     match parts:
         case []:

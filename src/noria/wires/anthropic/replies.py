@@ -9,6 +9,7 @@ import msgspec
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content
 from noria.core.folding import fold
+from noria.core.messages import ToolCall
 from noria.core.replies import Choice, Reply
 from noria.wires.anthropic.blocks import call_out, said_out
 from noria.wires.anthropic.counts import usage_out
@@ -89,14 +90,12 @@ def _content(choice: Choice) -> list[dict[str, Any]]:
     """The blocks of a reply: thinking in its places among text, what the provider's own tools did, and tool calls."""
     message = choice.message
     places: list[list[dict[str, Any]]] = []
-    if isinstance(message.content, str):
-        if message.content:
-            places.append([{"type": "text", "text": message.content}])
-    else:
-        places += [list(said_out(part)) for part in message.content]
-    for call in message.tool_calls:
-        seal = [call_seal_out(call.signature)] if call.signature else []
-        places.append([*seal, call_out(call)])
+    for piece in message.pieces:
+        if isinstance(piece, ToolCall):
+            seal = [call_seal_out(piece.signature)] if piece.signature else []
+            places.append([*seal, call_out(piece)])
+        else:
+            places.append(list(said_out(piece)))
     if message.refusal:
         places.append([{"type": "text", "text": message.refusal}])
     thinking = [(thought.at, thought_out(thought)) for thought in message.thoughts]

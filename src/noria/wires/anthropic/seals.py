@@ -1,7 +1,7 @@
 """Seals of other providers, carried in the two fields that every Anthropic client sends back as they came.
 
 A caller of this dialect may be answered by any model. What such a model needs back (OpenAI's id of a block of thinking,
-Gemini's signature of a tool call) has no field here, so it goes into the signature of a thinking block, or into a block
+Gemini's signature of a tool call), and whose it is, has no field here, so it goes into the signature of a thinking block, or into a block
 of redacted thinking just before the call. Anthropic's own seals are never touched.
 """
 
@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 from noria.core.messages import Thought
+from noria.wires import makers
 
-_WITH_ID = "noria:"
+_MARKED = "noria:"
 _OF_CALL = "noria-call:"
 
 
 def thought_out(thought: Thought) -> dict[str, Any]:
     """A block of thinking."""
-    sealed = f"{_WITH_ID}{thought.id}:{thought.signature}" if thought.id else thought.signature
+    sealed = thought.signature
+    if thought.id or not makers.may_be(thought.format, makers.ANTHROPIC):
+        sealed = f"{_MARKED}{thought.format}/{thought.id}:{sealed}"
     if thought.redacted:
         return {"type": "redacted_thinking", "data": sealed}
     return {"type": "thinking", "thinking": thought.text, "signature": sealed}
@@ -25,10 +28,11 @@ def thought_out(thought: Thought) -> dict[str, Any]:
 
 def thought_in(text: str, sealed: str, *, redacted: bool, at: int) -> Thought:
     """What :func:`thought_out` wrote, or Anthropic did."""
-    id = ""
-    if sealed.startswith(_WITH_ID):
-        id, _, sealed = sealed.removeprefix(_WITH_ID).partition(":")
-    return Thought(text=text, signature=sealed, redacted=redacted, id=id, at=at)
+    form, id = makers.ANTHROPIC if sealed else "", ""
+    if sealed.startswith(_MARKED):
+        named, _, sealed = sealed.removeprefix(_MARKED).partition(":")
+        form, _, id = named.partition("/")
+    return Thought(text=text, signature=sealed, redacted=redacted, id=id, format=form, at=at)
 
 
 def call_seal_out(signature: str) -> dict[str, Any]:

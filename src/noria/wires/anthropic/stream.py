@@ -232,7 +232,10 @@ class StreamEncoder:
                 out += self._start({"type": "thinking", "thinking": "", "signature": ""})
         known = self._thought
         self._thought = Thought(
-            signature=known.signature + piece.signature, redacted=known.redacted, id=known.id or piece.id
+            signature=known.signature + piece.signature,
+            redacted=known.redacted,
+            id=known.id or piece.id,
+            format=known.format or piece.format,
         )
         if text and not known.redacted:
             out += self._more({"type": "thinking_delta", "thinking": text})

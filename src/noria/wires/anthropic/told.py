@@ -10,6 +10,7 @@ import msgspec
 from noria.core.errors import CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
+from noria.wires import makers
 from noria.wires.anthropic.blocks import arguments_in, citation_in
 from noria.wires.anthropic.counts import later, usage_of
 from noria.wires.anthropic.reasons import reason_in
@@ -75,11 +76,11 @@ class Told:
                 self._thoughts += 1
                 text, signature = _word(block, "thinking"), _word(block, "signature")
                 if text or signature:
-                    yield Delta(reasoning=text, thought=ThoughtDelta(index=state.number, signature=signature))
+                    yield Delta(reasoning=text, thought=_thought(state.number, signature))
             case "redacted_thinking":
                 self._blocks[index] = state = _Block("redacted_thinking", block, self._thoughts)
                 self._thoughts += 1
-                yield Delta(thought=ThoughtDelta(index=state.number, signature=_word(block, "data"), redacted=True))
+                yield Delta(thought=_thought(state.number, _word(block, "data"), redacted=True))
             case "tool_use":
                 self._blocks[index] = state = _Block("tool_use", block, self._calls)
                 self._calls += 1
@@ -106,7 +107,7 @@ class Told:
             case "thinking_delta" if delta.thinking:
                 yield Delta(reasoning=delta.thinking, thought=ThoughtDelta(index=block.number))
             case "signature_delta" if delta.signature:
-                yield Delta(thought=ThoughtDelta(index=block.number, signature=delta.signature))
+                yield Delta(thought=_thought(block.number, delta.signature))
             case "citations_delta":
                 block.citations.append(delta.citation)
             case "input_json_delta" if delta.partial_json:
@@ -154,6 +155,12 @@ def _whole(block: _Block) -> dict[str, Any]:
         return block.data | {"input": msgspec.json.decode("".join(block.pieces))}
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CallFailed("The provider sent the input of one of its own tools in broken JSON.") from error
+
+
+def _thought(number: int, signature: str, *, redacted: bool = False) -> ThoughtDelta:
+    return ThoughtDelta(
+        index=number, signature=signature, redacted=redacted, format=makers.ANTHROPIC if signature else ""
+    )
 
 
 def _word(block: dict[str, Any], name: str) -> str:

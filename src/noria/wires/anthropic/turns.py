@@ -13,11 +13,14 @@ import msgspec
 from noria.core.errors import InvalidInput
 from noria.core.messages import Message, Part, TextPart, Thought, ToolCall
 from noria.core.requests import Request
+from noria.wires import makers
 from noria.wires.anthropic.blocks import cache_out, call_out, id_out, part_out
 from noria.wires.anthropic.incoming import NAME
 from noria.wires.anthropic.seals import thought_out
 from noria.wires.anthropic.thinking import takes_system_turns
 from noria.wires.carrying import Carrying
+
+_UNSIGNED = "Anthropic takes back only thinking that it has signed"
 
 
 class Conversation:
@@ -131,16 +134,16 @@ class Conversation:
     def _assistant(self, message: Message) -> str | list[dict[str, Any]]:
         """What the model said, its blocks of thinking in their places."""
         if message.reasoning and not message.thoughts:
-            self._carrying.cannot("reasoning", "Anthropic takes back only thinking that it has signed")
+            self._carrying.forgets(_UNSIGNED)
         thinking = [
             (thought.at, block) for thought in message.thoughts if (block := self._thought(thought)) is not None
         ]
         content = message.content
         if isinstance(content, str) and not (thinking or message.tool_calls or message.refusal):
             return content if content.strip() else ""
-        parts = (TextPart(text=content),) if isinstance(content, str) else content
-        before = [self._blocks((part,)) for part in parts if not (isinstance(content, str) and not content)]
-        before += [[block] for block in map(self._call, message.tool_calls)]
+        before = [
+            [self._call(piece)] if isinstance(piece, ToolCall) else self._blocks((piece,)) for piece in message.pieces
+        ]
         if message.refusal.strip():
             before.append([{"type": "text", "text": message.refusal}])
         blocks: list[dict[str, Any]] = []
@@ -150,15 +153,15 @@ class Conversation:
         return blocks
 
     def _thought(self, thought: Thought) -> dict[str, Any] | None:
-        anothers = (thought.id or thought.format) and not thought.format.startswith("anthropic")
+        anothers = thought.id if not thought.format else not makers.may_be(thought.format, makers.ANTHROPIC)
         if anothers or not thought.signature:
-            self._carrying.cannot("reasoning", "Anthropic takes back only thinking that it has signed")
+            self._carrying.forgets(_UNSIGNED)
             return None
         return thought_out(msgspec.structs.replace(thought, id=""))
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         if call.signature:
-            self._carrying.cannot("reasoning", "a tool call carries the seal of another provider")
+            self._carrying.forgets("a tool call carries the seal of another provider")
         if call.custom:
             self._carrying.cannot("custom", "Anthropic's tools take JSON")
         return call_out(call)

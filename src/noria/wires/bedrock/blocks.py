@@ -23,6 +23,7 @@ from noria.core.messages import (
     Thought,
     ToolCall,
 )
+from noria.wires import makers
 from noria.wires.carrying import Carrying
 from noria.wires.data_urls import read_data_url
 
@@ -40,6 +41,7 @@ _FORMATS = {
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _NO_NAME = re.compile(r"[^A-Za-z0-9()\[\] -]+")
 """What a document's name must not hold."""
+_UNSIGNED = "its models take back only thinking that they have signed"
 Block = dict[str, Any]
 
 
@@ -57,17 +59,23 @@ def blocks_of(message: Message, carrying: Carrying) -> list[Block]:
 
 def said_blocks(message: Message, carrying: Carrying) -> list[Block]:
     """The blocks of an assistant's turn, each block of thinking at its place."""
-    blocks = blocks_of(message, carrying)
+    blocks: list[Block] = []
+    for piece in message.pieces:
+        if isinstance(piece, ToolCall):
+            blocks.append(_call(piece))
+            if piece.cache:
+                blocks.append(cache_point(piece.cache))
+        else:
+            blocks += _blocks(piece, carrying)
     if message.refusal:
         blocks.append({"text": message.refusal})
-    for call in message.tool_calls:
-        blocks.append(_call(call))
-        if call.cache:
-            blocks.append(cache_point(call.cache))
     for thought in reversed(message.thoughts):
-        blocks.insert(min(thought.at, len(blocks)), {"reasoningContent": _thought(thought)})
+        if _is_foreign(thought):
+            carrying.forgets(_UNSIGNED)
+        else:
+            blocks.insert(min(thought.at, len(blocks)), {"reasoningContent": _thought(thought)})
     if message.reasoning and not message.thoughts:
-        blocks.insert(0, {"reasoningContent": {"reasoningText": {"text": message.reasoning}}})
+        carrying.forgets(_UNSIGNED)
     return blocks
 
 
@@ -89,11 +97,17 @@ def _call(call: ToolCall) -> Block:
     return {"toolUse": {"toolUseId": call.id, "name": call.name, "input": arguments}}
 
 
+def _is_foreign(thought: Thought) -> bool:
+    """Whether nobody has sealed it, or somebody else. Claude's seals are the same here and at Anthropic."""
+    if not thought.signature:
+        return True
+    return bool(thought.id) if not thought.format else not makers.may_be(thought.format, makers.ANTHROPIC)
+
+
 def _thought(thought: Thought) -> Block:
     if thought.redacted:
         return {"redactedContent": thought.signature}
-    sealed = {"signature": thought.signature} if thought.signature else {}
-    return {"reasoningText": {"text": thought.text, **sealed}}
+    return {"reasoningText": {"text": thought.text, "signature": thought.signature}}
 
 
 def _blocks(part: Part, carrying: Carrying) -> list[Block]:

@@ -12,6 +12,7 @@ from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, To
 from noria.core.folding import Fold
 from noria.core.messages import Citation
 from noria.core.replies import Reply, Usage
+from noria.wires import makers
 from noria.wires.bedrock.frames import BadFrame, Frame, FrameParser
 from noria.wires.statuses import failed
 
@@ -220,10 +221,12 @@ class _Blocks:
 
     def _thought(self, index: int, reasoning: _Reasoning) -> Delta:
         whole = reasoning.reasoning_text
+        signature = reasoning.redacted_content or (whole.signature if whole else reasoning.signature) or ""
         piece = ThoughtDelta(
             index=self._thoughts.setdefault(index, len(self._thoughts)),
-            signature=reasoning.redacted_content or (whole.signature if whole else reasoning.signature) or "",
+            signature=signature,
             redacted=reasoning.redacted_content is not None,
+            format=makers.ANTHROPIC if signature else "",  # Claude is the one that signs there
         )
         return Delta(reasoning=(whole.text if whole else reasoning.text) or "", thought=piece)
 

@@ -170,7 +170,7 @@ def _message(message: Message, carrying: Carrying) -> dict[str, Any]:
 def _said(message: Message, carrying: Carrying) -> dict[str, Any]:
     """An assistant's turn. What it thought is its plan where it calls tools, and a block of its own where it does not."""
     if any(thought.redacted for thought in message.thoughts):
-        carrying.cannot("redacted_thinking", "thinking that its provider hides can be read by nobody else")
+        carrying.forgets("thinking that its provider hides can be read by nobody else")
     thinking = message.reasoning or "".join(thought.text for thought in message.thoughts)
     text = message.text + message.refusal
     for part in () if isinstance(message.content, str) else message.content:

@@ -20,7 +20,7 @@ class StreamDecoder:
     """The bytes of one streamed reply, cut anywhere, as events.
 
     The reply is complete with ``message-end``, which brings the finish reason and the token count; without it, it was
-    cut. Kinds of event that nobody knows yet are read over.
+    cut. A second ``message-start`` is a failed call. Kinds of event that nobody knows yet are read over.
     """
 
     def __init__(self) -> None:
@@ -55,6 +55,8 @@ class StreamDecoder:
         if event.type is None and event.message:
             raise failed(500, event.message)
         if event.type == "message-start":
+            if self._started:
+                raise CallFailed("Cohere's stream began a second message before the first was complete.")
             self._started = True
             yield Started(id=event.id or "")
         elif event.type == "message-end":

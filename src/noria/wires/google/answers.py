@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from noria.core.errors import CallCut, NoriaError
+from noria.core.errors import CallCut, CallFailed, NoriaError
 from noria.core.events import Delta, Embedded, Event, OnRecord, Raw, Sent, Started, Stopped, ToolCallDelta, Used
 from noria.core.messages import Citation, ToolCall
 from noria.core.replies import Ranked, Reply, Usage
@@ -32,6 +32,8 @@ class _Answer:
     def __init__(self) -> None:
         self.text: list[str] = []
         self.calls: dict[int, ToolCallDelta] = {}
+        """Those that were not told yet."""
+        self.told: set[int] = set()
         self.thoughts: dict[int, bool] = {}
         self.citations: list[Citation] = []
         self.logprobs: list[Any] = []
@@ -47,12 +49,13 @@ class _Answer:
             if thinks or block.redacted:
                 part["thought"] = True
             if block.signature or block.id or block.redacted:
-                part["thoughtSignature"] = seal_out(Seal(block.signature, block.redacted, block.id))
+                part["thoughtSignature"] = seal_out(Seal(block.signature, block.redacted, block.id, block.format))
             if len(part) > 1:
                 parts.append(part)
         elif delta.reasoning:
             parts.append({"text": delta.reasoning, "thought": True})
         if text := delta.text + delta.refusal:
+            parts += self._whole_calls()
             self.text.append(text)
             parts.append({"text": text})
         parts += [said for one in delta.parts if (said := write_said(one)) is not None]
@@ -61,6 +64,16 @@ class _Answer:
         self.citations += delta.citations
         self.logprobs += (delta.logprobs or {}).get("content") or ()
         return parts
+
+    def _whole_calls(self) -> list[dict[str, Any]]:
+        """The calls that are whole when more of the answer comes, so that they keep their place before it."""
+        whole = [
+            (number, args)
+            for number, piece in self.calls.items()
+            if piece.arguments and (args := arguments_of(piece.arguments)) is not None
+        ]
+        self.told.update(number for number, _ in whole)
+        return [_written(self.calls.pop(number), args) for number, args in whole]
 
     def last(self, stopped: Stopped) -> dict[str, Any]:
         """The end of the candidate: its calls, and what is known of the whole."""
@@ -71,8 +84,7 @@ class _Answer:
                 reason = MALFORMED
                 message = f"The model called {piece.name} with what is no JSON object: {piece.arguments}"
                 continue
-            seal = seal_out(Seal(piece.signature)) if piece.signature else ""
-            calls.append(write_call(ToolCall(id=piece.id, name=piece.name, arguments=""), args, seal, made=True))
+            calls.append(_written(piece, args))
         out: dict[str, Any] = {"content": {"parts": calls, "role": "model"}, "finishReason": reason}
         if message:
             out["finishMessage"] = message
@@ -83,6 +95,10 @@ class _Answer:
         return out
 
     def _call(self, piece: ToolCallDelta) -> None:
+        if piece.index in self.told:
+            if piece.arguments.strip():
+                raise CallFailed("The provider went on with a call whose arguments were whole.")
+            return
         so_far = self.calls.get(piece.index) or ToolCallDelta(index=piece.index)
         self.calls[piece.index] = ToolCallDelta(
             index=piece.index,
@@ -91,6 +107,11 @@ class _Answer:
             arguments=so_far.arguments + piece.arguments,
             signature=so_far.signature + piece.signature,
         )
+
+
+def _written(piece: ToolCallDelta, args: dict[str, Any]) -> dict[str, Any]:
+    seal = seal_out(Seal(piece.signature)) if piece.signature else ""
+    return write_call(ToolCall(id=piece.id, name=piece.name, arguments=""), args, seal, made=True)
 
 
 class GoogleAnswer:

@@ -7,18 +7,22 @@ stay whole in ``OtherPart``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from noria.core.errors import InvalidInput
-from noria.core.messages import Message, Part, TextPart, Thought, ToolCall
+from noria.core.messages import Message, Part, TextPart, Thought, ToolCall, parted
 from noria.core.requests import Parameters, Reasoning, Request, Tool
+from noria.wires import makers
 from noria.wires.bodies import read_object, read_shape
 from noria.wires.google.choosing import read_choice
 from noria.wires.google.functions import Pairing, read_call, read_result
 from noria.wires.google.parts import read_part
-from noria.wires.google.requests import CONFIG, DECLARATIONS, NAME
+from noria.wires.google.requests import CONFIG, DECLARATIONS, NAME, WHOLE
 from noria.wires.google.schemas import json_schema
-from noria.wires.google.seals import Seal, seal_in
+from noria.wires.google.seals import Seal, is_plain, seal_in
 from noria.wires.google.shapes import ChoosingShape, ConfigShape, ContentShape, DeclarationShape, RequestShape
 from noria.wires.google.spelling import camel
 
@@ -34,7 +38,28 @@ def decode_request(body: bytes, *, model: str, stream: bool) -> Request:
     Raises:
         InvalidInput: names the field, such as ``contents[2].parts[0]``, and says what is wrong with it.
     """
+    return _request(camel(read_object(body)), model=model, stream=stream)
+
+
+def decode_count(body: bytes, *, model: str) -> Request:
+    """Read the body of ``:countTokens``: a prompt, or under ``generateContentRequest`` all that would be sent with it.
+
+    Raises:
+        InvalidInput: as above.
+    """
     fields = camel(read_object(body))
+    whole = fields.pop(WHOLE, None)
+    if whole is not None:
+        if fields.get("contents"):
+            raise InvalidInput(f"`contents` and `{WHOLE}` are both there; send one of them.")
+        if not isinstance(whole, dict):
+            raise InvalidInput(f"`{WHOLE}` must be an object.")
+        fields = camel(whole)
+    fields.pop("model", None)  # the path says it, too
+    return msgspec.structs.replace(_request(fields, model=model, stream=False), count=True)
+
+
+def _request(fields: dict[str, Any], *, model: str, stream: bool) -> Request:
     shape = read_shape(fields, RequestShape)
     unread = {name: value for name, value in fields.items() if name not in _KNOWN}
     tools, extras = _tools(shape.tools or [])
@@ -203,21 +228,21 @@ class _Conversation:
             self.messages.append(Message(role="user", content=_content_of(said)))
 
     def _model(self, content: ContentShape, at: str) -> Message:
-        said: list[Part] = []
-        calls: list[ToolCall] = []
+        said: list[Part | ToolCall] = []
         thoughts: list[Thought] = []
         thinking = False
         for i, fields in enumerate(content.parts):
             part = _spelt(fields)
             signature = part.pop("thoughtSignature", None)
             seal = seal_in(signature) if isinstance(signature, str) else None
-            place = len(said) + len(calls)
+            place = len(said)
             if isinstance(call := part.get("functionCall"), dict):
                 try:
-                    calls.append(read_call(call, signature, self._pairing.calls))
+                    called = read_call(call, signature, self._pairing.calls)
                 except ValueError as error:
                     raise InvalidInput(f"`{at}.parts[{i}].functionCall`: {error}.") from error
-                self._pairing.called(calls[-1])
+                self._pairing.called(called)
+                said.append(called)
                 thinking = False
             elif part.pop("thought", None):
                 text = part.get("text", "")
@@ -228,12 +253,13 @@ class _Conversation:
                 if not (seal and part == {"text": ""}):
                     said.append(read_part(part))
                 if seal:
-                    thoughts.append(_sealed(Thought(at=len(said) + len(calls)), "", seal))
+                    thoughts.append(_sealed(Thought(at=len(said)), "", seal))
                 thinking = False
+        parts, calls = parted(said)
         return Message(
             role="assistant",
-            content=_content_of(said),
-            tool_calls=tuple(calls),
+            content=_content_of(parts),
+            tool_calls=calls,
             reasoning="".join(thought.text for thought in thoughts),
             thoughts=tuple(thoughts),
         )
@@ -246,6 +272,7 @@ def _sealed(thought: Thought, text: str, seal: Seal | None) -> Thought:
         signature=seal.signature if seal else "",
         redacted=bool(seal and seal.redacted),
         id=seal.id if seal else "",
+        format=makers.GOOGLE if seal and is_plain(seal) else seal.format if seal else "",
         at=thought.at,
     )
 
@@ -255,7 +282,7 @@ def _spelt(part: dict[str, Any]) -> dict[str, Any]:
     return {name: camel(value) if isinstance(value, dict) else value for name, value in camel(part).items()}
 
 
-def _content_of(parts: list[Part]) -> str | tuple[Part, ...]:
+def _content_of(parts: Sequence[Part]) -> str | tuple[Part, ...]:
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     return tuple(parts) if parts else ""

@@ -10,8 +10,8 @@ from noria.core.requests import Request
 from noria.core.struct import Noun
 from noria.wires.google.embeddings import decode_vectors, encode_embed
 from noria.wires.google.errors import decode_error
-from noria.wires.google.replies import decode_reply
-from noria.wires.google.requests import NAME, encode_request
+from noria.wires.google.replies import decode_count, decode_reply
+from noria.wires.google.requests import NAME, encode_count, encode_request
 from noria.wires.google.stream import StreamDecoder
 from noria.wires.wire import Encoded
 
@@ -43,6 +43,8 @@ class Google(Noun):
         """The request as it is sent."""
         if request.embed is not None:
             return encode_embed(request, request.embed, model=model, vertex=self.vertex)
+        if request.count:
+            return encode_count(request, model=model, vertex=self.vertex)
         return encode_request(request, stream=stream, model=model)
 
     def decoder(self, request: Request) -> StreamDecoder:
@@ -53,6 +55,8 @@ class Google(Noun):
         """A reply that came in one piece."""
         if request.embed is not None:
             return decode_vectors(body, request.embed)
+        if request.count:
+            return Reply(counted=decode_count(body))
         return decode_reply(body, request)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-_METHODS = ("generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents")
+_METHODS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
 
 
 def encode_models(names: Iterable[str]) -> bytes:

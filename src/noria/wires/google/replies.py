@@ -13,6 +13,7 @@ from noria.core.folding import fold
 from noria.core.messages import Citation
 from noria.core.replies import Reply
 from noria.core.requests import Request
+from noria.wires import makers
 from noria.wires.google.citations import read_grounding, read_recited
 from noria.wires.google.errors import decode_error_object
 from noria.wires.google.functions import read_call
@@ -20,10 +21,11 @@ from noria.wires.google.logprobs import read_logprobs
 from noria.wires.google.parts import read_part
 from noria.wires.google.reasons import read_reason
 from noria.wires.google.seals import seal_in
-from noria.wires.google.shapes import CandidateShape, FeedbackShape, ReplyShape
+from noria.wires.google.shapes import CandidateShape, CountShape, FeedbackShape, ReplyShape
 from noria.wires.google.usage import read_usage
 
 _decoder = msgspec.json.Decoder(ReplyShape)
+_count_decoder = msgspec.json.Decoder(CountShape)
 
 
 def decode_reply(body: bytes, request: Request) -> Reply:
@@ -38,6 +40,15 @@ def decode_reply(body: bytes, request: Request) -> Reply:
     if not reading.complete:
         raise CallCut("The provider's reply is not complete: it has no candidate, or one without a finish reason.")
     return reply
+
+
+def decode_count(body: bytes) -> int:
+    """How many tokens a prompt has. Raises ``CallFailed`` for what is no count."""
+    try:
+        shape = _count_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CallFailed(f"The provider sent something that is no count of tokens: {error}.") from error
+    return shape.total_tokens
 
 
 def decode_shape(data: bytes) -> ReplyShape:
@@ -96,6 +107,8 @@ class Reading:
         index = shape.index
         draft = self._candidates.setdefault(index, _Candidate())
         for part in (shape.content and shape.content.parts) or ():
+            if draft.stopped and _says(part):
+                raise CallFailed("The provider went on with an answer after it had said why that had ended.")
             yield from self._part(part, index, draft)
         text = "".join(draft.text) if shape.grounding_metadata or shape.citation_metadata else ""
         citations: list[Citation] = []
@@ -152,6 +165,7 @@ class Reading:
             signature=seal.signature if seal else "",
             redacted=bool(seal and seal.redacted),
             id=seal.id if seal else "",
+            format=(seal.format or makers.GOOGLE) if seal else "",
         )
         return Delta(index=index, reasoning=text, thought=block)
 
@@ -162,3 +176,8 @@ class Reading:
         words = feedback.block_reason_message or f"The prompt was blocked: {feedback.block_reason}."
         yield Delta(refusal=words)
         yield Stopped(reason="content_filter")
+
+
+def _says(part: dict[str, Any]) -> bool:
+    """Whether a part is more than a seal, and an empty text to hold it: those come with a finish reason or after it."""
+    return any(value for name, value in part.items() if name != "thoughtSignature")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import InvalidInput
-from noria.core.messages import Message, OtherPart, Thought
+from noria.core.messages import Message, OtherPart, Part, Thought, ToolCall
 from noria.core.requests import Reasoning, Request, Tool
 from noria.wires.carrying import Carrying
 from noria.wires.effort import tokens_of
@@ -28,6 +28,10 @@ CONFIG = "generationConfig."
 """How fields of ``generationConfig`` without a noun begin in ``Request.unread``."""
 DECLARATIONS = "functionDeclarations"
 """Under which fields of declarations without a noun are in ``Request.unread``, by the function's name."""
+WHOLE = "generateContentRequest"
+"""Under which Gemini's API counts the tokens of a whole request; Vertex AI takes its fields as they are."""
+_COUNTED_BY_VERTEX = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
+"""Fields of a request that Vertex AI counts the tokens of; it refuses all others."""
 
 _CARRIED_ALIKE = {
     "temperature": "temperature",
@@ -94,6 +98,17 @@ def encode_request(request: Request, *, stream: bool, model: str) -> Encoded:
         dropped=carrying.dropped,
         emulated=carrying.emulated,
     )
+
+
+def encode_count(request: Request, *, model: str, vertex: bool) -> Encoded:
+    """Ask how many tokens a request has. Raises ``InvalidInput``."""
+    call = encode_request(request, stream=False, model=model)
+    path, fields = path_of(model, "countTokens"), msgspec.json.decode(call.body)
+    if vertex:
+        body = {name: value for name, value in fields.items() if name in _COUNTED_BY_VERTEX}
+    else:
+        body = {WHOLE: {"model": path.removeprefix("/").removesuffix(":countTokens"), **fields}}
+    return call._replace(path=path, body=msgspec.json.encode(body))
 
 
 def _config(request: Request, model: str, carrying: Carrying) -> dict[str, Any]:
@@ -200,47 +215,56 @@ class _Contents:
     def _parts(self, message: Message) -> list[dict[str, Any]]:
         if isinstance(message.content, str):
             return [{"text": message.content}]
-        for part in message.content:
-            if not isinstance(part, OtherPart) and getattr(part, "cache", None) is not None:
-                self._carrying.cannot(
-                    "cache", "Gemini caches by itself, or what was stored beforehand (`cachedContent`)"
-                )
-        return [write_part(part, self._carrying, own=self._own) for part in message.content]
+        return [self._part(part) for part in message.content]
+
+    def _part(self, part: Part) -> dict[str, Any]:
+        if not isinstance(part, OtherPart) and getattr(part, "cache", None) is not None:
+            self._carrying.cannot("cache", "Gemini caches by itself, or what was stored beforehand (`cachedContent`)")
+        return write_part(part, self._carrying, own=self._own)
+
+    def _call(self, call: ToolCall, at: str) -> dict[str, Any]:
+        args = arguments_of(call.arguments)
+        if args is None:
+            raise InvalidInput(f"`{at}.function.arguments` must be a JSON object.")
+        self._names[call.id] = call.name
+        if call.cache is not None:
+            self._carrying.cannot("cache", "Gemini caches by itself, or what was stored beforehand")
+        return write_call(call, args, call.signature if is_plain(Seal(call.signature)) else "", made=False)
 
     def _said(self, message: Message, i: int) -> list[dict[str, Any]]:
-        """What a model said: its parts, then its calls, and its thinking at its places among them."""
-        parts = self._parts(message) if message.content else []
-        before = len(parts)
-        for j, call in enumerate(message.tool_calls):
-            args = arguments_of(call.arguments)
-            if args is None:
-                raise InvalidInput(f"`messages[{i}].tool_calls[{j}].function.arguments` must be a JSON object.")
-            self._names[call.id] = call.name
-            seal = call.signature if is_plain(Seal(call.signature)) else ""
-            parts.append(write_call(call, args, seal, made=False))
-            if call.cache is not None:
-                self._carrying.cannot("cache", "Gemini caches by itself, or what was stored beforehand")
-        if self._sealed and message.tool_calls and "thoughtSignature" not in parts[before]:
-            parts[before]["thoughtSignature"] = _UNSEALED
+        """What a model said, in its order, and its thinking at its places among it."""
+        parts: list[dict[str, Any]] = []
+        calls: list[int] = []
+        for piece in message.pieces:
+            if isinstance(piece, ToolCall):
+                calls.append(len(parts))
+                parts.append(self._call(piece, f"messages[{i}].tool_calls[{len(calls) - 1}]"))
+            else:
+                parts.append(self._part(piece))
+        if self._sealed and calls and "thoughtSignature" not in parts[calls[0]]:
+            parts[calls[0]]["thoughtSignature"] = _UNSEALED
             self._carrying.emulates("signature")
         for thought in reversed(message.thoughts):
-            self._think(parts, thought, before)
+            self._think(parts, thought, calls)
         if message.reasoning and not message.thoughts:
             parts.insert(0, {"text": message.reasoning, "thought": True})
         if message.refusal:
             parts.append({"text": message.refusal})
         return parts or [{"text": ""}]
 
-    def _think(self, parts: list[dict[str, Any]], thought: Thought, before: int) -> None:
-        """Put a block of thinking at its place. A seal alone belongs to the part before it."""
-        if not is_plain(Seal(thought.signature, thought.redacted)):  # an id may be of the caller's wire alone
-            self._carrying.cannot("reasoning", "another provider has sealed this thinking")
-            return
-        sealed = {"thoughtSignature": thought.signature} if thought.signature else {}
+    def _think(self, parts: list[dict[str, Any]], thought: Thought, calls: list[int]) -> None:
+        """Put a block of thinking at its place. A seal alone belongs to the part before it, where that is no call."""
+        seal = thought.signature
+        if not is_plain(Seal(seal, thought.redacted, format=thought.format)):  # an id may be of the caller's wire alone
+            if not thought.text:
+                self._carrying.forgets("another provider has sealed and hidden this thinking")
+                return
+            seal = ""  # its words go without it
+        sealed = {"thoughtSignature": seal} if seal else {}
         if thought.text or not sealed:
             parts.insert(thought.at, {"text": thought.text, "thought": True, **sealed})
-        elif 0 < thought.at <= before and "thoughtSignature" not in parts[thought.at - 1]:
-            parts[thought.at - 1] |= sealed
+        elif 0 < (at := thought.at) <= len(parts) and at - 1 not in calls and "thoughtSignature" not in parts[at - 1]:
+            parts[at - 1] |= sealed
         else:
             parts.insert(thought.at, {"text": "", **sealed})
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from noria.wires import makers
+
 _MARK = b"noria:"
 _MARKED = b64encode(_MARK).decode()
 """How a wrapped one begins; six bytes are eight characters and no padding."""
@@ -25,6 +27,8 @@ class Seal(NamedTuple):
     """It stands for hidden text."""
     id: str = ""
     """The provider's id of the block."""
+    format: str = ""
+    """Whose it is."""
 
 
 def seal_out(seal: Seal) -> str:
@@ -52,7 +56,7 @@ def is_plain(seal: Seal) -> bool:
     Clients read it as bytes and write it again, so that the last character has no bits to spare.
     """
     text = seal.signature
-    if seal.redacted or seal.id or text.startswith(_MARKED):
+    if seal.redacted or seal.id or text.startswith(_MARKED) or not makers.may_be(seal.format, makers.GOOGLE):
         return False
     try:
         return b64encode(b64decode(text, validate=True)).decode() == text

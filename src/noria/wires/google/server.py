@@ -5,19 +5,25 @@ A model's name is in the path, and whether a stream is one of server-sent events
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import parse_qs
+
+import msgspec
 
 from noria.core.errors import CallCut, NoriaError
 from noria.core.events import Event
 from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.google.answers import Framing, GoogleAnswer
-from noria.wires.google.calls import decode_request
+from noria.wires.google.calls import decode_count, decode_request
 from noria.wires.google.embeddings import decode_embed, encode_vectors
 from noria.wires.google.errors import encode_error
 from noria.wires.google.requests import NAME
 from noria.wires.wire import Incoming
+
+_PLACE = re.compile(r"\Aprojects/[^/]+/locations/[^/]+/")
+_PUBLISHED = re.compile(r"publishers/([^/]+)/models/(.+)")
 
 
 class GenerateContent(Noun):
@@ -75,8 +81,64 @@ class EmbedContent(Noun):
         return encode_error(error)
 
 
+class CountTokens(Noun):
+    """``:countTokens``: a prompt, and a number for an answer."""
+
+    @property
+    def name(self) -> str:
+        """The dialect."""
+        return NAME
+
+    @property
+    def passed_on(self) -> tuple[str, ...]:
+        """No headers."""
+        return ()
+
+    def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
+        """Read a call."""
+        del id, created
+        return Incoming(decode_count(body, model=_model(path)), CountAnswer())
+
+    def encode_error(self, error: NoriaError) -> bytes:
+        """The body of an error response."""
+        return encode_error(error)
+
+
 def _model(path: Mapping[str, str]) -> str:
-    return path["model"].removeprefix("models/")
+    """The name in a path, which Vertex AI's clients put behind a project, a place and a publisher.
+
+    They make ``publishers/P/models/M`` of ``P/M``, and ``publishers/google/models/M`` of ``M``.
+    """
+    name = _PLACE.sub("", path["model"])
+    if found := _PUBLISHED.fullmatch(name):
+        publisher, model = found.groups()
+        return model if publisher == "google" else f"{publisher}/{model}"
+    return name.removeprefix("models/")
+
+
+class CountAnswer:
+    """Writes a count, which is never streamed."""
+
+    content_type = b"application/json"
+
+    def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
+        """``{"totalTokens": ...}``. Raises ``CallCut`` where nobody counted."""
+        if reply.counted is None:
+            raise CallCut("The tokens were not counted.")
+        return raw or msgspec.json.encode({"totalTokens": reply.counted})
+
+    def encode(self, event: Event) -> bytes:
+        """Nothing."""
+        del event
+        return b""
+
+    def finish(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def error(self, error: NoriaError) -> bytes:
+        """The error object."""
+        return encode_error(error)
 
 
 class VectorsAnswer:

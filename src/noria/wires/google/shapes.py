@@ -75,6 +75,12 @@ class RequestShape(msgspec.Struct, rename="camel"):
     variables: dict[str, Any] | None = None
 
 
+class CountShape(msgspec.Struct, rename="camel"):
+    """The answer of ``:countTokens``."""
+
+    total_tokens: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class AnswerShape(msgspec.Struct):
     """What a candidate says, or a piece of it."""
 

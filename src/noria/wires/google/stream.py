@@ -15,7 +15,8 @@ class StreamDecoder:
     """The bytes of one streamed reply, cut anywhere, as events.
 
     A reply is complete when every candidate that began has its finish reason, and ends when the bytes do: the token
-    count may come after it.
+    count may come after it. An answer that goes on after its finish reason is a failed call, as Google's reference has it:
+    "If empty, the model has not stopped generating tokens".
 
     Arguments:
         request: what is answered.

@@ -159,9 +159,9 @@ def _thinking_out(message: Message, dialect: Dialect, carrying: Carrying, *, own
         out["reasoning_content"] = message.reasoning
     hidden = any(thought.redacted for thought in message.thoughts)
     if hidden and not {"reasoning_details", "thinking_blocks"} & {*out}:
-        carrying.cannot("redacted_thinking", "thinking that its provider hides can be read by nobody else")
+        carrying.forgets("thinking that its provider hides can be read by nobody else")
     if message.reasoning and not out:
-        carrying.cannot("thinking", "it takes no earlier thinking back")
+        carrying.forgets("it takes no earlier thinking back")
     return out
 
 

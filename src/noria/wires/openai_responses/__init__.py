@@ -12,9 +12,11 @@ Studio) make of it.
     writer.py     Event                        ->  response object and its events
     shapes.py     the fields both directions know
     client.py     the wire as a client's targets see it
+    azure.py      the same as Azure serves it
     server.py     the wire as the gateway sees it
 """
 
+from noria.wires.openai_responses.azure import AzureResponses
 from noria.wires.openai_responses.client import OpenAIResponses
 from noria.wires.openai_responses.replies import decode_reply
 from noria.wires.openai_responses.requests import NAME, decode_request, encode_request
@@ -24,6 +26,7 @@ from noria.wires.openai_responses.writer import Writer
 
 __all__ = [
     "NAME",
+    "AzureResponses",
     "OpenAIResponses",
     "Responses",
     "ResponsesAnswer",

@@ -8,6 +8,7 @@ from noria.core.errors import CallFailed
 from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.struct import Noun
+from noria.wires.openai_chat.client import OpenAIChat
 from noria.wires.openai_chat.errors import decode_error
 from noria.wires.openai_responses.replies import decode_reply
 from noria.wires.openai_responses.requests import NAME, encode_request
@@ -29,7 +30,9 @@ class OpenAIResponses(Noun):
         return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
 
     def encode(self, request: Request, *, stream: bool, model: str) -> Encoded:
-        """The request as it is sent."""
+        """The request as it is sent. Vectors and rankings are no responses: they are asked for as with Chat Completions."""
+        if request.embed is not None or request.rank is not None:
+            return OpenAIChat().encode(request, stream=stream, model=model)
         return encode_request(request, stream=stream, model=model)
 
     def decoder(self, request: Request) -> StreamDecoder:
@@ -39,7 +42,8 @@ class OpenAIResponses(Noun):
 
     def decode_reply(self, body: bytes, request: Request) -> Reply:
         """A response that came in one piece."""
-        del request
+        if request.embed is not None or request.rank is not None:
+            return OpenAIChat().decode_reply(body, request)
         return decode_reply(body)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:

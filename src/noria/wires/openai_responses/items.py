@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from noria.core.errors import InvalidInput
-from noria.core.messages import Message, OtherPart, Part, Role, TextPart, Thought, ToolCall
+from noria.core.messages import Message, OtherPart, Part, Role, TextPart, Thought, ToolCall, parted
+from noria.wires import makers
 from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.thinking import seal_in, seal_out
 from noria.wires.openai_responses.parts import part_in, part_out
@@ -26,25 +27,25 @@ class _Turn:
     """What the model says until somebody else speaks."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.calls: list[ToolCall] = []
+        self.pieces: list[Part | ToolCall] = []
         self.thoughts: list[Thought] = []
         self.refusal = ""
 
     def message(self) -> Message | None:
-        if not (self.parts or self.calls or self.thoughts or self.refusal):
+        if not (self.pieces or self.thoughts or self.refusal):
             return None
-        match self.parts:
-            case []:
+        parts, calls = parted(self.pieces)
+        match parts:
+            case ():
                 content: str | tuple[Part, ...] = ""
-            case [TextPart(citations=(), text=text)]:
+            case (TextPart(citations=(), text=text),):
                 content = text
             case _:
-                content = tuple(self.parts)
+                content = parts
         return Message(
             role="assistant",
             content=content,
-            tool_calls=tuple(self.calls),
+            tool_calls=calls,
             thoughts=tuple(self.thoughts),
             reasoning="".join(thought.text for thought in self.thoughts),
             refusal=self.refusal,
@@ -62,10 +63,6 @@ def messages_in(items: Sequence[dict[str, Any]], at: str = "input") -> Iterator[
         place = f"{at}[{i}]"
         other = _spoken(item, place)
         if other is None:
-            if turn.calls and item.get("type") not in (*_CALLS, "reasoning"):  # calls come last in a message
-                if (before := turn.message()) is not None:
-                    yield before
-                turn = _Turn()
             _take(turn, item, place)
             continue
         if (before := turn.message()) is not None:
@@ -101,14 +98,14 @@ def _take(turn: _Turn, item: dict[str, Any], at: str) -> None:
     kind = item.get("type", "message")
     if kind == "message":
         content, refusal = _content_in(item.get("content"), f"{at}.content")
-        turn.parts += (TextPart(text=content),) if isinstance(content, str) else content
+        turn.pieces += (TextPart(text=content),) if isinstance(content, str) else content
         turn.refusal += refusal
     elif kind in _CALLS:
-        turn.calls.append(call_in(item, at))
+        turn.pieces.append(call_in(item, at))
     elif kind == "reasoning":
-        turn.thoughts.append(thought_in(item, at=len(turn.parts) + len(turn.calls)))
+        turn.thoughts.append(thought_in(item, at=len(turn.pieces)))
     else:
-        turn.parts.append(OtherPart(data=item))
+        turn.pieces.append(OtherPart(data=item))
 
 
 def _content_in(content: Any, at: str) -> tuple[str | tuple[Part, ...], str]:
@@ -152,7 +149,7 @@ def thought_in(item: dict[str, Any], *, at: int) -> Thought:
         signature=signature,
         redacted=is_hidden(item, bool(blocks)),
         id=id if isinstance(id, str) else "",
-        format=form if isinstance(form, str) else "",
+        format=form if isinstance(form, str) else makers.OPENAI if signature else "",
         at=at,
     )
 
@@ -198,9 +195,7 @@ def _content_out(message: Message, carrying: Carrying, *, own: bool) -> str | li
 
 def _turn_out(message: Message, carrying: Carrying, *, own: bool) -> Iterator[dict[str, Any]]:
     """The model's turn as items, each block of thinking at its place."""
-    content = (TextPart(text=message.content),) if isinstance(message.content, str) else message.content
-    pieces: list[Part | ToolCall | Thought] = [part for part in content if part != TextPart(text="")]
-    pieces += message.tool_calls
+    pieces: list[Part | ToolCall | Thought] = [piece for piece in message.pieces if piece != TextPart(text="")]
     thoughts = message.thoughts or ((Thought(text=message.reasoning),) if message.reasoning else ())
     for thought in reversed(thoughts):
         pieces.insert(min(thought.at, len(pieces)), thought)
@@ -228,14 +223,19 @@ def _piece_out(piece: OtherPart | ToolCall | Thought, carrying: Carrying, *, own
         case ToolCall():
             yield call_out(piece, sealed=own)
         case Thought():
-            if own or piece.format.startswith("openai-responses"):
-                yield thought_out(piece)
+            if _is_anothers(piece) if own else not piece.format.startswith("openai-responses"):
+                carrying.forgets("OpenAI takes back no thinking but its own")
             else:
-                carrying.cannot("thinking", "OpenAI takes back no thinking but its own")
+                yield thought_out(piece)
         case OtherPart() if own:
             yield piece.data
         case OtherPart():
             carrying.cannot(str(piece.data.get("type", "part")))
+
+
+def _is_anothers(thought: Thought) -> bool:
+    """Whether a provider has sealed it that has a dialect of its own."""
+    return any(thought.format and makers.may_be(thought.format, maker) for maker in (makers.ANTHROPIC, makers.GOOGLE))
 
 
 def call_out(call: ToolCall, *, sealed: bool = True) -> dict[str, Any]:
@@ -248,6 +248,7 @@ def call_out(call: ToolCall, *, sealed: bool = True) -> dict[str, Any]:
 def thought_out(thought: Thought) -> dict[str, Any]:
     """A block of thinking as a reasoning item."""
     summary = [{"type": "summary_text", "text": thought.text}] if thought.text else []
-    named = {"id": thought.id, "encrypted_content": thought.signature, "format": thought.format}
+    form = "" if thought.format == makers.OPENAI else thought.format  # which OpenAI has no field for
+    named = {"id": thought.id, "encrypted_content": thought.signature, "format": form}
     open_ = {"redacted": False} if thought.signature and not (thought.text or thought.redacted) else {}
     return {"type": "reasoning", "summary": summary, **open_} | {name: value for name, value in named.items() if value}

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import CallCut, CallFailed, InvalidInput
-from noria.core.messages import Message, Part, TextPart
+from noria.core.messages import Message, parted
 from noria.core.replies import Choice, Reply, Usage
 from noria.wires.openai_chat.errors import decode_error_object
 from noria.wires.openai_responses.items import messages_in
@@ -45,24 +45,19 @@ def said(items: Iterable[dict[str, Any]]) -> Message:
     if not turns:
         return Message(role="assistant")
     first, *rest = turns
-    for turn in rest:  # calls between texts: the nouns keep texts before calls
-        at = len(_parts(first)) + len(first.tool_calls)
+    for turn in rest:  # what somebody else said between, such as the output of a tool that ran there
+        at = len(first.pieces)
         moved = tuple(msgspec.structs.replace(thought, at=thought.at + at) for thought in turn.thoughts)
+        content, calls = parted((*first.pieces, *turn.pieces))
         first = msgspec.structs.replace(
             first,
-            content=(*_parts(first), *_parts(turn)),
-            tool_calls=(*first.tool_calls, *turn.tool_calls),
+            content=content,
+            tool_calls=calls,
             thoughts=(*first.thoughts, *moved),
             reasoning=first.reasoning + turn.reasoning,
             refusal=first.refusal + turn.refusal,
         )
     return first
-
-
-def _parts(message: Message) -> tuple[Part, ...]:
-    if isinstance(message.content, str):
-        return (TextPart(text=message.content),) if message.content else ()
-    return message.content
 
 
 def reason_of(shape: ResponseShape) -> str:

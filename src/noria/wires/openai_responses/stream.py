@@ -10,6 +10,7 @@ import msgspec
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
+from noria.wires import makers
 from noria.wires.openai_chat.errors import decode_error_object
 from noria.wires.openai_chat.thinking import seal_in
 from noria.wires.openai_responses.items import is_hidden
@@ -41,7 +42,8 @@ class _Item:
 class StreamDecoder:
     """The bytes of one streamed response, cut anywhere, as events.
 
-    A text whose deltas did not come is taken from the item when it is done: some servers leave deltas out.
+    A text whose deltas did not come is taken from the item when it is done: some servers leave deltas out. A stream that
+    begins again is a failed call, since nobody could tell which of the two texts is the answer.
     """
 
     def __init__(self) -> None:
@@ -49,6 +51,7 @@ class StreamDecoder:
         self._items: dict[int, _Item] = {}
         self._calls = 0
         self._thoughts = 0
+        self._started = False
         self._named = True
         self._done = False
 
@@ -81,9 +84,7 @@ class StreamDecoder:
         if kind in _ENDS:
             yield from self._end(event.response or ResponseShape())
         elif kind == "response.created":
-            response = event.response or ResponseShape()
-            self._named = bool(response.model)
-            yield Started(id=response.id or "", model=response.model or "")
+            yield self._begin(event.response or ResponseShape())
         elif kind == "response.output_item.added":
             yield from self._open(event)
         elif kind == "response.output_item.done":
@@ -97,6 +98,12 @@ class StreamDecoder:
                 yield Delta(logprobs={"content": late})
         elif kind == "response.output_text.annotation.added":
             yield Delta(citations=(citation_in(event.annotation),))
+
+    def _begin(self, response: ResponseShape) -> Started:
+        if self._started:
+            raise CallFailed("The provider's stream began a second response before the first was complete.")
+        self._started, self._named = True, bool(response.model)
+        return Started(id=response.id or "", model=response.model or "")
 
     def _open(self, event: EventShape) -> Iterator[Content]:
         item = event.item or {}
@@ -147,7 +154,7 @@ class StreamDecoder:
                     _thought(open_, opened=not open_.said),
                     signature=seal,
                     redacted=is_hidden(item, bool(text or open_.said)),
-                    format=item["format"] if isinstance(item.get("format"), str) else "",
+                    format=item["format"] if isinstance(item.get("format"), str) else makers.OPENAI if seal else "",
                 )
                 if text or thought != ThoughtDelta(index=open_.place):
                     yield Delta(reasoning=text, thought=thought)

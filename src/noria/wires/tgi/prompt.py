@@ -64,7 +64,7 @@ def _spoken(message: Message, carrying: Carrying) -> dict[str, Any]:
     if message.name is not None:
         carrying.cannot("name", "its text endpoint knows no names of speakers")
     if message.reasoning or message.thoughts:
-        carrying.cannot("reasoning", "its text endpoint knows no thinking")
+        carrying.forgets("its text endpoint knows no thinking")
     for part in () if isinstance(message.content, str) else message.content:
         if not isinstance(part, TextPart):
             carrying.cannot(str(part.__struct_config__.tag), "its text endpoint takes text alone")

@@ -45,6 +45,8 @@ class ReplyShape(msgspec.Struct):
     details: DetailsShape | None = None
     token: TokenShape | None = None
     top_tokens: list[TokenShape] | None = None
+    index: int | None = None
+    """Which token of the stream it is, counted up."""
     error: str | None = None
     error_type: str | None = None
 
@@ -87,7 +89,7 @@ class StreamDecoder:
     """The bytes of one streamed reply, cut anywhere, as events.
 
     TGI sends the stop sequence too. It is no part of an answer, so text that may be the beginning of one waits until it
-    is known not to be.
+    is known not to be. Tokens are counted up: one that comes again is a failed call.
 
     Arguments:
         request: what was asked, for its stop sequences and whether log-probabilities are wanted.
@@ -98,6 +100,7 @@ class StreamDecoder:
         self._stop = request.params.stop
         self._logprobs = request.params.logprobs is not None
         self._waiting = ""
+        self._index = -1
         self._started = False
         self._done = False
 
@@ -123,6 +126,7 @@ class StreamDecoder:
         if not self._started:
             self._started = True
             yield Started()
+        self._count_up(event.index)
         token, details = event.token, event.details
         text, logprobs = "", None
         if token is not None and not token.special:
@@ -143,6 +147,13 @@ class StreamDecoder:
             yield Stopped(reason=_REASONS.get(details.finish_reason, details.finish_reason), sequence=sequence)
             if usage := _usage(details):
                 yield Used(usage=usage)
+
+    def _count_up(self, index: int | None) -> None:
+        if index is None:
+            return
+        if index <= self._index:
+            raise CallFailed("TGI's stream began again before the reply was complete.")
+        self._index = index
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
