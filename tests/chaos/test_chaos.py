@@ -149,13 +149,13 @@ def _noting(workspace: Workspace) -> dict[str, Span]:
     """The spans that are made durable, by trace."""
     spans: dict[str, Span] = {}
     store: Any = workspace.traces
-    append = store.append
+    begin = store.begin
 
-    async def noting(batch: Any, *more: Any, **options: Any) -> Any:
+    def noting(batch: Any, *more: Any, **options: Any) -> Any:
         spans.update((span.trace_id, span) for span in batch)
-        return await append(batch, *more, **options)
+        return begin(batch, *more, **options)
 
-    store.append = noting
+    store.begin = noting
     return spans
 
 
