@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from noria.core.errors import BreakerOpen, CallCut, CallFailed, CallRefused, EngineFailed, NoriaError, Overloaded
+from noria.core.errors import (
+    BreakerOpen,
+    CallCut,
+    CallFailed,
+    CallRefused,
+    EngineFailed,
+    NoriaError,
+    Overloaded,
+    Unreachable,
+)
 from noria.core.events import Delta, Sent, Started
 from noria.core.folding import collect
 from noria.targets.retry_budget import RetryBudget
@@ -99,6 +108,16 @@ async def test_who_turns_calls_away_is_not_asked_again(error: NoriaError) -> Non
     with pytest.raises(type(error)):
         await collect(target.call(ASK))
     assert len(inner.requests) == 1
+
+
+async def test_who_is_not_there_is_asked_again_only_where_nobody_else_could_answer() -> None:
+    gone = Unreachable("Nothing answers.", retryable=True)
+    alone, inner, _ = retrying([gone], answer("yes"))
+    assert (await collect(alone.call(ASK))).text == "yes"
+    among_others, inner, waits = retrying([gone], answer("never"), insistent=False)
+    with pytest.raises(Unreachable):
+        await collect(among_others.call(ASK))
+    assert (len(inner.requests), waits) == (1, [])
 
 
 async def test_all_calls_share_one_budget_of_retries() -> None:

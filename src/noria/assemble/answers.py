@@ -232,6 +232,7 @@ class Answers:
             sleep=asyncio.sleep,
             random=random.random,
             longest_wait_s=_HURRIED_S if others else _LONGEST_WAIT_S,
+            insistent=not others,
             budget=whole.budget,
         )
         return Capped(inner, provider=provider_name, estimate=lambda request: self._dearest(request, name))

@@ -196,6 +196,12 @@ class CallRefused(CallFailed):
     code = "call_refused"
 
 
+class Unreachable(CallFailed):
+    """Nobody answers at the provider's address: nothing listens there, or its name has no address."""
+
+    code = "unreachable"
+
+
 class CallTimeout(CallFailed):
     """No answer, or no further token, in time."""
 

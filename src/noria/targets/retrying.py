@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-from noria.core.errors import BreakerOpen, CallFailed, NoriaError, Overloaded, Unavailable
+from noria.core.errors import BreakerOpen, CallFailed, NoriaError, Overloaded, Unavailable, Unreachable
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
@@ -30,6 +30,7 @@ class Retrying:
         random: uniform in [0, 1).
         first_wait_s: upper end of the first wait, seconds.
         longest_wait_s: upper end of any wait; a provider that asks for more is not called again.
+        insistent: call a server again that can't be reached; else another model's turn comes at once.
         budget: further attempts that all calls to the provider may make together; None for any number.
     """
 
@@ -42,6 +43,7 @@ class Retrying:
         random: Callable[[], float],
         first_wait_s: float = 0.5,
         longest_wait_s: float = 20.0,
+        insistent: bool = True,
         budget: RetryBudget | None = None,
     ) -> None:
         self._inner = inner
@@ -50,6 +52,7 @@ class Retrying:
         self._random = random
         self._first_wait_s = first_wait_s
         self._longest_wait_s = longest_wait_s
+        self._insistent = insistent
         self._budget = budget
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
@@ -111,6 +114,8 @@ class Retrying:
     def _wait_s(self, error: NoriaError, attempt: int) -> float | None:
         """Seconds until the next attempt; None when there should be none."""
         if not error.retryable or isinstance(error, Overloaded | BreakerOpen):
+            return None
+        if isinstance(error, Unreachable) and not self._insistent:
             return None
         asked = error.retry_after_s if isinstance(error, CallFailed | Unavailable) else None
         if asked is not None and asked > self._longest_wait_s:

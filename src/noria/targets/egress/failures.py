@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from noria.core.errors import CallCut, CallFailed, CallTimeout
+from noria.core.errors import CallCut, CallFailed, CallTimeout, Unreachable
 from noria.targets.egress.reading import BadResponse
 
 
@@ -30,7 +30,7 @@ def unanswered(error: BaseException | None, *, provider: str, shown: str) -> Cal
         case TimeoutError():
             return CallTimeout(f"{shown} could not be connected to in time.", hint=hint)
         case socket.gaierror() | UnicodeError():
-            message = f"The host of {shown} has no address."
+            return Unreachable(f"The host of {shown} has no address.", retryable=True, hint=hint)
         case ssl.SSLError() | ssl.CertificateError():
             message, retryable = f"No trusted TLS connection to {shown}: {_reason(error)}.", False
             hint = "Check its certificate, and whether the base URL should begin with http."
@@ -39,7 +39,7 @@ def unanswered(error: BaseException | None, *, provider: str, shown: str) -> Cal
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError() | None:
             message = f"{shown} closed the connection without an answer."
         case OSError():
-            message = f"Nothing answers at {shown}: {_reason(error)}."
+            return Unreachable(f"Nothing answers at {shown}: {_reason(error)}.", retryable=True, hint=hint)
         case _:
             message = f"The call to {shown} failed ({type(error).__name__})."
     return CallFailed(message, retryable=retryable, hint=hint)
