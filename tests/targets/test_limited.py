@@ -240,6 +240,7 @@ class Play:
         self.processes = [self.process() for _ in range(3)]
         self.held: list[tuple[int, Reservation]] = []
         self.untold = [0, 0, 0]
+        self.heard_ns = [time.ns] * 3
         self.spent = self.over = self.forgotten = 0
 
     def process(self) -> Allowances:
@@ -263,15 +264,24 @@ class Play:
     async def tend(self, which: int, _: int) -> None:
         await self.processes[which].tend()
         self.untold[which] = 0
+        self.heard_ns[which] = self.time.ns
 
     async def crash(self, which: int, _: int) -> None:
-        self.forgotten += self.untold[which] + sum(one.units for of, one in self.held if of == which)
+        self.forget(which)
         self.untold[which] = 0
         self.held = [(of, one) for of, one in self.held if of != which]
         self.processes[which] = self.process()
+        self.heard_ns[which] = self.time.ns
 
     async def wait(self, seconds: int, _: int) -> None:
+        """A process that says nothing for as long as a lease lasts is taken for dead."""
         self.time.ns += seconds * 10**9
+        for which, heard_ns in enumerate(self.heard_ns):
+            if self.time.ns - heard_ns >= LEASE_NS:
+                self.forget(which)
+
+    def forget(self, which: int) -> None:
+        self.forgotten += self.untold[which] + sum(one.units for of, one in self.held if of == which)
 
     async def all(self, steps: list[tuple[str, int, Any]]) -> None:
         for what, which, value in steps:
