@@ -8,6 +8,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import EngineFailed, InvalidInput, NoriaError, StorageFull, Unavailable, UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint, EngineStatus
@@ -86,7 +87,7 @@ class Link:
 def _error(answer: bytes, status: int) -> NoriaError:
     try:
         failure = msgspec.json.decode(answer, type=Failure)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Unavailable(f"The process that holds the data folder answered with {status}.")
     return _KINDS.get(failure.code, Unavailable)(failure.message, kept=failure.kept, hint=failure.hint)
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.keys import Caller, Key
 from noria.core.messages import Message
@@ -173,7 +174,7 @@ def _read(text: object) -> _Kept | None:
     try:
         kept = msgspec.json.decode(text, type=_Kept)
         return msgspec.structs.replace(kept, fields=msgspec.json.decode(text))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

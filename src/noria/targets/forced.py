@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Used, plain
 from noria.core.protocols import Target
@@ -154,7 +155,7 @@ def _as_it_was(sent: Sent, request: Request) -> Sent:
 def _called(text: str, stopped: Stopped, reply_id: str) -> ToolCallDelta:
     try:
         call = _decoder.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(
             f"The model was to call a tool, and answered something else: {error}.",
             hint="Raise `max_tokens`: they were used up." if stopped.reason == "length" else "",

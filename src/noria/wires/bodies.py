@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 
 _DEEPEST = 100
@@ -19,7 +20,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The body's fields. Raises ``InvalidInput`` where it is no JSON object, or one that is nested too deeply."""
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"The request's body is not valid JSON: {error}.") from error
     if not isinstance(fields, dict):
         raise InvalidInput("The request's body must be a JSON object.")

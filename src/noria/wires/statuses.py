@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, CallRefused
 
 _LONGEST_SENTENCE = 500
@@ -82,7 +83,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def _stated(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = body.decode("utf-8", "replace")
         return None if "<html" in text.lower() else text
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.messages import (
     AudioPart,
@@ -162,7 +163,7 @@ def arguments_out(text: str) -> msgspec.Raw | dict[str, Any]:
     try:
         if isinstance(msgspec.json.decode(text), dict):
             return msgspec.Raw(text.encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         pass
     return {_UNPARSED: text}
 

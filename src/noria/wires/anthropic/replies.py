@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content
 from noria.core.folding import fold
@@ -79,7 +80,7 @@ def decode_count(body: bytes) -> int:
 def _decoded(body: bytes) -> ReplyShape:
     try:
         shape = _reply_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no Anthropic message: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)

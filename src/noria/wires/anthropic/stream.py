@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, NoriaError
 from noria.core.events import Content, Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import Part, Thought
@@ -98,7 +99,7 @@ class StreamDecoder:
 def _decoded(data: bytes) -> EventShape:
     try:
         event = _event_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no event of an Anthropic stream: {error}.") from error
     if event.type == "error" or event.error:
         raise decode_error_object(event.error)
@@ -317,6 +318,6 @@ def _event(kind: str, body: dict[str, Any]) -> bytes:
 def _is_whole(arguments: str) -> bool:
     try:
         msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
@@ -153,7 +154,7 @@ def _whole(block: _Block) -> dict[str, Any]:
         return block.data
     try:
         return block.data | {"input": msgspec.json.decode("".join(block.pieces))}
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed("The provider sent the input of one of its own tools in broken JSON.") from error
 
 

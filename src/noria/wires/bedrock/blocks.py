@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.messages import (
     AudioPart,
@@ -90,7 +91,7 @@ def result_block(message: Message, carrying: Carrying) -> Block:
 def _call(call: ToolCall) -> Block:
     try:
         arguments = msgspec.json.decode(call.arguments or "{}")
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         arguments = None
     if not isinstance(arguments, dict):
         raise InvalidInput(f"The arguments of the call of `{call.name}` must be a JSON object to go to Bedrock.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.folding import Fold
@@ -266,5 +267,5 @@ def _usage(shape: _UsageShape | None) -> Usage | None:
 def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"Bedrock sent something that is no reply: {error}.") from error

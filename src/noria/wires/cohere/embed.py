@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput
 from noria.core.replies import Reply
 from noria.core.requests import Request, ToEmbed
@@ -45,7 +46,7 @@ def decode_embed(body: bytes, embed: ToEmbed) -> Reply:
     """The vectors, one for each text. Raises ``CallFailed`` for something else, and ``CallCut`` where one is missing."""
     try:
         shape = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"Cohere sent something that is no reply with embeddings: {error}.") from error
     vectors = (shape.embeddings and shape.embeddings.floats) or ()
     if len(vectors) != len(embed.inputs):

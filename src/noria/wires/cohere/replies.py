@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.messages import Citation, Message, TextPart, ToolCall
 from noria.core.replies import Choice, Reply
@@ -36,7 +37,7 @@ def decode_chat(body: bytes) -> Reply:
     """
     try:
         shape = _reply_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"Cohere sent something that is no chat reply: {error}.") from error
     if shape.message is None or shape.finish_reason is None:
         raise CallCut("Cohere's reply is not complete: it has no message, or no finish reason.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput
 from noria.core.replies import Ranked, Reply, Usage
 from noria.core.requests import Request, ToRank
@@ -77,7 +78,7 @@ def decode_rank(body: bytes, rank: ToRank) -> Reply:
     """
     try:
         shape = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no ranking: {error}.") from error
     of = len(rank.documents)
     results = sorted(shape.results, key=lambda result: -result.relevance_score)

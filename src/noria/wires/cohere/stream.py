@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ToolCallDelta, Used
 from noria.wires.cohere.replies import citations_of, each, logprobs_of, reason_of, thinking_of
@@ -50,7 +51,7 @@ class StreamDecoder:
     def _event(self, data: bytes) -> Iterator[Content]:
         try:
             event = _event_decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise CallFailed(f"Cohere sent something that is no event of a chat: {error}.") from error
         if event.type is None and event.message:
             raise failed(500, event.message)

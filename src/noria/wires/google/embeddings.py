@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request, ToEmbed
@@ -91,7 +92,7 @@ def decode_vectors(body: bytes, embed: ToEmbed) -> Reply:
     """
     try:
         shape = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that holds no vectors: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, CallRefused, NoriaError
 from noria.wires.statuses import failed, failed_with_status
 
@@ -58,7 +59,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> CallFa
     """
     try:
         stated = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         stated = None
     if isinstance(stated, list) and stated:  # how a stream that is no stream of events fails
         stated = stated[0]

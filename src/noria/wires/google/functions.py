@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.messages import Message, TextPart, ToolCall
 from noria.wires.carrying import Carrying
@@ -61,7 +62,7 @@ def arguments_of(arguments: str) -> dict[str, Any] | None:
         return {}
     try:
         args = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return None
     return args if isinstance(args, dict) else None
 

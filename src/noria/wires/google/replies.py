@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.folding import fold
@@ -46,7 +47,7 @@ def decode_count(body: bytes) -> int:
     """How many tokens a prompt has. Raises ``CallFailed`` for what is no count."""
     try:
         shape = _count_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no count of tokens: {error}.") from error
     return shape.total_tokens
 
@@ -55,7 +56,7 @@ def decode_shape(data: bytes) -> ReplyShape:
     """A reply or a piece of one. Raises ``CallFailed`` for what is neither, and for an error object."""
     try:
         shape = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no reply of Gemini's: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput, NoriaError
 from noria.core.events import Event
 from noria.core.replies import Reply, Usage
@@ -170,7 +171,7 @@ def decode_embed(body: bytes, embed: ToEmbed) -> Reply:
     """
     try:
         shape = _reply_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no list of embeddings: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)

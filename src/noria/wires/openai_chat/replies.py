@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.messages import AudioPart, ImagePart, Message, OtherPart, Part, TextPart
 from noria.core.replies import Choice, Reply, Usage
@@ -74,7 +75,7 @@ def decode_shape(data: bytes) -> ReplyShape:
     """A reply or a chunk. Raises ``CallFailed`` for what is neither, and for an error object."""
     try:
         shape = _reply_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no chat completion: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput
 from noria.core.messages import Message, parted
 from noria.core.replies import Choice, Reply, Usage
@@ -27,7 +28,7 @@ def decode_reply(body: bytes) -> Reply:
     """
     try:
         shape = _response_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no response: {error}.") from error
     reason = reason_of(shape)
     message = said(shape.output or ())

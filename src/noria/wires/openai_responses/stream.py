@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
@@ -180,7 +181,7 @@ class StreamDecoder:
 def _decoded(data: bytes) -> EventShape:
     try:
         return _event_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"The provider sent something that is no event of a response: {error}.") from error
 
 

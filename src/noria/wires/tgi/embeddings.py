@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput
 from noria.core.replies import Ranked, Reply
 from noria.core.requests import Request, ToEmbed, ToRank
@@ -62,7 +63,7 @@ class Tei(Noun):
             if request.rank is not None:
                 return _ranking(_ranks_decoder.decode(body), request.rank)
             vectors = _vectors_decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise CallFailed(
                 f"Text Embeddings Inference sent something else than it was asked for: {error}."
             ) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Content, Delta, Started, Stopped, Used
 from noria.core.messages import Message
@@ -159,7 +160,7 @@ class StreamDecoder:
 def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
     try:
         shape = decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CallFailed(f"TGI sent something that is no reply: {error}.") from error
     if isinstance(shape, ReplyShape) and shape.error is not None:
         raise failed(_STATUSES.get(shape.error_type or "", 500), shape.error)
