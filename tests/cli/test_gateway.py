@@ -48,6 +48,50 @@ def run(*words: str) -> tuple[int, str]:
     return int(code or 0), result.output
 
 
+CONFIGURATION = """
+[providers.lab]
+base_url = "http://127.0.0.1:1/v1"
+max_calls = 8
+
+[providers.far]
+base_url = "https://far.example/v1"
+api_key_env = "NOBODY_SET_THIS"
+
+[routes.fast]
+targets = ["lab/small", "far/large"]
+policy = "latency"
+
+[aliases]
+gpt-4o = "lab/large"
+
+[caches."lab/*"]
+
+[[guards]]
+kind = "length"
+options = { characters = 100 }
+"""
+
+
+def test_how_the_gateway_stands(folder: Path) -> None:
+    (folder / "noria.toml").write_text(CONFIGURATION)
+    code, said = run("gateway")
+    lines = [line.split() for line in said.splitlines()]
+    assert code == 0
+    assert ["lab", "openai", "http://127.0.0.1:1/v1", "yes", "0", "of", "8", "0", "0"] in lines
+    assert ["fast", "latency", "lab/small,", "far/large"] in lines
+    assert ["gpt-4o", "alias", "lab/large"] in lines
+    assert ["length", "*", "block"] in lines
+    assert "far: " in said
+    assert "NOBODY_SET_THIS" in said
+    assert "Kept replies: 0" in said
+    code, said = run("gateway", "show", "--json")
+    assert [one["name"] for one in json.loads(said)["providers"]] == ["lab", "far"]
+
+
+def test_a_gateway_without_providers_says_how_to_get_one(folder: Path) -> None:
+    assert "add one to noria.toml" in run("gateway", "show")[1]
+
+
 def test_the_doctor_says_what_is_wrong_and_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answers(monkeypatch, [ILL])
     code, said = run("gateway", "doctor", "p", "--call", "p/m")

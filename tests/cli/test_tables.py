@@ -65,7 +65,7 @@ def test_a_terminal_is_told_nothing_by_others() -> None:
 
 def test_numbers() -> None:
     assert [seconds(None), seconds(0.0012), seconds(0.25), seconds(1.5)] == ["–", "1.2 ms", "250 ms", "1.50 s"]
-    assert [dollars(None), dollars(0), dollars(0.5), dollars(0.00002)] == ["unknown", "$0", "$0.5", "$2e-05"]
+    assert [dollars(None), dollars(0), dollars(0.5), dollars(0.00002)] == ["unknown", "$0", "$0.5", "$0.000020"]
     assert [megabytes(None), megabytes(2**21)] == ["–", "2 MB"]
     assert [number(0.5), number(1234.5), tokens(None), tokens(1234)] == ["0.500", "1,234", "?", "1,234"]
     assert [short_id(None), short_id("prompt_0123456789"), short_id("0123456789abcdef")] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -158,7 +159,9 @@ def dollars(value: float | None) -> str:
     """A price; unknown is said, not shown as zero."""
     if value is None:
         return "unknown"
-    return f"${value:.4f}".rstrip("0").rstrip(".") if value == 0 or value >= 0.0001 else f"${value:.2g}"
+    if value == 0 or value >= 0.0001:
+        return f"${value:.4f}".rstrip("0").rstrip(".")
+    return f"${value:.{1 - math.floor(math.log10(value))}f}"  # two digits of it, and no exponent
 
 
 def megabytes(value: int | None) -> str:
