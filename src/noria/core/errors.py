@@ -16,6 +16,7 @@
     │   └── BreakerOpen           a model failed so often that it is left alone for some time
     ├── CallFailed                a model was called and did not answer properly   HTTP 502
     │   ├── CallRefused           the provider said no (4xx): the request or key   HTTP as given
+    │   ├── Unreachable           nothing listens at the provider's address        HTTP 502, retryable
     │   ├── CallTimeout           no answer in time                                HTTP 504, retryable
     │   └── CallCut               the stream ended before the reply was complete   HTTP 502, retryable
     └── Cancelled                 the caller went away

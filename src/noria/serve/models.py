@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from noria.core.errors import NoriaError, UnknownName
 from noria.core.keys import Key
 from noria.serve.access import KEY
-from noria.serve.asgi import Receive, Scope, Send, headers_of, respond
+from noria.serve.asgi import Receive, Scope, Send, headers_of, respond, retry_after
 from noria.wires import anthropic, google, openai_chat
 
 _JSON = "application/json"
@@ -90,10 +90,11 @@ class ModelRoutes:
         shape = _shape(scope)
         try:
             query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-            status, body = 200, shape.many(await self._open_to(scope), query)
+            body = shape.many(await self._open_to(scope), query)
         except NoriaError as error:  # told in the client's own shape, which the path does not say
-            status, body = error.status, shape.error(error)
-        await respond(send, status, body, _JSON)
+            await respond(send, error.status, shape.error(error), _JSON, retry_after(error))
+            return
+        await respond(send, 200, body, _JSON)
 
     async def one(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One of them."""
