@@ -18,14 +18,6 @@ if (
     hypothesis.settings.load_profile("patient")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """pytest-cov begins twice in a worker of xdist, and while it pauses, its first beginning goes on measuring: that ends here."""
-    coverage = session.config.pluginmanager.get_plugin("_cov")
-    if coverage and coverage.cov_controller and hasattr(session.config, "workerinput"):
-        coverage.cov_controller.cov.stop()
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name what was skipped."""
     for report in terminalreporter.stats.get("skipped", []):
