@@ -25,13 +25,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something heavy run on one worker: engines would fight for the cores.
-
-    What a property reaches is not measured: to count lines at each of its examples costs more than the examples.
-    """
+    """Tests that share something heavy run on one worker: engines would fight for the cores."""
     for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
         for heavy in ("model", "postgres", "browser"):
             if item.get_closest_marker(heavy):
                 item.add_marker(pytest.mark.xdist_group(heavy))

@@ -95,7 +95,6 @@ def test_resamples_without_a_class_are_left_out():
 
 
 @pytest.mark.parametrize("size", [1, 4])
-@pytest.mark.no_cover
 def test_macro_f1_is_covered(size):
     """100 independent answers, and 60 clusters of 4 that agree more than chance would have it."""
     rng = np.random.default_rng(4)

@@ -77,7 +77,6 @@ def test_positions_number_keys_in_order_of_appearance():
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.4, 0.9])
-@pytest.mark.no_cover
 def test_few_unequal_clusters_are_covered(correlation):
     """Ten clusters of 20, 10, 6 ... 2 cases: the plain sandwich with clusters - 1 covers 0.87 to 0.92 here."""
     rng = np.random.default_rng(4)

@@ -45,7 +45,6 @@ def test_one_comparison_is_left_alone():
     assert holm([]) == []
 
 
-@pytest.mark.no_cover
 def test_any_false_alarm_in_a_family_is_as_rare_as_promised():
     """Six comparisons, two of them true effects: an error among the four true null hypotheses in at most 5 %."""
     rng = np.random.default_rng(1)

@@ -99,13 +99,11 @@ def coverage(draw, truth, rounds=900):
 
 
 @pytest.mark.parametrize(("n", "p"), [(60, 0.6), (100, 0.7), (200, 0.9)])
-@pytest.mark.no_cover
 def test_proportions_are_covered(n, p):
     rng = np.random.default_rng(5)
     assert 0.93 <= coverage(lambda: sample(rng.random(n) < p), p) <= 0.97
 
 
-@pytest.mark.no_cover
 def test_proportions_of_repeated_cases_are_covered():
     """100 cases asked 4 times; cases differ in difficulty, Beta(2, 1)."""
     rng = np.random.default_rng(6)
@@ -116,7 +114,6 @@ def test_proportions_of_repeated_cases_are_covered():
     assert 0.93 <= coverage(draw, 2 / 3) <= 0.97
 
 
-@pytest.mark.no_cover
 def test_proportions_in_clusters_are_covered():
     """20 documents with 10 questions each, intraclass correlation 0.2; ignoring the clusters covers about 0.74."""
     rng = np.random.default_rng(7)
@@ -128,7 +125,6 @@ def test_proportions_in_clusters_are_covered():
     assert 0.93 <= coverage(draw, 0.7) <= 0.97
 
 
-@pytest.mark.no_cover
 def test_skewed_numbers_are_covered():
     rng = np.random.default_rng(8)
     assert 0.93 <= coverage(lambda: sample(rng.gamma(4, size=80), boolean=False), 4.0) <= 0.97

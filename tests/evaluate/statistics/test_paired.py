@@ -110,7 +110,6 @@ def test_one_cluster_of_numbers_has_no_interval():
 
 
 @pytest.mark.parametrize("size", [1, 5])
-@pytest.mark.no_cover
 def test_differences_of_booleans_are_covered(size):
     """Truth +0.05: 100 independent cases, and 40 clusters of 5 whose cases share their luck in half of the draws (a little conservative)."""
     rng = np.random.default_rng(9)

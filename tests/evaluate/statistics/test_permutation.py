@@ -96,7 +96,6 @@ def test_equal_answers_are_no_evidence_for_a_run_metric():
 
 
 @pytest.mark.parametrize("kind", ["booleans", "few", "many", "clusters"])
-@pytest.mark.no_cover
 def test_false_alarms_are_no_more_than_promised(kind):
     rng = np.random.default_rng(7)
     rounds = 1_000 if kind != "many" else 200
