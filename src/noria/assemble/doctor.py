@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from noria.assemble.providers import LISTS, Configured, Stored, callable_providers, configured
+from noria.assemble.providers import LISTS, Configured, Stored, callable_providers, configured, look
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.messages import Message
@@ -23,7 +23,7 @@ from noria.core.spans import Span
 from noria.core.struct import Noun
 from noria.settings import Settings
 from noria.targets.egress import Egress, Timeouts
-from noria.targets.remote import Remote, shown_url
+from noria.targets.remote import shown_url
 
 MOST_OFF_S = 30.0
 """How far this machine's clock may be from a provider's: signed requests and tokens fail soon after."""
@@ -161,17 +161,7 @@ class Doctor:
         waits = Timeouts(connect_s=min(LOOK_S, provider.connect_timeout_s), first_byte_s=LOOK_S, total_s=2 * LOOK_S)
         began = time.perf_counter()
         try:
-            remote = Remote(
-                self._egress,
-                there.wire,
-                base_url=provider.base_url,
-                api_key=there.key,
-                headers=provider.headers,
-                provider=name,
-                timeouts=waits,
-                private=provider.private,
-            )
-            status, headers, body = await remote.look(path or "/")
+            status, headers, body = await look(name, there, self._egress, waits)
         except CallFailed as error:
             hint = error.hint or "Check that the server runs, and base_url."
             seen.add("connection", ok=False, said=error.message, hint=hint)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 import structlog
 
-from noria.assemble.providers import LISTS, Stored, callable_providers, configured
+from noria.assemble.providers import LISTS, Stored, callable_providers, configured, look
+from noria.core.decoding import UNREADABLE
 from noria.core.errors import NoriaError
 from noria.core.protocols import Clock
 from noria.settings import Settings
 from noria.targets.egress import Egress, Timeouts
-from noria.targets.remote import Remote
 
 FRESH_NS = 600 * 10**9
 """How long a list is taken for true."""
@@ -84,21 +82,9 @@ class ModelLists:
 
     async def _listed(self, name: str) -> tuple[str, ...]:
         there = configured(name, self._settings(), self._environ, self._stored)
-        path = LISTS.get(there.provider.kind)
-        if path is None or there.library is not None:
+        if there.provider.kind not in LISTS or there.library is not None:
             return ()
-        provider = there.provider
-        remote = Remote(
-            self._egress,
-            there.wire,
-            base_url=provider.base_url,
-            api_key=there.key,
-            headers=provider.headers,
-            provider=name,
-            timeouts=_WAITS,
-            private=provider.private,
-        )
-        status, _, body = await remote.look(path)
+        status, _, body = await look(name, there, self._egress, _WAITS)
         return tuple(listed(body))[:MOST] if status == HTTPStatus.OK else ()
 
 
@@ -111,13 +97,15 @@ def named_models(settings: Settings) -> list[str]:
 
 def listed(body: bytes) -> Iterator[str]:
     """Names of models in a provider's list: OpenAI's and Anthropic's ``data``, Google's ``models``, TGI's and TEI's one."""
-    found: Any = None
-    with contextlib.suppress(msgspec.DecodeError):
+    try:
         found = msgspec.json.decode(body)
+    except UNREADABLE:
+        return
     if not isinstance(found, dict):
         return
     entries = found.get("data", found.get("models"))
-    names = [entry.get("id", entry.get("name")) for entry in entries or () if isinstance(entry, dict)]
+    entries = entries if isinstance(entries, list) else []
+    names = [entry.get("id", entry.get("name")) for entry in entries if isinstance(entry, dict)]
     for name in names or [found.get("model_id")]:
         if isinstance(name, str) and 0 < len(name) <= _LONGEST and name.isprintable():
             yield name.removeprefix("models/")

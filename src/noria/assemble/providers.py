@@ -28,7 +28,9 @@ from noria.assemble.aws import bedrock_signer
 from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.stores.secrets import private_text
+from noria.targets.egress import Egress, Timeouts
 from noria.targets.litellm import LiteLLM
+from noria.targets.remote import Remote
 from noria.wires.anthropic import Anthropic
 from noria.wires.bedrock import Bedrock
 from noria.wires.cohere import Cohere
@@ -131,6 +133,29 @@ def configured(
             f"Or store it: noria secrets set {name}.",
         )
     return Configured(provider, wire, key, LIBRARIES.get(provider.kind), provider.kind in _COUNTING)
+
+
+async def look(
+    name: str, there: Configured, egress: Egress, timeouts: Timeouts
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Ask a provider for its models, on the way that calls take: status, headers and body of what it answers.
+
+    Raises:
+        CallFailed: nothing answers.
+        InvalidInput: it may not be called.
+    """
+    provider = there.provider
+    remote = Remote(
+        egress,
+        there.wire,
+        base_url=provider.base_url,
+        api_key=there.key,
+        headers=provider.headers,
+        provider=name,
+        timeouts=timeouts,
+        private=provider.private,
+    )
+    return await remote.look(LISTS.get(provider.kind) or "/")
 
 
 def wire_of(name: str, provider: Provider) -> WireOut:

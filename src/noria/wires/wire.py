@@ -123,6 +123,21 @@ class Answer(Protocol):
         ...
 
 
+class InOnePiece:
+    """Of an :class:`Answer`, what those have in common that are never streamed: counts, vectors, rankings."""
+
+    content_type = b"application/json"
+
+    def encode(self, event: Event) -> bytes:
+        """Nothing."""
+        del event
+        return b""
+
+    def finish(self) -> bytes:
+        """Nothing."""
+        return b""
+
+
 class Incoming(NamedTuple):
     """A call as it came to a server."""
 

@@ -14,7 +14,7 @@ from noria.wires.anthropic.errors import encode_error
 from noria.wires.anthropic.incoming import NAME, decode_request
 from noria.wires.anthropic.replies import encode_reply
 from noria.wires.anthropic.stream import StreamEncoder
-from noria.wires.wire import Incoming
+from noria.wires.wire import Incoming, InOnePiece
 
 _PASSED_ON = ("anthropic-version", "anthropic-beta")
 
@@ -96,25 +96,14 @@ class CountTokens(Noun):
         return encode_error(error)
 
 
-class CountAnswer:
+class CountAnswer(InOnePiece):
     """Writes a count, which is never streamed."""
-
-    content_type = b"application/json"
 
     def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
         """``{"input_tokens": ...}``. Raises ``CallCut`` where nobody counted."""
         if reply.counted is None:
             raise CallCut("The tokens were not counted.")
         return raw or msgspec.json.encode({"input_tokens": reply.counted})
-
-    def encode(self, event: Event) -> bytes:
-        """Nothing."""
-        del event
-        return b""
-
-    def finish(self) -> bytes:
-        """Nothing."""
-        return b""
 
     def error(self, error: NoriaError) -> bytes:
         """The body of an error."""

@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from noria.core.errors import InvalidInput, NoriaError
-from noria.core.events import Event
 from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.cohere.rerank import NAME, NAME_V1, decode_rank_request, encode_rank_reply
-from noria.wires.wire import Incoming
+from noria.wires.wire import Incoming, InOnePiece
 
 
 class Rerank(Noun):
@@ -66,7 +65,7 @@ class RerankV1(Noun):
         return encode_error(error)
 
 
-class RankAnswer:
+class RankAnswer(InOnePiece):
     """Writes the reply to one call. A ranking is never streamed.
 
     Arguments:
@@ -74,8 +73,6 @@ class RankAnswer:
         version: of the dialect.
         documents: the texts that were ranked, where the caller wants them back.
     """
-
-    content_type = b"application/json"
 
     def __init__(self, id: str, *, version: str, documents: tuple[str, ...] = ()) -> None:
         self._id = id
@@ -87,15 +84,6 @@ class RankAnswer:
         if raw:
             return raw
         return encode_rank_reply(reply, id=self._id, version=self._version, documents=self._documents)
-
-    def encode(self, event: Event) -> bytes:
-        """Nothing."""
-        del event
-        return b""
-
-    def finish(self) -> bytes:
-        """Nothing."""
-        return b""
 
     def error(self, error: NoriaError) -> bytes:
         """The error's body."""

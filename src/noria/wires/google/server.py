@@ -12,7 +12,6 @@ from urllib.parse import parse_qs
 import msgspec
 
 from noria.core.errors import CallCut, NoriaError
-from noria.core.events import Event
 from noria.core.replies import Reply
 from noria.core.struct import Noun
 from noria.wires.google.answers import Framing, GoogleAnswer
@@ -20,7 +19,7 @@ from noria.wires.google.calls import decode_count, decode_request
 from noria.wires.google.embeddings import decode_embed, encode_vectors
 from noria.wires.google.errors import encode_error
 from noria.wires.google.requests import NAME
-from noria.wires.wire import Incoming
+from noria.wires.wire import Incoming, InOnePiece
 
 _PLACE = re.compile(r"\Aprojects/[^/]+/locations/[^/]+/")
 _PUBLISHED = re.compile(r"publishers/([^/]+)/models/(.+)")
@@ -116,10 +115,8 @@ def _model(path: Mapping[str, str]) -> str:
     return name.removeprefix("models/")
 
 
-class CountAnswer:
+class CountAnswer(InOnePiece):
     """Writes a count, which is never streamed."""
-
-    content_type = b"application/json"
 
     def whole(self, reply: Reply, raw: bytes = b"") -> bytes:
         """``{"totalTokens": ...}``. Raises ``CallCut`` where nobody counted."""
@@ -127,28 +124,17 @@ class CountAnswer:
             raise CallCut("The tokens were not counted.")
         return raw or msgspec.json.encode({"totalTokens": reply.counted})
 
-    def encode(self, event: Event) -> bytes:
-        """Nothing."""
-        del event
-        return b""
-
-    def finish(self) -> bytes:
-        """Nothing."""
-        return b""
-
     def error(self, error: NoriaError) -> bytes:
         """The error object."""
         return encode_error(error)
 
 
-class VectorsAnswer:
+class VectorsAnswer(InOnePiece):
     """Writes vectors, always in one piece.
 
     Arguments:
         batch: whether the call was a list.
     """
-
-    content_type = b"application/json"
 
     def __init__(self, *, batch: bool) -> None:
         self._batch = batch
@@ -159,15 +145,6 @@ class VectorsAnswer:
         if not reply.vectors:
             raise CallCut("The reply holds no vectors.")
         return encode_vectors(reply, batch=self._batch)
-
-    def encode(self, event: Event) -> bytes:
-        """Nothing: vectors are not streamed."""
-        del event
-        return b""
-
-    def finish(self) -> bytes:
-        """Nothing."""
-        return b""
 
     def error(self, error: NoriaError) -> bytes:
         """The error object."""

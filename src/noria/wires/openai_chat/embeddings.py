@@ -15,14 +15,13 @@ import msgspec
 
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallFailed, InvalidInput, NoriaError
-from noria.core.events import Event
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Lineage, Request, ToEmbed
 from noria.core.struct import Noun
 from noria.wires.bodies import read_object, read_shape
 from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.errors import decode_error_object, encode_error
-from noria.wires.wire import Encoded, Incoming
+from noria.wires.wire import Encoded, Incoming, InOnePiece
 
 NAME = "openai_embeddings"
 """The dialect's name."""
@@ -95,15 +94,13 @@ class Embeddings(Noun):
         return encode_error(error)
 
 
-class EmbeddingsAnswer:
+class EmbeddingsAnswer(InOnePiece):
     """Writes the vectors.
 
     Arguments:
         model: as it was called, for providers that do not name theirs.
         packed: the caller wants them as base64 of little-endian 32-bit floats.
     """
-
-    content_type = b"application/json"
 
     def __init__(self, model: str, *, packed: bool) -> None:
         self._model = model
@@ -125,15 +122,6 @@ class EmbeddingsAnswer:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
         return msgspec.json.encode(body)
-
-    def encode(self, event: Event) -> bytes:
-        """Nothing: vectors are not streamed."""
-        del event
-        return b""
-
-    def finish(self) -> bytes:
-        """Nothing."""
-        return b""
 
     def error(self, error: NoriaError) -> bytes:
         """An error object."""
