@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from noria.assemble import Workspace, open_workspace
-from noria.assemble.providers import KINDS
+from noria.assemble.providers.configured import KINDS
 from noria.core.routes import Route
 from noria.core.spans import Span
 from noria.serve.access import Access

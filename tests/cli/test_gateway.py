@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from noria.assemble.doctor import Check, Examination
+from noria.assemble.providers.doctor import Check, Examination
 from noria.cli.api import Api
 from noria.cli.main import commands
 from noria.core.caching import AtThreshold, Calibration, Pair

@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["noria.bridges", "noria.evaluate.files.rows"]):
-    from noria.assemble.trace_files import opened_import
+    from noria.assemble.record.trace_files import opened_import
     from noria.core.errors import InvalidInput
     from noria.stores.traces.rows import pack
 

@@ -85,7 +85,7 @@ async def test_failures_say_whether_to_come_again(
     details = dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"]
     assert b"google.rpc.RetryInfo" in details
 
-    monkeypatch.setattr("noria.assemble.intake.AT_ONCE_BYTES", 1)
+    monkeypatch.setattr("noria.assemble.record.intake.AT_ONCE_BYTES", 1)
     with noria.workspace.intake.hold(1), pytest.raises(grpc.aio.AioRpcError) as caught:
         await TraceServiceStub(channel).Export(request(call()), metadata=HEADERS)
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

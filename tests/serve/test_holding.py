@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from noria.assemble import Workspace, open_worker_workspace, open_workspace
-from noria.assemble.holding import Holding, telling_changes
+from noria.assemble.workers.holding import Holding, telling_changes
 from noria.core.errors import EngineFailed, Unavailable
 from noria.core.models import LocalModel
 from noria.core.questions import Question

@@ -377,7 +377,7 @@ async def test_log_records_become_scores_and_messages_and_others_are_rejected(no
 
 
 async def test_too_much_at_once_is_asked_to_wait(noria: Noria, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("noria.assemble.intake.AT_ONCE_BYTES", 1)
+    monkeypatch.setattr("noria.assemble.record.intake.AT_ONCE_BYTES", 1)
     monkeypatch.setattr(noria.workspace.intake, "take", asyncio.Event().wait)
     first = asyncio.create_task(send(noria, request(call())))
     await asyncio.sleep(0.05)

@@ -12,9 +12,9 @@ from noria.assemble.reports import ModelReport, PullProgress
 from noria.bridges.otlp.problems import Problem as IntakeProblem
 
 if TYPE_CHECKING:
-    from noria.assemble.link import Link
     from noria.assemble.opening import open_shared_workspace, open_workspace
-    from noria.assemble.worker import open_worker_workspace
+    from noria.assemble.workers.link import Link
+    from noria.assemble.workers.worker import open_worker_workspace
     from noria.assemble.workspace import Workspace
 
 __all__ = [
@@ -36,7 +36,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(opening, name)
     if name in {"Link", "open_worker_workspace"}:
-        from noria.assemble import worker  # noqa: PLC0415  # see above
+        from noria.assemble.workers import worker  # noqa: PLC0415  # see above
 
         return getattr(worker, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from noria.assemble.clock import now
-from noria.assemble.spools import spool_as
+from noria.assemble.record.spools import spool_as
 from noria.core.errors import InvalidInput
 from noria.core.protocols import BlobStore, TraceStore
 from noria.settings import Secret, Settings

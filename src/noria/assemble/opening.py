@@ -6,9 +6,9 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from noria.assemble.following import following
 from noria.assemble.opened import Opened, is_shared, open_folder, open_shared
 from noria.assemble.starts import note_key
+from noria.assemble.workers.following import following
 from noria.assemble.workspace import Workspace
 from noria.settings import Settings
 from noria.targets.egress import Egress

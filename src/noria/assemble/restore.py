@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from noria.assemble.clock import now
-from noria.assemble.spools import spool_as
+from noria.assemble.record.spools import spool_as
 from noria.core.backups import Manifest
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import Conflict, InvalidInput

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noria.assemble.answers import Answers
+from noria.assemble.gateway.answers import Answers
 from noria.core.apps import Variant
 from noria.core.requests import Parameters
 from noria.stores.catalogue import Catalogue

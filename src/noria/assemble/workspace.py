@@ -12,38 +12,38 @@ import msgspec
 
 import noria
 from noria.adapt.prompts import check
-from noria.assemble.activity import Activity, Kind, activities
 from noria.assemble.backup import Backups
-from noria.assemble.calling import Calling
 from noria.assemble.clock import now
-from noria.assemble.collecting import BlobCollector
 from noria.assemble.datasets import Datasets
-from noria.assemble.doctor import Doctor
-from noria.assemble.engines import Engines
 from noria.assemble.environment import environment
-from noria.assemble.erasure import Erasures
-from noria.assemble.exchange import Exchange
-from noria.assemble.exporting import MetricsExport, destination
-from noria.assemble.gateway_state import GatewayState, gateway_state
-from noria.assemble.gateway_sum import added_up
-from noria.assemble.given_scores import GivenScores
+from noria.assemble.gateway.calling import Calling
+from noria.assemble.gateway.exporting import MetricsExport, destination
+from noria.assemble.gateway.measuring import CallMetrics
+from noria.assemble.gateway.reloading import Reloading
+from noria.assemble.gateway.state import GatewayState, gateway_state
+from noria.assemble.gateway.sum import added_up
 from noria.assemble.identifiers import new_id
-from noria.assemble.intake import OtlpIntake
-from noria.assemble.keyring import Keyring
-from noria.assemble.local_models import LocalModels
-from noria.assemble.measuring import CallMetrics
-from noria.assemble.model_lists import ModelLists, named_models
+from noria.assemble.keys.keyring import Keyring
+from noria.assemble.local.engines import Engines
+from noria.assemble.local.models import LocalModels
 from noria.assemble.monitoring import Monitoring
 from noria.assemble.opened import Opened
-from noria.assemble.prices import unpriced
-from noria.assemble.provider_keys import ProviderKeys
-from noria.assemble.reloading import Reloading
-from noria.assemble.retention import Retention
+from noria.assemble.providers.doctor import Doctor
+from noria.assemble.providers.keys import ProviderKeys
+from noria.assemble.providers.model_lists import ModelLists, named_models
+from noria.assemble.providers.prices import unpriced
+from noria.assemble.record.activity import Activity, Kind, activities
+from noria.assemble.record.collecting import BlobCollector
+from noria.assemble.record.erasure import Erasures
+from noria.assemble.record.exchange import Exchange
+from noria.assemble.record.given_scores import GivenScores
+from noria.assemble.record.intake import OtlpIntake
+from noria.assemble.record.retention import Retention
+from noria.assemble.record.tailing import tail
+from noria.assemble.record.traffic import Bucket, By, Traffic, traffic
 from noria.assemble.starts import note_settings
-from noria.assemble.tailing import tail
-from noria.assemble.told import ToldByWorkers
-from noria.assemble.traffic import Bucket, By, Traffic, traffic
 from noria.assemble.variants import Variants
+from noria.assemble.workers.told import ToldByWorkers
 from noria.core.errors import InvalidInput
 from noria.core.keys import Key
 from noria.core.prices import Unpriced
@@ -213,7 +213,7 @@ class Workspace:
         return await activities(self.traces, kind, question, limit=limit, offset=offset)
 
     async def traffic(self, question: Question, *, by: By, bucket: Bucket, limit: int) -> list[Traffic]:
-        """Model calls by time and model, see :func:`noria.assemble.traffic.traffic`."""
+        """Model calls by time and model, see :func:`noria.assemble.record.traffic.traffic`."""
         return await traffic(self.traces, question, by=by, bucket=bucket, limit=limit)
 
     async def unpriced(self, since_ns: int | None, limit: int) -> list[Unpriced]:

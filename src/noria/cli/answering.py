@@ -111,7 +111,7 @@ def reloading_on_hangup(workspace: Workspace) -> Iterator[None]:
 
 def bind_for(settings: Settings) -> socket.socket:
     """Take the port. Raises ``Conflict``, which tells when it is this very folder's server that has it."""
-    from noria.assemble.holder import holder_of  # noqa: PLC0415  # see above
+    from noria.assemble.workers.holder import holder_of  # noqa: PLC0415  # see above
     from noria.serve.port import bind  # noqa: PLC0415
 
     try:

@@ -191,7 +191,7 @@ def running_server(settings: Settings) -> tuple[str, str]:
 
     The key that lies in the data folder goes only to the server that holds this folder, never to another URL.
     """
-    from noria.assemble.holder import holder_of, stored_key  # noqa: PLC0415  # `noria --help` need not pay
+    from noria.assemble.workers.holder import holder_of, stored_key  # noqa: PLC0415  # `noria --help` need not pay
 
     given = os.environ.get("NORIA_API_KEY", "").strip()
     holder = holder_of(settings.folder)

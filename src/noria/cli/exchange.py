@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from noria.assemble.exchange import Taken, lines_of
-from noria.assemble.trace_files import FORMATS, OutFormat, Records, Survey, opened_import, out_format, whole_file
+from noria.assemble.record.exchange import Taken, lines_of
+from noria.assemble.record.trace_files import FORMATS, OutFormat, Records, Survey, opened_import, out_format, whole_file
 from noria.cli.api import Api
 from noria.cli.command import Console, Show, need_folder, with_api
 from noria.cli.groups import examples

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from noria.assemble.doctor import Check, Examination
-from noria.assemble.gateway_state import CacheState, GatewayState, Places, ProviderState, RouteState
+from noria.assemble.gateway.state import CacheState, GatewayState, Places, ProviderState, RouteState
+from noria.assemble.providers.doctor import Check, Examination
 from noria.cli.api import Api
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group

@@ -76,7 +76,7 @@ async def _hold(
     count: int,
     ending: contextlib.ExitStack,
 ) -> int:
-    from noria.assemble.holding import Holding, telling_changes  # noqa: PLC0415  # see above
+    from noria.assemble.workers.holding import Holding, telling_changes  # noqa: PLC0415  # see above
     from noria.cli.worker import Orders, command  # noqa: PLC0415
     from noria.serve.for_workers import ForWorkers  # noqa: PLC0415
     from noria.serve.grpc import serving_grpc  # noqa: PLC0415

@@ -7,8 +7,8 @@ from typing import Any, cast, get_args
 
 import click
 
-from noria.assemble.key_usage import KeyUsage
-from noria.assemble.traffic import Bucket
+from noria.assemble.keys.usage import KeyUsage
+from noria.assemble.record.traffic import Bucket
 from noria.cli.api import Api, part
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group

@@ -16,7 +16,7 @@ from noria.cli.groups import examples
 from noria.settings import load_settings
 
 if TYPE_CHECKING:
-    from noria.assemble.moving import Tell
+    from noria.assemble.record.moving import Tell
 
 
 @click.command(
@@ -37,7 +37,7 @@ def migrate_store(source: str, target: str, as_json: bool) -> None:
     """
 
     async def work() -> int:
-        from noria.assemble.moving import move  # noqa: PLC0415  # after the arguments were checked
+        from noria.assemble.record.moving import move  # noqa: PLC0415  # after the arguments were checked
         from noria.cli.logs import configure_logging  # noqa: PLC0415
 
         configure_logging("warning")

@@ -19,7 +19,7 @@ from noria.core.errors import CallRefused, Cancelled, NoriaError
 from noria.core.struct import Noun
 
 if TYPE_CHECKING:
-    from noria.assemble.replaying import Sent
+    from noria.assemble.record.replaying import Sent
 
 
 class Replayed(Noun):
@@ -73,7 +73,7 @@ async def replay_traces(
     What the collector can't take now is tried again for half a minute; spans that it refuses are counted with its reason.
     A Noria takes them in exactly as they are here, with their scores.
     """
-    from noria.assemble.replaying import Progress, Sent, endpoint, headers_from, opened_replay  # noqa: PLC0415  # aiohttp
+    from noria.assemble.record.replaying import Progress, Sent, endpoint, headers_from, opened_replay  # noqa: PLC0415  # aiohttp
 
     url = endpoint(collector)
     given = headers_from(",".join((os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", ""), *headers)))

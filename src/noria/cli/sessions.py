@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from noria.assemble.activity import Activity
+from noria.assemble.record.activity import Activity
 from noria.cli.api import Api
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from noria.assemble.activity import WHOLES
+from noria.assemble.record.activity import WHOLES
 from noria.cli.spans import COLOURS, one_line
 from noria.cli.tables import dollars, seconds, short_id, tokens
 from noria.cli.terminal import harmless

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from noria.assemble.traffic import Bucket, By, Traffic
+from noria.assemble.record.traffic import Bucket, By, Traffic
 from noria.cli.api import Api
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from noria.assemble.holding import Holding
+from noria.assemble.workers.holding import Holding
 from noria.cli.answering import access_to, fast_loop, reloading_on_hangup, serve_until_stopped, spare_collector
 from noria.cli.command import run
 from noria.core.struct import Noun

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from noria.assemble import Workspace
-from noria.assemble.link import HERE, Failure, Lent
-from noria.assemble.told import Told
+from noria.assemble.workers.link import HERE, Failure, Lent
+from noria.assemble.workers.told import Told
 from noria.core.errors import EngineFailed, NoriaError, UnknownName
 from noria.core.models import LocalModel
 from noria.core.protocols import Endpoint

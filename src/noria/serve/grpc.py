@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from noria.assemble import Workspace
-from noria.assemble.intake import Signal, TooMuch, refusal
+from noria.assemble.record.intake import Signal, TooMuch, refusal
 from noria.core.errors import Conflict, InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.serve.access import Access, trusts
 from noria.serve.failures import own_error

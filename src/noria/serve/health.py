@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from noria.assemble.measuring import CallMetrics
+from noria.assemble.gateway.measuring import CallMetrics
 
 Numbers = Mapping[str, float]
 """Name -> value. Names that end in ``_total`` are counters, others gauges."""

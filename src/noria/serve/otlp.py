@@ -14,7 +14,7 @@ import zlib
 from http import HTTPStatus
 
 from noria.assemble import Workspace
-from noria.assemble.intake import Encoding, OtlpIntake, Signal, TooMuch, refusal
+from noria.assemble.record.intake import Encoding, OtlpIntake, Signal, TooMuch, refusal
 from noria.core.errors import Cancelled, InvalidInput, NoriaError, Unavailable
 from noria.serve.access import KEY, trusts
 from noria.serve.asgi import Receive, Scope, Send, headers_of, read_body, respond, retry_after

@@ -15,7 +15,7 @@ import msgspec
 from yarl import URL
 
 from noria.assemble import Link
-from noria.assemble.link import HERE
+from noria.assemble.workers.link import HERE
 from noria.core.errors import NoriaError, Unavailable, UnknownName
 from noria.serve.api.errors import error_body
 from noria.serve.asgi import Receive, Scope, Send, respond, retry_after

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noria.assemble.trace_files import FORMATS, opened_import
+from noria.assemble.record.trace_files import FORMATS, opened_import
 from noria.core.errors import InvalidInput
 from noria.stores.traces.rows import pack
 

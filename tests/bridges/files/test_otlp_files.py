@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from bridges.records import score, span
-from noria.assemble.trace_files import opened_import
+from noria.assemble.record.trace_files import opened_import
 from noria.bridges.files.records import Records
 from noria.bridges.otlp.encode import encode, request
 from noria.core.errors import InvalidInput

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from noria.assemble.trace_files import FORMATS, opened_import
+from noria.assemble.record.trace_files import FORMATS, opened_import
 from noria.bridges.files.records import Records
 from noria.core.errors import InvalidInput
 from noria.core.messages import Message, ToolCall

@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from noria.assemble import Workspace
-from noria.assemble.exchange import Records, Selection, Taken
+from noria.assemble.record.exchange import Records, Selection, Taken
 from noria.serve.shapes import PutRecords, RecordsPage
 
 Since = Annotated[

@@ -9,9 +9,9 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from noria.assemble import Workspace
-from noria.assemble.calibrating import calibrate
-from noria.assemble.doctor import Examination
-from noria.assemble.gateway_state import GatewayState
+from noria.assemble.gateway.calibrating import calibrate
+from noria.assemble.gateway.state import GatewayState
+from noria.assemble.providers.doctor import Examination
 from noria.core.caching import Calibration
 from noria.serve.api.actor import ADMIN, Actor
 from noria.serve.shapes import Calibrate, Examine

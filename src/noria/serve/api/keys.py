@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
-from noria.assemble.key_usage import KeyUsage, key_usage
-from noria.assemble.traffic import Bucket
+from noria.assemble.keys.usage import KeyUsage, key_usage
+from noria.assemble.record.traffic import Bucket
 from noria.core.keys import EVERYTHING, Key, MadeKey
 from noria.core.questions import Question
 from noria.serve.api.actor import ADMIN, Actor

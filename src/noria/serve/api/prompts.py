@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from noria.assemble import Workspace
-from noria.assemble.key_prompts import check_prompt_open
+from noria.assemble.keys.prompts import check_prompt_open
 from noria.core.keys import Key
 from noria.core.prompts import PromptVersion
 from noria.serve.access import KEY

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from msgspec.structs import replace
 
 from noria.assemble import Workspace
-from noria.assemble.activity import Activity
+from noria.assemble.record.activity import Activity
 from noria.core.errors import UnknownName
 from noria.core.questions import Filter, Question
 from noria.serve.api.finding import provide_question

@@ -12,7 +12,7 @@ from litestar.response import Stream
 from msgspec.structs import replace
 
 from noria.assemble import Workspace
-from noria.assemble.traffic import Bucket, By, Traffic
+from noria.assemble.record.traffic import Bucket, By, Traffic
 from noria.core.cursors import cursor_behind, place_of
 from noria.core.errors import UnknownName
 from noria.core.questions import Filter, Question, Table

@@ -1,0 +1,1 @@
+"""Providers: their dialects, keys, prices and models, and whether they are well."""

@@ -1,0 +1,1 @@
+"""The record: taken in, looked through, sent on, kept as long as it should be."""

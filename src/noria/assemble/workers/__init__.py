@@ -1,0 +1,1 @@
+"""Several processes on one data folder: its holder, and the workers that answer calls beside it."""
