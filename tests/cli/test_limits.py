@@ -23,10 +23,11 @@ KEY = "noria_shared_key_of_this_test"
 def test_limits_and_budgets_from_the_command_line(noria: Noria) -> None:
     noria.here("keys", "create", "bot")
     said = noria.here("limits", "set", "rpm", "--requests", "600/minute", "--key", "bot").stdout
-    assert "rpm: at most 600 requests a minute for key" in said
+    assert re.search(r"rpm: at most 600 requests a minute for key bot \([0-9a-f]{12}\)", said)
     assert "for each user" in noria.here("limits", "set", "fair", "--tokens", "9/day", "--each", "user").stdout
     assert "$500 a month for team care" in noria.here("budgets", "set", "care", "500/month", "--team", "care").stdout
     listed = noria.here("limits", "list").stdout
+    assert "key bot (" in listed
     assert [name in listed for name in ("rpm", "fair", "care")] == [True] * 3
     refused = noria.here("budgets", "remove", "rpm")
     assert (refused.exit_code, "rpm is no budget" in refused.stderr) == (2, True)

@@ -42,17 +42,23 @@ async def ask(noria: Noria, headers: dict[str, str], **more: Any) -> httpx.Respo
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_limit_is_told_in_headers_and_reached_with_429(server: Noria, stream: bool) -> None:
     bot = await key(server, "bot", team="care")
-    await server.put("/api/limits", {"name": "rpm", "measure": "requests", "amount": 1, "window": "hour", "who": "bot"})
-    await server.put("/api/limits", {"name": "tpm", "measure": "tokens", "amount": 500, "of": "team", "who": "care"})
+    await server.put(
+        "/api/limits", {"name": "rpm", "measure": "requests", "amount": 1, "window": "month", "who": "bot"}
+    )
+    await server.put(
+        "/api/limits",
+        {"name": "tpm", "measure": "tokens", "amount": 500, "window": "month", "of": "team", "who": "care"},
+    )
     said = (await ask(server, bot, stream=stream)).headers
     assert (said["x-ratelimit-limit-requests"], said["x-ratelimit-remaining-requests"]) == ("1", "0")
     assert (said["x-ratelimit-limit-tokens"], said["x-ratelimit-remaining-tokens"]) == ("500", "486")
     assert said["x-ratelimit-reset-requests"][-1] == "s"
     refused = await ask(server, bot, stream=stream)
     assert refused.status_code == 429
-    assert "limit 'rpm'" in refused.json()["error"]["message"]
+    id = bot["authorization"].split("_")[1]
+    assert f"The limit 'rpm' is reached: 1 requests a month for key 'bot' ({id})" in refused.json()["error"]["message"]
     assert refused.json()["error"]["type"] == "rate_limit_error"
-    assert 1 <= int(refused.headers["retry-after"]) <= 3600
+    assert 1 <= int(refused.headers["retry-after"]) <= 31 * 86400
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
     assert (await ask(server, {})).status_code == 200, "the admin key is nobody's"
     async with openai.AsyncOpenAI(
@@ -63,7 +69,8 @@ async def test_a_limit_is_told_in_headers_and_reached_with_429(server: Noria, st
     assert [span.get("error_type") for span in await server.spans()] == [None, "limit_reached", None, "limit_reached"]
     assert len(server.upstream.bodies) == 2
     [rpm, tpm] = await server.get("/api/limits")
-    assert [(one["used"], one["remaining"]) for one in rpm["standings"]] == [(1, 0)]
+    assert [(one["used"], one["remaining"], one["name"]) for one in rpm["standings"]] == [(1, 0, "bot")]
+    assert (rpm["key"], rpm["limit"]["who"], tpm["key"]) == ("bot", id, "")
     assert [(one["who"], one["used"]) for one in tpm["standings"]] == [("care", 9)]
     await server.delete("/api/limits/rpm")
     assert (await ask(server, bot)).status_code == 200

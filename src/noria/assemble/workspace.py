@@ -104,6 +104,7 @@ class Workspace:
             egress=egress,
             stored=self.provider_keys.get,
             watch=self.monitors.live.observe,
+            key_name=self.keyring.name_of,
             engines=engines,
         )
         """Makes calls and records them."""

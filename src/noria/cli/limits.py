@@ -132,7 +132,8 @@ async def remove_budget(api: Api, show: Show, name: str) -> None:
 
 async def _put(api: Api, show: Show, limit: Limit) -> None:
     made = await api.put("/api/limits", Limit, limit)
-    show(made, lambda console: console.print(f"{made.name}: at most {_said(made)} for {_for(made)}."))
+    name = limit.who if made.who != limit.who else ""  # a key that was given by its name
+    show(made, lambda console: console.print(f"{made.name}: at most {_said(made)} for {_for(made, name)}."))
 
 
 async def _remove(api: Api, show: Show, name: str) -> None:
@@ -149,12 +150,13 @@ def _list(show: Show, found: list[LimitReport], what: str) -> None:
         for report in found:
             limit = report.limit
             for standing in report.standings[:10] or (None,):
-                said = (limit.name, _said(limit), _for(limit))
+                said = (limit.name, _said(limit), _for(limit, report.key))
                 if standing is None:
                     rows.append((*said, "", _amount(limit, 0), ""))
                     continue
                 ends = when(standing.resets_ns) if standing.resets_ns else ""
-                rows.append((*said, standing.who, _amount(limit, standing.used), ends))
+                who = "" if limit.who else _named(standing.name, standing.who)
+                rows.append((*said, who, _amount(limit, standing.used), ends))
         heads = ("name", "at most", "for", "who", "used", "begins anew")
         console.print(table(*heads, rows=rows, right=["used"], hide_empty=["who"], spare=["begins anew"]))
 
@@ -201,7 +203,12 @@ def _amount(limit: Limit, value: float) -> str:
     return dollars(value) if limit.measure == "usd" else f"{value:,.0f}"
 
 
-def _for(limit: Limit) -> str:
+def _for(limit: Limit, name: str) -> str:
     if limit.of == "all":
         return "everybody"
-    return f"{limit.of} {limit.who}" if limit.who else f"each {limit.of}"
+    return f"{limit.of} {_named(name, limit.who)}" if limit.who else f"each {limit.of}"
+
+
+def _named(name: str, who: str) -> str:
+    """A key by its name and its id, anybody else by what they are called."""
+    return f"{name} ({who})" if name else who

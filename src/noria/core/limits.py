@@ -57,6 +57,8 @@ class Standing(Noun):
     """How much is left."""
     resets_ns: int = 0
     """When the window ends, nanoseconds since 1970 UTC; 0 for ``concurrency``."""
+    name: str = ""
+    """The key's name, where ``who`` is a key."""
 
 
 class Ask(Noun):

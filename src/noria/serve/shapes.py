@@ -296,6 +296,8 @@ class LimitReport(Noun):
 
     limit: Limit
     """The limit."""
+    key: str = ""
+    """Name of the one key that it is for, where it is for one."""
     standings: tuple[Standing, ...] = ()
     """How it stands for those whose use was counted in the present window, the fullest first."""
 

@@ -35,6 +35,8 @@ class Counted(NamedTuple):
     """Name of the counter."""
     who: str
     """Whose it is, fit to be shown."""
+    name: str = ""
+    """The key's name, where it is a key's."""
 
 
 class Refusal(NamedTuple):
@@ -99,6 +101,7 @@ class _Purse:
             used=amount(limit.measure, limit.units - left),
             remaining=amount(limit.measure, left),
             resets_ns=0 if limit.measure == "concurrency" else self.ends_ns,
+            name=self.counted.name,
         )
 
     def take(self, ask: Ask, grant: Grant, now_ns: int) -> None:

@@ -239,8 +239,9 @@ _SAID = {
 
 
 def _refusal(found: Refusal, now_ns: int) -> LimitReached:
-    limit, who = found.counted.limit, found.counted.who
-    whose = "everybody" if limit.of == "all" else f"{limit.of} {who[:80]!r}"
+    limit, _, who, name = found.counted
+    whose = "everybody" if limit.of == "all" else f"{limit.of} {(name or who)[:80]!r}"
+    whose += f" ({who})" if name else ""
     wait = max(1.0, (found.resets_ns - now_ns) / 1e9) if found.resets_ns else 1.0
     if limit.measure == "concurrency":
         return LimitReached(

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from noria.assemble import open_workspace
 from noria.assemble.providers.doctor import Check, Examination
-from noria.core.errors import InvalidInput
+from noria.core.errors import InvalidInput, UnknownName
 from noria.settings import Provider, Settings
 from noria.targets.scripted import answer
 from targets.upstream import serving
@@ -171,6 +171,19 @@ async def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     async with serving(lambda _: [web.json_response({"error": {"message": "No such model."}}, status=404)]) as upstream:
         found = await examined(tmp_path, upstream.base_url, calls=["p/m"])
     assert (check(found, "call").ok, "No such model." in check(found, "call").said) == (False, True)
+
+
+async def test_only_who_is_asked_for_is_looked_at(tmp_path: Path) -> None:
+    async with serving(lambda _: answer("O", "K")) as upstream:
+        lab = Provider(base_url=upstream.base_url)
+        settings = Settings(data=str(tmp_path / "data"), providers={"lab": lab, "other": lab})
+        async with open_workspace(settings, {"OPENAI_API_KEY": KEY}, holder="a test") as workspace:
+            examine = workspace.doctor.examine
+            assert [one.provider for one in await examine(calls=["lab/m"])] == ["lab"]
+            assert [one.provider for one in await examine(["other"], ["lab/m"])] == ["other", "lab"]
+            for providers, calls in ((["lap"], []), ([], ["lap/m"])):
+                with pytest.raises(UnknownName, match=r"no provider 'lap' \(known: local, lab, other, openai\)"):
+                    await examine(providers, calls)
 
 
 async def test_a_name_that_is_no_model(tmp_path: Path) -> None:

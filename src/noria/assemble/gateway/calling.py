@@ -54,6 +54,7 @@ class Calling:
         egress: sends the calls.
         stored: providers' keys that are stored encrypted.
         watch: is shown each live call when it is on record.
+        key_name: what a virtual key of an id is called.
         engines: where local models' engines are had; None for this process's own.
     """
 
@@ -66,6 +67,7 @@ class Calling:
         egress: Egress,
         stored: Stored,
         watch: Callable[[Span], None],
+        key_name: Callable[[str], str],
         engines: Engines | None = None,
     ) -> None:
         self._traces = opened.traces
@@ -103,7 +105,7 @@ class Calling:
         """What live calls were like."""
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""
-        self.limits = Limits(opened.catalogue, now)
+        self.limits = Limits(opened.catalogue, now, key_name)
         """Limits and budgets of calls."""
         self.limited = self._within_limits(Routed(self.answers.resolve))
         """Answers calls within their limits."""

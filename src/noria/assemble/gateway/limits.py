@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -35,11 +35,13 @@ class Limits:
     Arguments:
         catalogue: where limits and their counters are.
         now: the clock.
+        name_of: what a key of an id is called.
     """
 
-    def __init__(self, catalogue: Catalogue, now: Clock) -> None:
+    def __init__(self, catalogue: Catalogue, now: Clock, name_of: Callable[[str], str]) -> None:
         self._catalogue = catalogue
         self._now = now
+        self._name_of = name_of
         self._limits: list[Limit] = []
         self._found: dict[tuple[str, str, str, str], tuple[Counted, ...]] = {}
         self._as_of = -1
@@ -93,6 +95,7 @@ class Limits:
                     used=amount(limit.measure, units),
                     remaining=amount(limit.measure, max(0, limit.units - units)),
                     resets_ns=0 if limit.measure == "concurrency" else ends,
+                    name=self._name(limit, who),
                 )
             )
         return found
@@ -125,8 +128,11 @@ class Limits:
             who = named[limit.of]
             if (limit.of == "all" or who) and limit.who in {"", who}:
                 who = user_hash(who) if limit.of == "user" else _shown(who)
-                found.append(Counted(limit, f"{_prefix(limit)}\n{who}", who))
+                found.append(Counted(limit, f"{_prefix(limit)}\n{who}", who, self._name(limit, who)))
         return found
+
+    def _name(self, limit: Limit, who: str) -> str:
+        return self._name_of(who) if limit.of == "key" else ""
 
     async def _tend(self) -> None:
         rounds = 0

@@ -44,13 +44,18 @@ class Keyring:
     def find(self, given: str) -> Key | None:
         """The key in force that ``given`` is; None where it is none."""
         now = self._now()
-        if self._catalogue.changes != self._as_of and now >= self._wait_until_ns:
-            self._read(now)
+        self._catch_up(now)
         held = self._held.get(id_of(given))
         if held is None or not held.opens(given, now):
             return None
         self._uses[held.key.id] = now
         return held.key
+
+    def name_of(self, id: str) -> str:
+        """What people call a key, in force or not; empty where there is none of that id."""
+        self._catch_up(self._now())
+        held = self._held.get(id)
+        return "" if held is None else held.key.name
 
     def start(self) -> None:
         """Write down from time to time when keys were used."""
@@ -79,6 +84,10 @@ class Keyring:
     def size(self) -> int:
         """How many keys are held."""
         return len(self._held)
+
+    def _catch_up(self, now: int) -> None:
+        if self._catalogue.changes != self._as_of and now >= self._wait_until_ns:
+            self._read(now)
 
     def _read(self, now: int) -> None:
         changes = self._catalogue.changes

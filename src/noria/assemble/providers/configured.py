@@ -116,10 +116,7 @@ def configured(
     """
     provider = settings.provider(name)
     if provider is None:
-        raise UnknownName(
-            f"There is no provider {name!r} (known: {', '.join(_names(settings, environ))}).",
-            hint=f"Add [providers.{name}] with a base_url to noria.toml.",
-        )
+        raise _unknown(name, settings, environ)
     wire = wire_of(name, provider)
     if provider.api_key_file:
         key = private_text(Path(provider.api_key_file).expanduser())
@@ -133,6 +130,12 @@ def configured(
             f"Or store it: noria secrets set {name}.",
         )
     return Configured(provider, wire, key, LIBRARIES.get(provider.kind), provider.kind in _COUNTING)
+
+
+def check_known(name: str, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Refuse a name that is no provider's; ``local`` is one. Raises ``UnknownName``."""
+    if name != "local" and settings.provider(name) is None:
+        raise _unknown(name, settings, environ)
 
 
 async def look(
@@ -183,6 +186,9 @@ def callable_providers(settings: Settings, environ: Mapping[str, str]) -> list[s
     return list(dict.fromkeys([*settings.providers, *built_in]))
 
 
-def _names(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """The providers that can be called."""
-    return list(dict.fromkeys(["local", *callable_providers(settings, environ)]))
+def _unknown(name: str, settings: Settings, environ: Mapping[str, str]) -> UnknownName:
+    known = ", ".join(dict.fromkeys(["local", *callable_providers(settings, environ)]))
+    return UnknownName(
+        f"There is no provider {name[:80]!r} (known: {known}).",
+        hint=f"Add [providers.{name[:80]}] with a base_url to noria.toml.",
+    )

@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from noria.assemble.providers.configured import LISTS, Configured, Stored, callable_providers, configured, look
+from noria.assemble.providers.configured import (
+    LISTS,
+    Configured,
+    Stored,
+    callable_providers,
+    check_known,
+    configured,
+    look,
+)
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallFailed, InvalidInput, NoriaError
 from noria.core.messages import Message
@@ -94,20 +102,25 @@ class Doctor:
         self._stored = stored
 
     async def examine(self, providers: Sequence[str] = (), calls: Sequence[str] = ()) -> list[Examination]:
-        """Look at providers, by default at all that are configured or whose key is there.
+        """Look at the providers that are named; where none is, at all that are configured or whose key is there.
 
         Arguments:
             providers: their names.
-            calls: models, as ``provider/model``, to call twice each, whole and streamed: that costs money.
+            calls: models, as ``provider/model``, to call twice each, whole and streamed: that costs money. Their providers are named
+                with them.
 
         Raises:
             InvalidInput: a model's name is none.
+            UnknownName: there is no such provider.
         """
         for model in calls:
             if "/" not in model:
                 raise InvalidInput(f"{model!r} names no model.", hint="Write it as provider/model.")
-        called = {model.partition("/")[0] for model in calls}
-        names = list(dict.fromkeys([*(providers or callable_providers(self._settings(), self._environ)), *called]))
+        settings = self._settings()
+        named = list(dict.fromkeys([*providers, *(model.partition("/")[0] for model in calls)]))
+        for name in named:
+            check_known(name, settings, self._environ)
+        names = named or callable_providers(settings, self._environ)
         return list(await asyncio.gather(*(self._examine(name, calls) for name in names)))
 
     async def _examine(self, name: str, calls: Sequence[str]) -> Examination:
@@ -119,8 +132,7 @@ class Doctor:
                 base_url = shown_url(there.provider.base_url, name)
             except NoriaError as error:
                 return seen.add("configuration", ok=False, said=error.message, hint=error.hint).about(name, base_url)
-            key = f"its key is in {there.provider.api_key_env}" if there.key else "it needs no key"
-            seen.add("configuration", ok=True, said=f"{there.provider.kind}; {key}")
+            seen.add("configuration", ok=True, said=f"{there.provider.kind}; {self._where_key(there)}")
             if there.library is None and await self._resolves(there, seen):
                 await self._look(name, there, seen)
         for model in calls:
@@ -128,6 +140,16 @@ class Doctor:
                 await self._call(model, seen, stream=False)
                 await self._call(model, seen, stream=True)
         return seen.about(name, base_url)
+
+    def _where_key(self, there: Configured) -> str:
+        provider = there.provider
+        if not there.key:
+            return "it needs no key"
+        if provider.api_key_file:
+            return f"its key is in {provider.api_key_file}"
+        return (
+            f"its key is in {provider.api_key_env}" if self._environ.get(provider.api_key_env) else "its key is stored"
+        )
 
     @staticmethod
     async def _resolves(there: Configured, seen: _Seen) -> bool:

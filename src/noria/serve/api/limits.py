@@ -25,9 +25,13 @@ class LimitsController(Controller):
     async def list_limits(self, workspace: NamedDependency[Workspace]) -> list[LimitReport]:
         """Every limit, and how it stands in the present window; of users only hashes are shown."""
         found = await workspace.calling.limits.standings()
-        limits = {limit.name: limit for limit in workspace.catalogue.limits.list()}
         return [
-            LimitReport(limit=limit, standings=tuple(found.get(name, ())[:_SHOWN])) for name, limit in limits.items()
+            LimitReport(
+                limit=limit,
+                key=workspace.keyring.name_of(limit.who) if limit.of == "key" else "",
+                standings=tuple(found.get(limit.name, ())[:_SHOWN]),
+            )
+            for limit in workspace.catalogue.limits.list()
         ]
 
     @put(sync_to_thread=True)
