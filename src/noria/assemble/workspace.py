@@ -95,7 +95,7 @@ class Workspace:
         """Takes scores from outside."""
         self.provider_keys = ProviderKeys(lambda: self.settings, environ, catalogue.audit, self._hide)
         """Keys of providers, encrypted at rest."""
-        self.monitors = Monitoring(catalogue, self.make_scorer, lambda scores: traces.append(scores=scores))
+        self.monitors = Monitoring(catalogue, self._make_live_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
         self.calling = Calling(
             settings,
@@ -237,6 +237,10 @@ class Workspace:
     def make_scorer(self, spec: ScorerSpec) -> Scorer:
         """A scorer. Raises ``UnknownName`` or ``InvalidInput``."""
         return make(spec, ask=self.calling.ask)
+
+    def _make_live_scorer(self, spec: ScorerSpec) -> Scorer:
+        """The same for live calls, whose limits count what it asks of models."""
+        return make(spec, ask=self.calling.ask_within_limits)
 
     @staticmethod
     def scorer_kinds() -> dict[str, Any]:

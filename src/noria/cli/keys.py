@@ -131,7 +131,10 @@ async def show_key(api: Api, show: Show, key: str) -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Most rows.")
 @with_api(reads_only=True)
 async def usage(api: Api, show: Show, key: str | None, **given: Any) -> None:
-    """Count what keys were used for, from the record: each key in all, or one by day and model."""
+    """Count what keys were used for, from the record: each key in all, or one by day and model.
+
+    Calls that judges of a key's calls and the cache have made are among them, and told as made by Noria.
+    """
     path = "/api/keys/usage" if key is None else f"/api/keys/{part(key)}/usage"
     found = await api.get(path, list[KeyUsage], **{name: value for name, value in given.items() if value})
 
@@ -142,13 +145,15 @@ async def usage(api: Api, show: Show, key: str | None, **given: Any) -> None:
         rows = [
             (
                 when(one.time_ns) if one.time_ns else "", one.key or one.key_id, one.model or "", f"{one.calls:,}",
+                f"{one.caused:,}" if one.caused else "",
                 coloured(f"{one.failed:,}", "red" if one.failed else "dim"), tokens(one.input_tokens),
                 tokens(one.output_tokens), "" if one.cost_usd is None else dollars(one.cost_usd),
             )
             for one in found
         ]  # fmt: skip
-        heads = ("from", "key", "model", "calls", "failed", "tokens in", "tokens out", "cost")
-        console.print(table(*heads, rows=rows, right=heads[3:], prose=["model"], hide_empty=("from", "model", "cost")))
+        heads = ("from", "key", "model", "calls", "by Noria", "failed", "tokens in", "tokens out", "cost")
+        hidden = ("from", "model", "by Noria", "cost")
+        console.print(table(*heads, rows=rows, right=heads[3:], prose=["model"], hide_empty=hidden))
 
     show(found, draw)
 

@@ -7,11 +7,11 @@ from typing import Literal, Protocol
 
 from noria.core.events import Content, Raw
 from noria.core.identity import content_id
-from noria.core.requests import TraceContext
+from noria.core.requests import Request
 from noria.core.struct import Noun
 
-Embed = Callable[[str, str, TraceContext | None], Awaitable[Sequence[float]]]
-"""Turns a text into a vector: the model (``provider/model``), the text, and the trace that the call belongs to."""
+Embed = Callable[[str, str, Request], Awaitable[Sequence[float]]]
+"""Turns a text into a vector: the model (``provider/model``), the text, and the call that asks it."""
 
 CACHE = "noria.cache"
 """Attribute: what the cache did with a call. ``hit``, ``miss``, or ``skip`` where it was left aside."""

@@ -33,6 +33,10 @@ class Caller(Noun):
     """The virtual key's id; empty for the admin key, a browser, and Noria itself."""
     team: str = ""
     """The key's team."""
+    app: str = ""
+    """The app or route whose call had Noria make this one; empty where somebody called, who then says it by the name."""
+    user_id: str = ""
+    """The end user of that call, likewise."""
 
 
 class Key(Noun):

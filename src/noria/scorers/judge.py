@@ -18,7 +18,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from noria.core.accounts import account_of
+from noria.core.attributes import PURPOSE
 from noria.core.errors import CallFailed, InvalidInput
+from noria.core.keys import Caller
 from noria.core.messages import Message
 from noria.core.replies import Reply
 from noria.core.requests import Lineage, Parameters, Request, TraceContext
@@ -185,7 +188,12 @@ class JudgeScorer:
             # that carried them would be taken for an answer to the case.
             lineage=Lineage(repeat=number),
             trace=TraceContext(trace_id=span.trace_id, parent_id=span.span_id) if span else None,
-            attributes={"noria.scorer.name": self.name, "noria.scorer.version": self.version},
+            caller=account_of(span) if span else Caller(),
+            attributes={
+                PURPOSE: "judge",
+                "noria.scorer.name": self.name,
+                "noria.scorer.version": self.version,
+            },
         )
 
     def _messages(self, subject: Subject) -> tuple[Message, ...]:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from noria.core.attributes import KEY_ID
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, UnknownName
 from noria.core.keys import Caller, Key
@@ -34,8 +35,6 @@ from noria.wires.openai_responses.requests import STORED
 from noria.wires.openai_responses.server import echo, written
 from noria.wires.openai_responses.writer import Writer
 
-KEY_ID = "noria.key_id"
-"""Attribute of a span: the virtual key that its call was made with."""
 _ID = re.compile(r"resp_([0-9a-f]{32})(?:[0-9a-f]{16})?")
 _JSON = "application/json"
 _PREVIOUS = "previous_response_id"

@@ -51,7 +51,7 @@ class Alike:
         if not 0 < len(question) <= MOST_CHARS:
             return None
         try:
-            vector = await self._embed(self._similar.embedder, question, request.trace)
+            vector = await self._embed(self._similar.embedder, question, request)
         except NoriaError as error:
             _log.warning("cache.embedder_failed", embedder=self._similar.embedder, code=error.code)
             return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.attributes import SPENT
+from noria.core.attributes import KEY_ID, SPENT, TEAM
 from noria.core.errors import CallCut, NoriaError
 from noria.core.events import Delta, Event, Noted, Raw, Sent
 from noria.core.folding import Fold
@@ -24,10 +24,6 @@ from noria.targets.metering import attributes, estimated, said_in
 
 NewIds = Callable[[], tuple[str, str]]
 """Makes a trace id (32 hex digits) and a span id (16)."""
-KEY_ID = "noria.key_id"
-"""Attribute: id of the virtual key that the call came with."""
-TEAM = "noria.team"
-"""Attribute: the key's team."""
 Price = Callable[[Span], float | None]
 """US dollars for a recorded call; None where unknown."""
 

@@ -25,11 +25,13 @@ from noria.assemble.local.engines import EnginePool, Engines
 from noria.assemble.opened import Opened
 from noria.assemble.providers.configured import Stored
 from noria.assemble.providers.prices import prices_of
+from noria.core.accounts import account_of
+from noria.core.attributes import PURPOSE
 from noria.core.errors import CallFailed
 from noria.core.experiments import ExperimentVariant
 from noria.core.protocols import Target
 from noria.core.replies import Reply
-from noria.core.requests import Request, ToEmbed, TraceContext
+from noria.core.requests import Request, ToEmbed
 from noria.core.spans import Span
 from noria.evaluate.running.runner import Ask
 from noria.settings import Settings
@@ -121,17 +123,31 @@ class Calling:
         return self.caches.policy(name) is not None
 
     async def ask(self, request: Request) -> tuple[Span, Reply]:
-        """For judges and the doctor: a call that is made and recorded like any other."""
-        return await self._call(msgspec.structs.replace(request, cache="skip"))
+        """For judges of evaluations and the doctor: a call that is made and recorded like any other, and counts in no limit."""
+        return await self._call(self.answers.resolve(request.model), request)
 
-    async def embed(self, model: str, text: str, trace: TraceContext | None = None) -> Sequence[float]:
-        """The vector of a text: a call of ``provider/model`` that is recorded, in ``trace`` where there is one.
+    async def ask_within_limits(self, request: Request) -> tuple[Span, Reply]:
+        """For judges of live calls: the same, within the limits of whoever's call is judged."""
+        return await self._call(self.limited, request)
+
+    async def embed(self, model: str, text: str, cause: Request | None = None) -> Sequence[float]:
+        """The vector of a text: a call of ``provider/model`` that is recorded.
+
+        Arguments:
+            model: what gives it.
+            text: the text.
+            cause: the call that asks it, in whose trace and on whose account this one is; None for a calibration, which counts in no
+                limit.
 
         Raises:
             CallFailed: and what else the call raises; also where the model gives no vector.
         """
-        request = Request(model=model, embed=ToEmbed(inputs=(text,)), trace=trace, cache="skip")
-        span, reply = await self._call(request)
+        request = Request(model=model, embed=ToEmbed(inputs=(text,)), attributes={PURPOSE: "cache"})
+        if cause is None:
+            span, reply = await self.ask(request)
+        else:
+            request = msgspec.structs.replace(request, trace=cause.trace, caller=account_of(cause))
+            span, reply = await self.ask_within_limits(request)
         if not reply.vectors:
             raise CallFailed(f"{model} gives no vectors: {span.error_message or 'its reply held none'}")
         return reply.vectors[0]
@@ -189,8 +205,8 @@ class Calling:
         """Make a call in the background; the limits of everybody count it."""
         self.mirror.offer(self._within_limits(target), request)
 
-    async def _call(self, request: Request) -> tuple[Span, Reply]:
-        target = self.answers.resolve(request.model)
+    async def _call(self, target: Target, request: Request) -> tuple[Span, Reply]:
+        request = msgspec.structs.replace(request, cache="skip")
         span, reply = await recorded_call(target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span)
         await self._keep(span)
         return span, reply

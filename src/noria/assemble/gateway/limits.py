@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from noria.core.attributes import SHADOW
+from noria.core.attributes import PURPOSE, SHADOW
 from noria.core.errors import NoriaError
 from noria.core.limits import Limit, Standing, amount
 from noria.core.protocols import Clock
@@ -43,7 +43,7 @@ class Limits:
         self._now = now
         self._name_of = name_of
         self._limits: list[Limit] = []
-        self._found: dict[tuple[str, str, str, str], tuple[Counted, ...]] = {}
+        self._found: dict[tuple[str, str, str, str, bool], tuple[Counted, ...]] = {}
         self._as_of = -1
         self._wait_until_ns = 0
         self._tending: asyncio.Task[None] | None = None
@@ -51,22 +51,29 @@ class Limits:
         """This process's leases."""
 
     def matching(self, request: Request) -> Sequence[Counted]:
-        """The limits that a request counts in. A mirrored call counts in those of everybody alone."""
+        """The limits that a request counts in.
+
+        A mirrored call counts in those of everybody alone; one that Noria makes by itself in those of whoever's call caused it, with
+        what it uses: nobody has made one request more.
+        """
         changes = self._catalogue.changes
         if changes != self._as_of and self._now() >= self._wait_until_ns:
             self._read(changes)
         if not self._limits:
             return ()
+        caller, caused = request.caller, PURPOSE in request.attributes
         if SHADOW in request.attributes:  # nobody asked for it but whoever runs Noria
-            key = ("", "", "", "")
+            key = ("", "", "", "", caused)
+        elif caused:
+            key = (caller.key_id, caller.team, caller.app, caller.user_id, caused)
         else:
             app = "" if "/" in request.model else request.model.partition("@")[0]
-            key = (request.caller.key_id, request.caller.team, app, request.lineage.user_id or "")
+            key = (caller.key_id, caller.team, app, request.lineage.user_id or "", caused)
         found = self._found.get(key)
         if found is None:
             if len(self._found) >= _MOST:  # names of users come from callers
                 self._found.clear()
-            found = self._found[key] = tuple(self._of(*key))
+            found = self._found[key] = tuple(self._of(*key[:4], caused=caused))
         if found and self._tending is None:
             self._tending = asyncio.create_task(self._tend(), name="noria-limits")
         return found
@@ -121,10 +128,12 @@ class Limits:
         self._found.clear()
         self._as_of = changes
 
-    def _of(self, key_id: str, team: str, app: str, user: str) -> Sequence[Counted]:
+    def _of(self, key_id: str, team: str, app: str, user: str, *, caused: bool) -> Sequence[Counted]:
         named = {"all": "", "key": key_id, "team": team, "app": app, "user": user}
         found = []
         for limit in self._limits:
+            if caused and limit.measure in {"requests", "concurrency"}:
+                continue
             who = named[limit.of]
             if (limit.of == "all" or who) and limit.who in {"", who}:
                 who = user_hash(who) if limit.of == "user" else _shown(who)

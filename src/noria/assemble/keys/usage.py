@@ -1,4 +1,4 @@
-"""What keys were used for, from the record: each call carries its key's id."""
+"""What keys were used for, from the record: each call carries its key's id, also one that Noria made on its account."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from noria.assemble.record.traffic import WIDTH_S, Bucket
+from noria.core.attributes import KEY_ID, PURPOSE
 from noria.core.keys import Key
 from noria.core.protocols import TraceStore
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.core.struct import Noun
-from noria.targets.recording import KEY_ID
 
 _COLUMN = f"attributes.{KEY_ID}"
 _MEASURES = (
     Aggregate(measure="count", name="calls"),
+    Aggregate(measure="count", column=f"attributes.{PURPOSE}", name="caused"),
     Aggregate(measure="sum", column="failed", name="failed"),
     Aggregate(measure="sum", column="input_tokens", name="input_tokens"),
     Aggregate(measure="sum", column="output_tokens", name="output_tokens"),
@@ -36,6 +37,8 @@ class KeyUsage(Noun):
     """Start of the bucket, nanoseconds since 1970 UTC; None where all times are one."""
     calls: int = 0
     """How many, refused ones included."""
+    caused: int = 0
+    """How many of them Noria made by itself: for judges of the key's other calls, and for the cache."""
     failed: int = 0
     """Those that failed."""
     input_tokens: int | None = None
@@ -90,6 +93,7 @@ def _usage(row: dict[str, Any], names: dict[str, str]) -> KeyUsage:
         model=row.get("model"),
         time_ns=row.get("time"),
         calls=row["calls"],
+        caused=row["caused"],
         failed=row["failed"],
         input_tokens=row["input_tokens"],
         output_tokens=row["output_tokens"],

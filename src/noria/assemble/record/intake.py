@@ -20,12 +20,12 @@ from noria.bridges.otlp import answers
 from noria.bridges.otlp.answers import Encoding, Signal
 from noria.bridges.otlp.problems import REASONS, Notes, Problem, Problems
 from noria.bridges.otlp.traffic import Reader, Records
+from noria.core.attributes import KEY_ID, TEAM
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.core.protocols import BlobStore, TraceStore
 from noria.core.questions import Filter, Question
 from noria.core.scores import Score
 from noria.core.spans import Span
-from noria.targets.recording import KEY_ID, TEAM
 from noria.wires.openai_responses.requests import STORED
 
 _CLAIMS = frozenset({KEY_ID, TEAM, STORED})

@@ -83,7 +83,7 @@ export async function keys(now) {
     used.has(key.id) ? dollars(used.get(key.id).cost_usd) : "–",
   ]);
   return [
-    element("h2", {}, "Keys", element("span", { class: "quiet aside" }, "calls and cost of the last 24 hours")),
+    element("h2", {}, "Keys", element("span", { class: "quiet aside" }, "calls and cost of the last 24 hours, those of judges and of the cache included")),
     found.length
       ? element("section", { class: "panel" }, table(["Name", "State", "Opens", "Team", "Ends", "Last used", ["Calls"], ["Cost"]], lines))
       : none("Only the admin key opens anything: `noria keys create NAME --app APP`."),
