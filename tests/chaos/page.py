@@ -36,8 +36,8 @@ _CHAINED = """## With another try, or another model behind it
 
 The same faults of a provider that has them once and is called again (`attempts`), and of the first model of a
 [route](gateway.md#routes), whose second is well: each cell is one call, the kinds of providers and the clients in turn. As
-long as nothing was said, the caller sees nothing of the fault; what was tried is on the record (`noria.attempts`). What is
-no reply at all is not asked for again, since it would be the same, but of another model. A dash: not tried, since it can't
+long as nothing was said, the caller sees nothing of the fault; what was tried is on the record (`noria.attempts`). What
+speaks no HTTP is not asked again, since it would be the same, but another model is. A dash: not tried, since it can't
 happen, or the provider asks for seconds of patience.
 
 """

@@ -210,7 +210,7 @@ async def test_no_fault_ends_as_if_the_reply_were_whole(matrix: Matrix, fault: s
         assert not outcome.odd, where
         if outcome.raised:
             assert span.status == "error", where
-            assert span.error_type in {"call_cut", "call_failed", "call_timeout", "call_refused"}, where
+            assert span.error_type in {"call_cut", "call_failed", "call_garbled", "call_timeout", "call_refused"}, where
             assert outcome.text == "" or full.startswith(outcome.text) or fault == "again", where
             assert outcome.status == 200 or outcome.status >= 400, where
         else:

@@ -113,6 +113,26 @@ async def test_a_provider_that_is_down_is_not_seen(tmp_path: Path) -> None:
         assert listed[:2] == ["safe", "gpt"]
 
 
+async def test_a_body_that_is_no_reply_is_asked_for_again(tmp_path: Path) -> None:
+    garbled = ('{"id":"1","choices":[{"ind', '{"choices":"none"}', "<html>", "")
+    async with opened(tmp_path, provider={"attempts": 2}) as noria:
+        for body in garbled:
+            bodies = iter([body])
+            noria.one.script = lambda _, bodies=bodies: (
+                [web.Response(text=once, content_type="application/json")]
+                if (once := next(bodies, None)) is not None
+                else answer("one")
+            )
+            assert (await noria.ask("one/a")).parse().choices[0].message.content == "one"
+        tried = [span["attributes"]["noria.attempts"][0]["outcome"] for span in await noria.spans()]
+        assert tried == ["call_garbled"] * len(garbled)
+        noria.one.script = lambda _: [web.Response(text="{", content_type="application/json")]
+        with pytest.raises(openai.InternalServerError) as caught:
+            await noria.ask("one/a")
+        assert (caught.value.status_code, caught.value.code) == (502, "call_garbled")
+        assert caught.value.response.headers["x-should-retry"] == "true"
+
+
 async def test_nobody_waits_for_one_model_where_another_can_answer(tmp_path: Path) -> None:
     async with opened(tmp_path, routes=SAFE, provider={"attempts": 3}) as noria:
         noria.one.script = lambda _: [web.Response(status=429, headers={"Retry-After": "15"})]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from noria.core.errors import CallCut, CallFailed, CallRefused, CallTimeout, InvalidInput
+from noria.core.errors import CallCut, CallFailed, CallGarbled, CallRefused, CallTimeout, InvalidInput
 from noria.core.events import Delta, Raw, Sent, Started
 from noria.core.folding import collect
 from noria.targets.egress import Egress, Timeouts
@@ -122,7 +122,7 @@ async def test_half_a_character_at_the_end_is_a_cut(egress: Egress) -> None:
 async def test_garbage_is_a_failed_call(egress: Egress) -> None:
     async with serving(lambda _: [b"data: <html>\n\n"]) as upstream:
         error = await failure(remote(egress, upstream))
-    assert type(error) is CallFailed
+    assert type(error) is CallGarbled
     assert "no chat completion" in str(error)
 
 
@@ -251,7 +251,7 @@ async def test_bytes_that_no_client_could_read_are_a_failed_call(egress: Egress)
     chunk = b'data: {"odd":"\xe2\x82","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n'
     async with serving(lambda _: [chunk, *answer("lo")]) as upstream:
         seen, error = await events_until_error(remote(egress, upstream).call(ask))
-    assert type(error) is CallFailed
+    assert type(error) is CallGarbled
     assert "not UTF-8" in str(error)
     assert [event.text for event in seen if isinstance(event, Delta)] == ["Hel"]
 

@@ -18,6 +18,7 @@
     │   ├── CallRefused           the provider said no (4xx): the request or key   HTTP as given
     │   ├── Unreachable           nothing listens at the provider's address        HTTP 502, retryable
     │   ├── CallTimeout           no answer in time                                HTTP 504, retryable
+    │   ├── CallGarbled           what came is no reply                            HTTP 502, retryable
     │   └── CallCut               the stream ended before the reply was complete   HTTP 502, retryable
     └── Cancelled                 the caller went away
 
@@ -210,6 +211,15 @@ class CallTimeout(CallFailed):
 
     def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
         super().__init__(message, status=504, retryable=True, kept=kept, hint=hint)
+
+
+class CallGarbled(CallFailed):
+    """What came is no reply in the provider's dialect: no JSON, JSON of another shape, a reply that begins twice."""
+
+    code = "call_garbled"
+
+    def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, status=502, retryable=True, kept=kept, hint=hint)
 
 
 class CallCut(CallFailed):

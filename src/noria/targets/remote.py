@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
-from noria.core.errors import CallFailed, InvalidInput
+from noria.core.errors import CallFailed, CallGarbled, InvalidInput
 from noria.core.events import Content, Event, Raw, Sent
 from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
@@ -280,7 +280,7 @@ def _check_text(data: bytes) -> None:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        raise CallFailed("The provider sent something that is not UTF-8.") from error
+        raise CallGarbled("The provider sent something that is not UTF-8.") from error
 
 
 def shown_url(base_url: str, provider: str) -> str:

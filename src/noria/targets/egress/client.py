@@ -9,7 +9,7 @@ import ssl
 import zlib
 from collections.abc import Callable, Iterator
 
-from noria.core.errors import CallFailed, CallTimeout
+from noria.core.errors import CallFailed, CallGarbled, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
 from noria.targets.egress.compression import KNOWN, Unpacker
 from noria.targets.egress.connection import Connection, Timeouts
@@ -94,7 +94,7 @@ class Response:
             try:
                 piece = next(self._unpacked, None) if self._unpacked is not None else None
             except zlib.error as error:
-                raise CallFailed(f"{self._shown} sent a compressed reply that can't be unpacked.") from error
+                raise CallGarbled(f"{self._shown} sent a compressed reply that can't be unpacked.") from error
             if piece is not None:
                 return piece
             packed = await self._read(within_s)

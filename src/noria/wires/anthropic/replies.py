@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content
 from noria.core.folding import fold
 from noria.core.messages import ToolCall
@@ -32,7 +32,7 @@ def decode_reply(body: bytes) -> Reply:
     """
     shape = _decoded(body)
     if shape.type != "message" or shape.content is None:
-        raise CallFailed("The provider sent something that is no Anthropic message.")
+        raise CallGarbled("The provider sent something that is no Anthropic message.")
     if shape.stop_reason is None:
         raise CallCut("The provider's reply is not complete: it does not say why it stopped.")
     told = Told()
@@ -73,7 +73,7 @@ def decode_count(body: bytes) -> int:
     """How many tokens a prompt has. Raises ``CallFailed``."""
     counted = _decoded(body).input_tokens
     if counted is None or not 0 <= counted < 2**63:
-        raise CallFailed("The provider sent something that is no count of tokens.")
+        raise CallGarbled("The provider sent something that is no count of tokens.")
     return counted
 
 
@@ -81,7 +81,7 @@ def _decoded(body: bytes) -> ReplyShape:
     try:
         shape = _reply_decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no Anthropic message: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no Anthropic message: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)
     return shape

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, NoriaError
+from noria.core.errors import CallCut, CallGarbled, NoriaError
 from noria.core.events import Content, Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import Part, Thought
 from noria.core.replies import Usage
@@ -80,7 +80,7 @@ class StreamDecoder:
                 yield from self._told.closed(event.index)
             case "message_start" if event.message is not None:
                 if self._started:
-                    raise CallFailed("The provider's reply begins a second time.")
+                    raise CallGarbled("The provider's reply begins a second time.")
                 self._started = True
                 yield from self._told.started(event.message)
             case "message_delta" if event.delta is not None:
@@ -93,18 +93,18 @@ class StreamDecoder:
                 self.close()
                 self._done = True
             case "content_block_delta" | "content_block_start" | "message_start" | "message_delta":
-                raise CallFailed(f"The provider sent a {event.type} without what it is about.")
+                raise CallGarbled(f"The provider sent a {event.type} without what it is about.")
 
 
 def _decoded(data: bytes) -> EventShape:
     try:
         event = _event_decoder.decode(data)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no event of an Anthropic stream: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no event of an Anthropic stream: {error}.") from error
     if event.type == "error" or event.error:
         raise decode_error_object(event.error)
     if not event.type:
-        raise CallFailed("The provider sent something that is no event of an Anthropic stream: it has no type.")
+        raise CallGarbled("The provider sent something that is no event of an Anthropic stream: it has no type.")
     return event
 
 
@@ -258,7 +258,7 @@ class StreamEncoder:
         pieces = [*self._waiting.pop(piece.index, []), piece]
         first = pieces[0]
         if piece.index in self._called:
-            raise CallFailed("The provider went on with a tool call after it had gone on to something else.")
+            raise CallGarbled("The provider went on with a tool call after it had gone on to something else.")
         self._called.add(piece.index)
         if first.signature:
             out += self._start(call_seal_out(first.signature)) + self._stop()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallFailed
+from noria.core.errors import CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
 from noria.wires import makers
@@ -62,7 +62,7 @@ class Told:
     def opened(self, index: int, block: dict[str, Any]) -> Iterator[Content]:
         """A block begins, with all or some of what it holds."""
         if index < self._seen:
-            raise CallFailed("The provider repeats a block of its reply.")
+            raise CallGarbled("The provider repeats a block of its reply.")
         self._seen = index + 1
         kind = block.get("type")
         match kind:
@@ -90,16 +90,16 @@ class Told:
             case str():
                 self._blocks[index] = _Block("", block, 0)
             case _:
-                raise CallFailed("The provider sent a block without a type.")
+                raise CallGarbled("The provider sent a block without a type.")
 
     def more(self, index: int, delta: DeltaShape) -> Iterator[Content]:
         """More of a block. What is new to Noria, as Anthropic announces that there will be, is read over."""
         block = self._blocks.get(index)
         if block is None:
-            raise CallFailed("The provider sent a piece of a block that has not begun.")
+            raise CallGarbled("The provider sent a piece of a block that has not begun.")
         if delta.type not in _PIECES[block.kind]:
             if delta.type in _KNOWN:
-                raise CallFailed(f"The provider sent a {delta.type} for a block of another kind.")
+                raise CallGarbled(f"The provider sent a {delta.type} for a block of another kind.")
             return
         match delta.type:
             case "text_delta" if delta.text:
@@ -120,7 +120,7 @@ class Told:
         """A block is complete."""
         block = self._blocks.pop(index, None)
         if block is None:
-            raise CallFailed("The provider ended a block that has not begun.")
+            raise CallGarbled("The provider ended a block that has not begun.")
         match block.kind:
             case "text" if block.citations:
                 place = {"start": block.number, "end": self._text}
@@ -155,7 +155,7 @@ def _whole(block: _Block) -> dict[str, Any]:
     try:
         return block.data | {"input": msgspec.json.decode("".join(block.pieces))}
     except UNREADABLE as error:
-        raise CallFailed("The provider sent the input of one of its own tools in broken JSON.") from error
+        raise CallGarbled("The provider sent the input of one of its own tools in broken JSON.") from error
 
 
 def _thought(number: int, signature: str, *, redacted: bool = False) -> ThoughtDelta:
@@ -169,5 +169,5 @@ def _word(block: dict[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise CallFailed(f"The provider sent a block whose `{name}` is no text.")
+        raise CallGarbled(f"The provider sent a block whose `{name}` is no text.")
     return value

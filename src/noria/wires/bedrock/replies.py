@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.folding import Fold
 from noria.core.messages import Citation
@@ -159,7 +159,7 @@ class StreamDecoder:
                     return
                 yield from self._frame(frame)
         except BadFrame as error:
-            raise CallFailed(f"Bedrock sent something that is no stream of events: {error}.") from error
+            raise CallGarbled(f"Bedrock sent something that is no stream of events: {error}.") from error
 
     def close(self) -> None:
         """The bytes have ended. Raises ``CallCut`` when the reply is not complete."""
@@ -268,4 +268,4 @@ def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
     try:
         return decoder.decode(data)
     except UNREADABLE as error:
-        raise CallFailed(f"Bedrock sent something that is no reply: {error}.") from error
+        raise CallGarbled(f"Bedrock sent something that is no reply: {error}.") from error

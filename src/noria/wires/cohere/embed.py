@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, InvalidInput
+from noria.core.errors import CallCut, CallGarbled, InvalidInput
 from noria.core.replies import Reply
 from noria.core.requests import Request, ToEmbed
 from noria.wires.carrying import Carrying
@@ -47,7 +47,7 @@ def decode_embed(body: bytes, embed: ToEmbed) -> Reply:
     try:
         shape = _decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"Cohere sent something that is no reply with embeddings: {error}.") from error
+        raise CallGarbled(f"Cohere sent something that is no reply with embeddings: {error}.") from error
     vectors = (shape.embeddings and shape.embeddings.floats) or ()
     if len(vectors) != len(embed.inputs):
         raise CallCut(f"Cohere sent {len(vectors)} vectors for {len(embed.inputs)} texts.")

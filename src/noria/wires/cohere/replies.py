@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallFailed, CallGarbled
 from noria.core.messages import Citation, Message, TextPart, ToolCall
 from noria.core.replies import Choice, Reply
 from noria.wires.cohere.chat import document_number
@@ -38,7 +38,7 @@ def decode_chat(body: bytes) -> Reply:
     try:
         shape = _reply_decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"Cohere sent something that is no chat reply: {error}.") from error
+        raise CallGarbled(f"Cohere sent something that is no chat reply: {error}.") from error
     if shape.message is None or shape.finish_reason is None:
         raise CallCut("Cohere's reply is not complete: it has no message, or no finish reason.")
     answer = shape.message

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, InvalidInput
+from noria.core.errors import CallCut, CallGarbled, InvalidInput
 from noria.core.replies import Ranked, Reply, Usage
 from noria.core.requests import Request, ToRank
 from noria.wires.bodies import read_object, read_shape
@@ -79,12 +79,12 @@ def decode_rank(body: bytes, rank: ToRank) -> Reply:
     try:
         shape = _decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no ranking: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no ranking: {error}.") from error
     of = len(rank.documents)
     results = sorted(shape.results, key=lambda result: -result.relevance_score)
     seen = {result.index for result in results}
     if len(seen) != len(results) or not all(0 <= index < of for index in seen):
-        raise CallFailed(f"The provider ranked documents that are not among the {of} that were sent.")
+        raise CallGarbled(f"The provider ranked documents that are not among the {of} that were sent.")
     wanted = of if rank.most is None else min(rank.most, of)
     if len(results) < wanted:
         raise CallCut(f"The provider ranked {len(results)} documents of {wanted}.")

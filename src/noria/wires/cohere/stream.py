@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ToolCallDelta, Used
 from noria.wires.cohere.replies import citations_of, each, logprobs_of, reason_of, thinking_of
 from noria.wires.cohere.shapes import EventShape, ToolCallShape, usage_of
@@ -52,12 +52,12 @@ class StreamDecoder:
         try:
             event = _event_decoder.decode(data)
         except UNREADABLE as error:
-            raise CallFailed(f"Cohere sent something that is no event of a chat: {error}.") from error
+            raise CallGarbled(f"Cohere sent something that is no event of a chat: {error}.") from error
         if event.type is None and event.message:
             raise failed(500, event.message)
         if event.type == "message-start":
             if self._started:
-                raise CallFailed("Cohere's stream began a second message before the first was complete.")
+                raise CallGarbled("Cohere's stream began a second message before the first was complete.")
             self._started = True
             yield Started(id=event.id or "")
         elif event.type == "message-end":

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from noria.core.errors import CallCut, CallFailed, NoriaError
+from noria.core.errors import CallCut, CallGarbled, NoriaError
 from noria.core.events import Delta, Embedded, Event, OnRecord, Raw, Sent, Started, Stopped, ToolCallDelta, Used
 from noria.core.messages import Citation, ToolCall
 from noria.core.replies import Ranked, Reply, Usage
@@ -97,7 +97,7 @@ class _Answer:
     def _call(self, piece: ToolCallDelta) -> None:
         if piece.index in self.told:
             if piece.arguments.strip():
-                raise CallFailed("The provider went on with a call whose arguments were whole.")
+                raise CallGarbled("The provider went on with a call whose arguments were whole.")
             return
         so_far = self.calls.get(piece.index) or ToolCallDelta(index=piece.index)
         self.calls[piece.index] = ToolCallDelta(

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, InvalidInput
+from noria.core.errors import CallCut, CallGarbled, InvalidInput
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request, ToEmbed
 from noria.wires.bodies import read_object
@@ -93,7 +93,7 @@ def decode_vectors(body: bytes, embed: ToEmbed) -> Reply:
     try:
         shape = _decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that holds no vectors: {error}.") from error
+        raise CallGarbled(f"The provider sent something that holds no vectors: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)
     predicted = [prediction.embeddings for prediction in shape.predictions or ()]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.folding import fold
 from noria.core.messages import Citation
@@ -48,7 +48,7 @@ def decode_count(body: bytes) -> int:
     try:
         shape = _count_decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no count of tokens: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no count of tokens: {error}.") from error
     return shape.total_tokens
 
 
@@ -57,7 +57,7 @@ def decode_shape(data: bytes) -> ReplyShape:
     try:
         shape = _decoder.decode(data)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no reply of Gemini's: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no reply of Gemini's: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)
     return shape
@@ -109,7 +109,7 @@ class Reading:
         draft = self._candidates.setdefault(index, _Candidate())
         for part in (shape.content and shape.content.parts) or ():
             if draft.stopped and _says(part):
-                raise CallFailed("The provider went on with an answer after it had said why that had ended.")
+                raise CallGarbled("The provider went on with an answer after it had said why that had ended.")
             yield from self._part(part, index, draft)
         text = "".join(draft.text) if shape.grounding_metadata or shape.citation_metadata else ""
         citations: list[Citation] = []
@@ -147,7 +147,7 @@ class Reading:
         try:
             read = read_call(call, signature, self._calls)
         except ValueError as error:
-            raise CallFailed(f"The provider sent a function call that is none: {error}.") from error
+            raise CallGarbled(f"The provider sent a function call that is none: {error}.") from error
         piece = ToolCallDelta(
             index=draft.calls, id=read.id, name=read.name, arguments=read.arguments, signature=read.signature
         )

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, InvalidInput, NoriaError
+from noria.core.errors import CallCut, CallGarbled, InvalidInput, NoriaError
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Lineage, Request, ToEmbed
 from noria.core.struct import Noun
@@ -160,7 +160,7 @@ def decode_embed(body: bytes, embed: ToEmbed) -> Reply:
     try:
         shape = _reply_decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no list of embeddings: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no list of embeddings: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)
     ordered = sorted(shape.data, key=lambda one: one.index)
@@ -204,7 +204,7 @@ def _vector(given: list[float] | str) -> tuple[float, ...]:
     try:
         floats.frombytes(base64.b64decode(given, validate=True))
     except (binascii.Error, ValueError) as error:
-        raise CallFailed(
+        raise CallGarbled(
             f"The provider sent a vector that is neither numbers nor base64 of floats: {error}."
         ) from error
     return tuple(floats)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.messages import AudioPart, ImagePart, Message, OtherPart, Part, TextPart
 from noria.core.replies import Choice, Reply, Usage
 from noria.wires.openai_chat.errors import decode_error_object
@@ -76,7 +76,7 @@ def decode_shape(data: bytes) -> ReplyShape:
     try:
         shape = _reply_decoder.decode(data)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no chat completion: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no chat completion: {error}.") from error
     if shape.error:
         raise decode_error_object(shape.error)
     return shape
@@ -159,7 +159,7 @@ def joined_audio(pieces: Iterable[str]) -> str:
     try:
         return base64.b64encode(b"".join(base64.b64decode(piece, validate=True) for piece in pieces)).decode()
     except binascii.Error as error:
-        raise CallFailed(f"The provider sent audio that is no base64: {error}.") from error
+        raise CallGarbled(f"The provider sent audio that is no base64: {error}.") from error
 
 
 def parts_out(parts: Iterable[Part], text: str, *, id: str, created: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, InvalidInput
+from noria.core.errors import CallCut, CallGarbled, InvalidInput
 from noria.core.messages import Message, parted
 from noria.core.replies import Choice, Reply, Usage
 from noria.wires.openai_chat.errors import decode_error_object
@@ -29,7 +29,7 @@ def decode_reply(body: bytes) -> Reply:
     try:
         shape = _response_decoder.decode(body)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no response: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no response: {error}.") from error
     reason = reason_of(shape)
     message = said(shape.output or ())
     logprobs = [token for item in shape.output or () for token in _logprobs(item)]
@@ -42,7 +42,7 @@ def said(items: Iterable[dict[str, Any]]) -> Message:
     try:
         turns = list(messages_in(list(items), "output"))
     except InvalidInput as error:
-        raise CallFailed(f"The provider sent a response with an item that is none: {error.message}") from error
+        raise CallGarbled(f"The provider sent a response with an item that is none: {error.message}") from error
     if not turns:
         return Message(role="assistant")
     first, *rest = turns

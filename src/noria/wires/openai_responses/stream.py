@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
 from noria.wires import makers
@@ -102,7 +102,7 @@ class StreamDecoder:
 
     def _begin(self, response: ResponseShape) -> Started:
         if self._started:
-            raise CallFailed("The provider's stream began a second response before the first was complete.")
+            raise CallGarbled("The provider's stream began a second response before the first was complete.")
         self._started, self._named = True, bool(response.model)
         return Started(id=response.id or "", model=response.model or "")
 
@@ -182,7 +182,7 @@ def _decoded(data: bytes) -> EventShape:
     try:
         return _event_decoder.decode(data)
     except UNREADABLE as error:
-        raise CallFailed(f"The provider sent something that is no event of a response: {error}.") from error
+        raise CallGarbled(f"The provider sent something that is no event of a response: {error}.") from error
 
 
 def _opened(item: dict[str, Any], place: int) -> ToolCallDelta:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed, InvalidInput
+from noria.core.errors import CallCut, CallFailed, CallGarbled, InvalidInput
 from noria.core.replies import Ranked, Reply
 from noria.core.requests import Request, ToEmbed, ToRank
 from noria.core.struct import Noun
@@ -64,7 +64,7 @@ class Tei(Noun):
                 return _ranking(_ranks_decoder.decode(body), request.rank)
             vectors = _vectors_decoder.decode(body)
         except UNREADABLE as error:
-            raise CallFailed(
+            raise CallGarbled(
                 f"Text Embeddings Inference sent something else than it was asked for: {error}."
             ) from error
         wanted = len(request.embed.inputs) if request.embed else 0
@@ -86,6 +86,6 @@ def _embedding(embed: ToEmbed, carrying: Carrying) -> dict[str, Any]:
 
 def _ranking(shapes: list[_RankShape], rank: ToRank) -> Reply:
     if sorted(shape.index for shape in shapes) != list(range(len(rank.documents))):
-        raise CallFailed(f"Text Embeddings Inference did not rank the {len(rank.documents)} documents that were sent.")
+        raise CallGarbled(f"Text Embeddings Inference did not rank the {len(rank.documents)} documents that were sent.")
     best = sorted(shapes, key=lambda shape: -shape.score)[: rank.most]
     return Reply(ranking=tuple(Ranked(index=shape.index, score=shape.score) for shape in best))

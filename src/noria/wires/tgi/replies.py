@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallFailed
+from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, Used
 from noria.core.messages import Message
 from noria.core.replies import Choice, Reply, Usage
@@ -66,7 +66,7 @@ def decode_reply(body: bytes, request: Request) -> Reply:
     shape = _decoded(_reply_decoder, body)
     if isinstance(shape, list):
         if len(shape) != 1:
-            raise CallFailed(f"TGI sent {len(shape)} replies for one prompt.")
+            raise CallGarbled(f"TGI sent {len(shape)} replies for one prompt.")
         [shape] = shape
     details = shape.details
     if shape.generated_text is None or details is None:
@@ -153,7 +153,7 @@ class StreamDecoder:
         if index is None:
             return
         if index <= self._index:
-            raise CallFailed("TGI's stream began again before the reply was complete.")
+            raise CallGarbled("TGI's stream began again before the reply was complete.")
         self._index = index
 
 
@@ -161,7 +161,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
     try:
         shape = decoder.decode(data)
     except UNREADABLE as error:
-        raise CallFailed(f"TGI sent something that is no reply: {error}.") from error
+        raise CallGarbled(f"TGI sent something that is no reply: {error}.") from error
     if isinstance(shape, ReplyShape) and shape.error is not None:
         raise failed(_STATUSES.get(shape.error_type or "", 500), shape.error)
     return shape
