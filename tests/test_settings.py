@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from noria.core.errors import InvalidInput
-from noria.settings import VARIABLES, Provider, Secret, Settings, load_settings
+from noria.settings import VARIABLES, Provider, Secret, Settings, load_address, load_settings
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -91,6 +91,30 @@ def test_mistakes_are_named(tmp_path: Path, environ: dict[str, str], file: str, 
     (tmp_path / "noria.toml").write_text(file)
     with pytest.raises(InvalidInput, match=sentence):
         load_settings(environ, tmp_path)
+
+
+def test_where_in_the_file_it_is_wrong_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "noria.toml"
+    path.write_text('port = 1\n[providers.a]\nbase_url = "http://a"\n[providers.b]\nbase_url = "ftp://b"\n')
+    with pytest.raises(InvalidInput, match=r"noria\.toml, line 4: Provider 'b': 'ftp://b' is no http"):
+        load_settings({}, tmp_path)
+    path.write_text('port = 1\n[providers.b]\nbase_url = "http://b"\nattempts = "x"\n')
+    with pytest.raises(InvalidInput, match=r"noria\.toml, line 4: providers\.b\.attempts: Expected `int`, got `str`"):
+        load_settings({}, tmp_path)
+    path.write_text('[providers.b]\nbase_url = "http://b"\n')
+    with pytest.raises(InvalidInput, match=r"^Provider 'b'"):
+        load_settings({"NORIA_PROVIDERS": '{"b": {"base_url": "ftp://b"}}'}, tmp_path)
+
+
+@pytest.mark.parametrize("rest", ["prot = 1", "[providers.x]\nbase_ur = 1", "port = ", "hosts = [\n1,\n]\n[a", ""])
+def test_where_a_server_runs_is_known_whatever_else_is_wrong(tmp_path: Path, rest: str) -> None:
+    (tmp_path / "noria.toml").write_text(f'data = "here"\nurl = "http://a"\n{rest}\n')
+    found = load_address({}, tmp_path, {})
+    assert (found.data, found.url) == ("here", "http://a")
+    found = load_address({"NORIA_DATA": "there", "NORIA_URL": "http://b"}, tmp_path, {"url": "http://c", "data": None})
+    assert (found.data, found.url) == ("there", "http://c")
+    with pytest.raises(InvalidInput, match="no server's URL"):
+        load_address({"NORIA_URL": "b"}, tmp_path, {})
 
 
 def test_a_secret_shows_itself_to_no_one() -> None:

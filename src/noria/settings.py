@@ -7,11 +7,13 @@ Sources, later ones win: the defaults here, ``noria.toml`` (in the working direc
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -23,6 +25,7 @@ from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.guards import GuardRule
 from noria.core.prices import AgreedPrice
+from noria.core.refusals import Place, line_of, told
 from noria.core.routes import Route, check_routes
 from noria.core.struct import Noun
 
@@ -242,44 +245,84 @@ def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mappin
     Raises:
         InvalidInput: naming the file or variable, the setting, and what is wrong with it.
     """
-    values: dict[str, Any] = _from_file(environ, directory)
+    path, text = _file(environ, directory)
+    written = _from_file(path, text)
+    values = dict(written)
     for field, variable in VARIABLES.items():
         if environ.get(variable):
             values[field] = _from_variable(field, variable, environ[variable])
     values.update({name: value for name, value in (overrides or {}).items() if value is not None})
     settings = _convert(values, "The command line and environment")
-    for name, provider in settings.providers.items():
-        _check_provider(name, provider)
-    for name, agreed in settings.prices.items():
-        for price in (agreed,) if isinstance(agreed, AgreedPrice) else agreed:
-            _check_price(name, price)
-    for name, policy in settings.caches.items():
-        if not policy.ttl_s > 0:
-            raise InvalidInput(f"caches.{name}: ttl_s is a number of seconds, more than 0.")
-        if policy.similar is not None:
-            _check_calibrated(name, policy.similar)
+    for place, check in _checks(settings):
+        try:
+            check()
+        except InvalidInput as error:
+            line = line_of(place, text) if values[place[0]] is written.get(place[0]) else None
+            if line is None:
+                raise
+            raise InvalidInput(f"{path}, line {line}: {error.message}", kept=error.kept, hint=error.hint) from error
     check_routes(settings.routes, settings.aliases, lambda name: name == "local" or settings.provider(name) is not None)
     return settings
 
 
-def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, Any]:
+def load_address(environ: Mapping[str, str], directory: Path, overrides: Mapping[str, Any]) -> Settings:
+    """Of the configuration only what says where a running server is, ``data`` and ``url``, however wrong the rest may be.
+
+    Raises:
+        InvalidInput: one of these is wrong, or the file can't be read.
+    """
+    found = _address_in(_file(environ, directory)[1])
+    for field in ("data", "url"):
+        given = overrides.get(field) or environ.get(VARIABLES[field])
+        if given:
+            found[field] = given
+    return _convert(found, "The command line and environment")
+
+
+def _file(environ: Mapping[str, str], directory: Path) -> tuple[Path, str]:
+    """The configuration file and its text, which is empty where there is none."""
     named = environ.get("NORIA_CONFIG")
     path = Path(named).expanduser() if named else directory / "noria.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        return path, path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if named:
             raise InvalidInput(f"NORIA_CONFIG names {path}, which does not exist.") from None
-        return {}
+        return path, ""
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"Can't read {path}: {error}.") from error
+
+
+def _from_file(path: Path, text: str) -> dict[str, Any]:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}.") from error
     plain: dict[str, Any] = _dates_as_texts(values)
-    _convert(plain, str(path))
+    _convert(plain, str(path), text)
     return plain
+
+
+def _address_in(text: str) -> dict[str, Any]:
+    """``data`` and ``url`` of a file that may be no TOML as a whole: they stand before its tables, each on a line."""
+    found: dict[str, Any] = {}
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            break
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            found |= tomllib.loads(line)
+    return {field: found[field] for field in ("data", "url") if field in found}
+
+
+def _checks(settings: Settings) -> Iterator[tuple[Place, Callable[[], None]]]:
+    """What no type says, each with where it stands."""
+    for name, provider in settings.providers.items():
+        yield ("providers", name), partial(_check_provider, name, provider)
+    for name, agreed in settings.prices.items():
+        for price in (agreed,) if isinstance(agreed, AgreedPrice) else agreed:
+            yield ("prices", name), partial(_check_price, name, price)
+    for name, policy in settings.caches.items():
+        yield ("caches", name), partial(_check_cache, name, policy)
 
 
 def _from_variable(field: str, variable: str, text: str) -> Any:
@@ -297,12 +340,19 @@ def _from_variable(field: str, variable: str, text: str) -> Any:
     return text
 
 
-def _convert(values: Mapping[str, Any], where: str) -> Settings:
+def _convert(values: Mapping[str, Any], where: str, text: str = "") -> Settings:
     try:
         settings = msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
-        known = ", ".join(Settings.__struct_fields__)
-        raise InvalidInput(f"{where}: {error}.", hint=f"The settings are: {known}.") from error
+        said, place = told(error, values, partial(msgspec.convert, type=Settings))
+        line = line_of(place, text)
+        where += f", line {line}" if line else ""
+        raise InvalidInput(
+            f"{where}: {'.'.join(place)}: {said}.",
+            hint="docs/settings.md says what may stand there."
+            if len(place) > 1
+            else f"The settings are: {', '.join(Settings.__struct_fields__)}.",
+        ) from error
     if settings.keep_free_mb < 0:
         raise InvalidInput(f"{where}: keep_free_mb is a number of megabytes, not {settings.keep_free_mb}.")
     for port in (settings.port, settings.otlp_grpc_port):
@@ -316,6 +366,13 @@ def _convert(values: Mapping[str, Any], where: str) -> Settings:
     if settings.large_content_bytes < 1024 or settings.otlp_max_body_bytes < 1024:
         raise InvalidInput(f"{where}: large_content_bytes and otlp_max_body_bytes must be at least 1024.")
     return settings
+
+
+def _check_cache(name: str, policy: CachePolicy) -> None:
+    if not policy.ttl_s > 0:
+        raise InvalidInput(f"caches.{name}: ttl_s is a number of seconds, more than 0.")
+    if policy.similar is not None:
+        _check_calibrated(name, policy.similar)
 
 
 def _check_calibrated(name: str, similar: Similar) -> None:

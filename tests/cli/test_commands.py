@@ -218,6 +218,16 @@ def test_a_running_server_takes_a_changed_file(noria: Noria, tmp_path: Path) -> 
         assert "From the next start on: keep_free_mb." in said
         file.write_text("[aliases")
         assert "stays in force" in refused(noria, "reload")
+        file.write_text('[aliases]\nnew = "openai/m"\n[providers.lab]\nbase_ur = "http://127.0.0.1:1/v1"\n')
+        noria.environ["NORIA_CONFIG"] = str(file)  # the command line's own, too
+        said = refused(noria, "reload")
+        assert f"{file}, line 4: providers.lab.base_ur: Object contains unknown field `base_ur`." in said
+        assert said.count("line 4") == 1
+        assert "The configuration before it stays in force." in said
+        listing = noria.here("keys", "list")
+        assert (listing.exit_code, "No keys" in listing.stdout) == (0, True)
+        assert "line 4" in listing.stderr
+        assert "The running server does not mind." in listing.stderr
         server.send_signal(signal.SIGHUP)  # the same, and the server lives on
         file.write_text('[aliases]\nnewer = "openai/m"\n')
         server.send_signal(signal.SIGHUP)
@@ -227,6 +237,8 @@ def test_a_running_server_takes_a_changed_file(noria: Noria, tmp_path: Path) -> 
             time.sleep(0.05)
         server.terminate()
         assert server.wait(timeout=30) == 0
+    file.write_text("[aliases")
+    assert "is not valid TOML" in refused(noria, "keys", "list"), "where no server runs, the file is needed"
 
 
 def test_what_an_evaluation_tried_for_an_app_can_be_promoted_by_its_name(noria: Noria, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from noria.cli.transports import Answer, InProcess, OnFirstUse, OverHTTP, Query,
 from noria.core import errors
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
-from noria.settings import Settings, load_settings
+from noria.settings import Settings, load_address, load_settings
 
 T = TypeVar("T")
 
@@ -52,6 +52,8 @@ class Api:
         """The server's key; empty when there is no server."""
         self.missing: Path | None = None
         """The data folder that is not there yet, where an empty one is looked at in its place."""
+        self.unread: InvalidInput | None = None
+        """What is wrong with the configuration, which a running server need not care about."""
         self._headers = _headers()
 
     async def get(self, path: str, kind: type[T], **query: Any) -> T:
@@ -151,7 +153,8 @@ def part(name: str) -> str:
 async def open_api(options: Mapping[str, Any], *, holder: str, reads_only: bool = False) -> AsyncIterator[Api]:
     """The API of the running server, or of the folder itself, which is opened at the first request.
 
-    So whatever is wrong with a file or a flag is said before anything is touched.
+    So whatever is wrong with a file or a flag is said before anything is touched. Beside a running server only its address and key
+    are needed: what else is wrong with the configuration is no reason not to ask it.
 
     Arguments:
         options: settings from command-line flags.
@@ -159,12 +162,15 @@ async def open_api(options: Mapping[str, Any], *, holder: str, reads_only: bool 
         reads_only: the command only looks. A folder that is not there yet is then left so: an empty one elsewhere is
             looked at.
     """
-    settings = load_settings(os.environ, Path.cwd(), options)
+    settings, unread = _settings(options)
     url, key = running_server(settings)
     if url:
         async with connected(settings, url, key) as api:
+            api.unread = unread
             yield api
         return
+    if unread:
+        raise unread
     async with contextlib.AsyncExitStack() as stack:
         used = settings
         missing = settings.folder if reads_only and not settings.folder.exists() else None
@@ -178,6 +184,17 @@ async def open_api(options: Mapping[str, Any], *, holder: str, reads_only: bool 
         api = Api(OnFirstUse(opened), settings)
         api.missing = missing
         yield api
+
+
+def _settings(options: Mapping[str, Any]) -> tuple[Settings, InvalidInput | None]:
+    """The configuration; where it is wrong, of it what says where a server is, and what is wrong."""
+    try:
+        return load_settings(os.environ, Path.cwd(), options), None
+    except InvalidInput as error:
+        try:
+            return load_address(os.environ, Path.cwd(), options), error
+        except InvalidInput:
+            raise error from None
 
 
 @contextlib.asynccontextmanager
