@@ -9,12 +9,16 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 import pytest
 from noria_cli import Noria
+from upstream import Upstream
 
+from noria.core.errors import Conflict
 from noria.core.questions import Question
+from noria.serve.port import bind
 from noria.stores.traces.duckdb import DuckDBTraces
 
 pytestmark = [
@@ -27,14 +31,19 @@ HEADERS = {"Authorization": "Bearer noria_key_of_this_test"}
 class Server:
     """A ``noria up`` of the test's own."""
 
-    def __init__(self, noria: Noria) -> None:
+    def __init__(self, noria: Noria, port: int = 0) -> None:
         environ = {"NORIA_API_KEY": HEADERS["Authorization"].split()[1]}
-        self.process = noria.start("up", "--port", "0", "--workers", "2", environ=environ, measured=False)
+        self.process = noria.start("up", "--port", str(port), "--workers", "2", environ=environ, measured=False)
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ready(self) -> Self:
+        """Wait until it is."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.communicate()[1])
         self.url = re.findall(r"http://[0-9.:]+", line)[0]
+        return self
 
     def workers(self) -> set[int]:
         pid = self.process.pid
@@ -71,10 +80,25 @@ async def more(acknowledged: list[str], count: int = 30) -> None:
     await until(lambda: len(acknowledged) >= before + count)
 
 
+async def on_record(noria: Noria) -> list[str]:
+    store = await DuckDBTraces.open(noria.folder / "traces.duckdb", noria.folder / "spool")
+    found = [span.trace_id for span in await store.spans(Question(limit=None))]
+    await store.close()
+    return found
+
+
+def is_free(port: int) -> bool:
+    try:
+        bind("127.0.0.1", port).close()
+    except Conflict:
+        return False
+    return True
+
+
 async def test_a_worker_is_killed_and_then_all_are_stopped_under_load_and_nothing_acknowledged_is_lost(
     noria: Noria,
 ) -> None:
-    server = await asyncio.to_thread(Server, noria)
+    server = await asyncio.to_thread(lambda: Server(noria).ready())
     acknowledged: list[str] = []
     stop = asyncio.Event()
     first = server.workers()
@@ -92,12 +116,40 @@ async def test_a_worker_is_killed_and_then_all_are_stopped_under_load_and_nothin
     assert server.process.returncode == 0, said
     assert re.search(r"worker.ended .*status=-9 .*worker=\d", said), said
     assert not list((noria.folder / "spool" / "workers").iterdir())
-    store = await DuckDBTraces.open(noria.folder / "traces.duckdb", noria.folder / "spool")
-    found = [span.trace_id for span in await store.spans(Question(limit=None))]
-    await store.close()
+    found = await on_record(noria)
     assert len(found) == len(set(found))
     assert set(acknowledged) <= set(found)
     assert len(found) <= len(acknowledged) + 2 * 8  # one call of each client may have been under way at each end
+
+
+async def test_after_a_killed_holder_another_takes_the_port_at_once_and_calls_in_hand_are_answered_and_on_record(
+    noria: Noria, upstream: Upstream
+) -> None:
+    server = await asyncio.to_thread(lambda: Server(noria).ready())
+    upstream.hold_after = 0
+    body = {"model": "fake/small", "messages": [{"role": "user", "content": "good"}]}
+    async with aiohttp.ClientSession(headers=HEADERS) as session:
+        waiting = asyncio.create_task(session.post(f"{server.url}/v1/chat/completions", json=body))
+        await asyncio.to_thread(upstream.wait_for_calls, 1)
+        server.process.kill()
+        await asyncio.to_thread(server.process.wait)
+        port = int(server.url.rpartition(":")[2])
+        await until(lambda: is_free(port))
+        assert not waiting.done()  # its worker still works on it
+        upstream.release()
+        async with await waiting as response:
+            assert (await response.json())["choices"][0]["message"]["content"] == "positive"
+            held = response.headers["noria-trace-id"]
+        await asyncio.to_thread(server.process.communicate)  # its workers have ended, too
+        after = await asyncio.to_thread(lambda: Server(noria, port).ready())
+        async with session.post(f"{after.url}/v1/chat/completions", json=body) as response:
+            assert response.status == 200
+            fresh = response.headers["noria-trace-id"]
+        async with session.get(f"{after.url}/api/traces/{held}") as response:
+            assert response.status == 200
+    said = await asyncio.to_thread(after.end, signal.SIGTERM)
+    assert after.process.returncode == 0, said
+    assert sorted(await on_record(noria)) == sorted([held, fresh])
 
 
 def test_what_workers_can_not_share_is_refused(noria: Noria) -> None:

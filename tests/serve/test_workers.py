@@ -113,6 +113,54 @@ async def test_one_line_when_all_are_ready_and_all_are_told_to_stop(tmp_path: Pa
     assert sorted(words[0] for words in kept.said("stopped")) == ["1", "2", "3"]
 
 
+async def test_what_is_told_while_one_starts_reaches_it_when_it_does(tmp_path: Path) -> None:
+    program = START + (
+        "if number == 2:\n    note('starts')\n    while not os.path.exists(sys.argv[5] + '-go'): time.sleep(0.01)\n"
+        "say()\nwhile True: time.sleep(60)"
+    )
+    kept = Kept(program, tmp_path)
+    async with running(kept):
+        await kept.until(lambda: kept.said("starts"))
+        kept.workers.tell(signal.SIGHUP)
+        kept.workers.tell(signal.SIGHUP)
+        await kept.until(lambda: kept.said("hup"))
+        assert {words[0] for words in kept.said("hup")} == {"1"}
+        kept.notes.with_name("notes-go").touch()
+        await kept.until(lambda: ["2", "hup"] in kept.said("hup"))
+
+
+async def test_to_be_stopped_while_stopping_cuts_no_worker_off(tmp_path: Path) -> None:
+    program = START + (
+        "def slowly(*_):\n    note('stops')\n    time.sleep(0.3)\n    gone = select.select([lifeline], [], [], 0)[0]\n"
+        "    note('orphan' if gone else 'stopped')\n    os._exit(0)\n"
+        "import select\nsignal.signal(signal.SIGTERM, slowly)\nsay()\nwhile True: time.sleep(60)"
+    )
+    kept = Kept(program, tmp_path)
+    async with running(kept) as task:
+        await kept.until(lambda: kept.ready)
+        task.cancel()
+        await kept.until(lambda: kept.said("stops"))
+        task.cancel()
+        assert await task == 0
+    assert sorted(words[0] for words in kept.said("stopped")) == ["1", "2"]
+
+
+async def test_one_that_is_killed_while_it_starts_is_started_again_beside_one_that_answers(tmp_path: Path) -> None:
+    program = START + (
+        "if number == 2 and 'dies' not in open(sys.argv[5]).read():\n"
+        "    note('dies')\n    os.kill(os.getpid(), signal.SIGKILL)\nsay()\nwhile True: time.sleep(60)"
+    )
+    kept = Kept(program, tmp_path)
+    async with running(kept) as task:
+        await kept.until(lambda: kept.ready)
+        task.cancel()
+        assert await task == 0
+    assert kept.said("dies") == [["2", "dies"]]
+    kept = Kept(START + "os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
+    async with running(kept) as task, asyncio.timeout(20):
+        assert await task == 1
+
+
 async def test_who_waits_for_a_killed_worker_is_answered_by_the_next_one(tmp_path: Path) -> None:
     kept = Kept(ANSWERS, tmp_path, count=1)
     address = kept.bound.getsockname()

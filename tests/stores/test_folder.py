@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from noria.core.errors import Conflict, InvalidInput, StorageFull
-from noria.stores.folder import FORMAT, DataFolder, bring_up_to_date, holder_of, stored_key
+from noria.stores.folder import FORMAT, DataFolder, bring_up_to_date, holder_of, killed_holder_of, stored_key
 
 
 @pytest.fixture
@@ -85,8 +85,13 @@ def test_a_killed_holder_holds_nothing(path: Path) -> None:
         process.wait()
         assert (path / "holder.json").exists(), "the note of a killed process stays behind"
         assert holder_of(path) is None
+        killed = killed_holder_of(path)
+        assert killed is not None
+        assert killed.pid == process.pid
         with DataFolder.open(path, holder="noria eval") as folder:
             assert folder.holder.pid == os.getpid()
+            assert killed_holder_of(path) is None
+    assert killed_holder_of(path) is None, "the one after it was closed in order"
 
 
 def test_the_same_process_cannot_open_it_twice(path: Path) -> None:

@@ -8,8 +8,10 @@ import gc
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,9 +21,12 @@ from noria.settings import Settings
 if TYPE_CHECKING:
     from noria.assemble import Workspace
     from noria.serve.access import Access
+    from noria.serve.run import Running
 
 MOST_WORKERS = 256
 """More processes than that on one port are a mistake."""
+LET_GO_S = 15.0
+"""Seconds that workers of a server that was killed have to let go of its port. They do so at once, but for one that still starts."""
 _COLLECT_AFTER = 10_000
 """New objects after which the collector looks for cycles among them. A call makes some hundred, and few in cycles."""
 
@@ -40,9 +45,9 @@ async def serve_until_stopped(
     settings: Settings,
     bound: socket.socket,
     ending: contextlib.ExitStack,
-    say: Callable[[str, str], None] | None = None,
+    began: Callable[[Running], None] | None = None,
 ) -> None:
-    """Serve, and ``say`` so with the URL and a login link. What hangs at the end is given a last moment on ``ending``."""
+    """Serve, and call ``began`` when it does, by default to say so. What hangs at the end gets a last moment on ``ending``."""
     from noria.serve.grpc import serving_grpc  # noqa: PLC0415  # two seconds, in which a signal may come
     from noria.serve.run import LastResort, serving  # noqa: PLC0415
 
@@ -56,7 +61,10 @@ async def serve_until_stopped(
         workspace.announce(running.url)
         spare_collector()
         stack.enter_context(reloading_on_hangup(workspace))
-        (say or say_ready)(running.url, running.login_link)
+        if began is None:
+            say_ready(running.url, running.login_link)
+        else:
+            began(running)
         if grpc_port is not None:
             click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C and SIGTERM are how a server ends
@@ -109,19 +117,39 @@ def reloading_on_hangup(workspace: Workspace) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGHUP)
 
 
-def bind_for(settings: Settings) -> socket.socket:
-    """Take the port. Raises ``Conflict``, which tells when it is this very folder's server that has it."""
-    from noria.assemble.workers.holder import holder_of  # noqa: PLC0415  # see above
+async def bind_for(settings: Settings) -> socket.socket:
+    """Take the port; where a server of this folder was killed that had it, as soon as its workers have let go of it.
+
+    Raises:
+        Conflict: somebody has it, as it tells this very folder's server.
+        InvalidInput: the address is not this machine's, or not allowed.
+    """
+    from noria.assemble.workers.holder import holder_of, killed_holder_of  # noqa: PLC0415  # see above
     from noria.serve.port import bind  # noqa: PLC0415
 
-    try:
-        return bind(settings.host, settings.port)
-    except Conflict as error:
-        holder = holder_of(settings.folder)
-        if holder is None or not holder.url:
-            raise
-        raise Conflict(
-            f"The data folder {settings.folder} is served already, by {holder}.",
-            kept="Nothing was changed.",
-            hint="Open it with `noria login`, or stop it first.",
-        ) from error
+    deadline = time.monotonic() + LET_GO_S
+    said = False
+    while True:
+        try:
+            return bind(settings.host, settings.port)
+        except Conflict as error:
+            if (holder := holder_of(settings.folder)) is not None and holder.url:
+                raise Conflict(
+                    f"The data folder {settings.folder} is served already, by {holder}.",
+                    kept="Nothing was changed.",
+                    hint="Open it with `noria login`, or stop it first.",
+                ) from error
+            killed = killed_holder_of(settings.folder)
+            if killed is None or time.monotonic() > deadline or not _at(killed.url, settings.port):
+                raise
+        if not said:
+            said = True
+            click.echo(
+                f"Port {settings.port} is in use. Waiting for what is left of {killed}, which was killed.", err=True
+            )
+        await asyncio.sleep(0.02)
+
+
+def _at(url: str | None, port: int) -> bool:
+    """Whether it may have had this port: it says where it answers only when all its workers do."""
+    return url is None or urlsplit(url).port == port

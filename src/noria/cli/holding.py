@@ -47,7 +47,7 @@ def up_with_workers(given: Mapping[str, Any], count: int) -> NoReturn:
                 kept="Nothing was started.",
                 hint="Leave it out, for DuckDB, or name a ClickHouse server.",
             )
-        with contextlib.closing(bind_for(settings)) as bound:
+        with contextlib.closing(await bind_for(settings)) as bound:
             async with open_workspace(settings, os.environ, holder="noria up", read_again=read) as workspace:
                 return await _hold(workspace, settings, bound, given, count, ending)
 

@@ -42,7 +42,9 @@ def up(host: str | None, port: int | None, data: str | None, workers: int) -> No
         read = partial(load_settings, os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
         settings = read()
         configure_logging(settings.log_level)
-        with contextlib.closing(bind_for(settings)) as bound:  # before the folder: a taken port leaves nothing behind
+        with contextlib.closing(
+            await bind_for(settings)
+        ) as bound:  # before the folder: a taken port leaves nothing behind
             async with open_workspace(settings, os.environ, holder="noria up", read_again=read) as workspace:
                 await serve_until_stopped(workspace, settings, bound, ending)
         return 0

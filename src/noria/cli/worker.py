@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -23,6 +24,9 @@ from noria.cli.command import run
 from noria.core.struct import Noun
 from noria.serve.workers import Post
 from noria.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from noria.serve.run import Running
 
 
 class Orders(Noun):
@@ -64,16 +68,16 @@ def work(orders: Orders) -> None:
     async def serve() -> int:
         from noria.cli.logs import configure_logging  # noqa: PLC0415  # see below
 
-        with _ending_with_parent(post.lifeline):
+        with _Parent(post) as parent:
             given = {"host": orders.host, "port": orders.port, "data": orders.data}
             read = partial(load_settings, os.environ, Path.cwd(), given)
             settings = read()
             configure_logging(settings.log_level, worker=post.number)
             with contextlib.closing(socket.socket(fileno=post.listening)) as bound:
                 if orders.holding is None:
-                    await _on_shared_stores(settings, read, bound, ending, post.ready)
+                    await _on_shared_stores(settings, read, bound, ending, parent)
                 else:
-                    await _on_a_folder(settings, read, bound, ending, post.ready, orders.holding)
+                    await _on_a_folder(settings, read, bound, ending, parent, orders.holding)
         return 0
 
     with ending:
@@ -81,13 +85,20 @@ def work(orders: Orders) -> None:
 
 
 async def _on_shared_stores(
-    settings: Settings, read: Callable[[], Settings], bound: socket.socket, ending: contextlib.ExitStack, ready: int
+    settings: Settings,
+    read: Callable[[], Settings],
+    bound: socket.socket,
+    ending: contextlib.ExitStack,
+    parent: _Parent,
 ) -> None:
     """Answer everything."""
     from noria.assemble import open_shared_workspace  # noqa: PLC0415  # two seconds, in which a signal may come
 
+    def began(running: Running) -> None:
+        parent.told(running, running.login_link)
+
     async with open_shared_workspace(settings, os.environ, read_again=read) as workspace:
-        await serve_until_stopped(workspace, settings, bound, ending, partial(_tell, ready))
+        await serve_until_stopped(workspace, settings, bound, ending, began)
 
 
 async def _on_a_folder(
@@ -95,7 +106,7 @@ async def _on_a_folder(
     read: Callable[[], Settings],
     bound: socket.socket,
     ending: contextlib.ExitStack,
-    ready: int,
+    parent: _Parent,
     holding: Holding,
 ) -> None:
     """Answer calls, and pass everything else on to the process that holds the folder."""
@@ -111,31 +122,41 @@ async def _on_a_folder(
         async with serving_application(application, bound, access, url_of(bound)) as (running, ended):
             spare_collector()
             with reloading_on_hangup(workspace):
-                _tell(ready, running.url, "")
+                parent.told(running)
                 with contextlib.suppress(asyncio.CancelledError):  # SIGTERM is how a worker ends
                     await asyncio.shield(ended)
             last_resort.begin()
 
 
-def _tell(descriptor: int, url: str, login_link: str) -> None:
-    os.write(descriptor, msgspec.json.encode(Ready(url=url, login_link=login_link)))
-    os.close(descriptor)
+class _Parent:
+    """The process that started this one. As long as the block lasts, this one stops when that is gone.
 
+    Arguments:
+        post: how it is heard and told.
+    """
 
-@contextlib.contextmanager
-def _ending_with_parent(lifeline: int) -> Iterator[None]:
-    """Stop when the parent is gone, as if it had said so; at once if it had said so already."""
-    loop = asyncio.get_running_loop()
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._close_door: Callable[[], None] = lambda: None
 
-    def stop() -> None:
-        loop.remove_reader(lifeline)
+    def __enter__(self) -> Self:
+        asyncio.get_running_loop().add_reader(self._post.lifeline, self._gone)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._post.lifeline)
+
+    def told(self, running: Running, login_link: str = "") -> None:
+        """Tell it that calls are accepted here."""
+        self._close_door = running.close_door
+        os.write(self._post.ready, msgspec.json.encode(Ready(url=running.url, login_link=login_link)))
+        os.close(self._post.ready)
+
+    def _gone(self) -> None:
+        """Stop as if it had said so; at once if it had said so already. The port is left first, to whoever comes next."""
+        self.__exit__()
+        self._close_door()
         os.kill(os.getpid(), signal.SIGTERM)
-
-    loop.add_reader(lifeline, stop)
-    try:
-        yield
-    finally:
-        loop.remove_reader(lifeline)
 
 
 if __name__ == "__main__":

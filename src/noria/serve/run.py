@@ -67,6 +67,11 @@ class Running:
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(), name="noria-stop")
 
+    def close_door(self) -> None:
+        """Let go of the port at once, so that another server can have it; what was accepted is still answered."""
+        for server in self._server.servers:
+            server.close()
+
     async def _stop(self) -> None:
         self._application.stop()  # streams without an end would use up the grace of all others
         if not await self._application.traffic.drain(GRACE_S):
@@ -107,13 +112,13 @@ async def serving_application(
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     started = asyncio.create_task(server.has_started.wait())
-    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
-    started.cancel()
     running = Running(server, application, url, access)
     try:
+        await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
         yield running, task
     finally:
-        running.stop()
+        started.cancel()
+        running.stop()  # also when it is told to stop before it said that it has begun: calls may have come
         await task
 
 

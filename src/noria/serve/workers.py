@@ -15,6 +15,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -82,14 +83,15 @@ class Workers:
         self._stop_s = stop_s
         self._ready: dict[int, asyncio.subprocess.Process] = {}
         self._said: dict[int, str] = {}
+        self._told = Counter[signal.Signals]()
         self._first = asyncio.Event()
         self._unclean = False
 
     async def run(self) -> int:
         """Keep them running until cancelled, then stop them. The exit status: 0 when all of them stopped well.
 
-        When one ends before it was ever ready, while they start for the first time, the others are stopped, and the
-        status is that worker's: it has said what was wrong.
+        When one ends by itself before it was ever ready, the others are stopped, and the status is that worker's: it has
+        said what was wrong. One that is killed then has said nothing, and is started again where another answers already.
         """
         with tempfile.TemporaryDirectory(prefix="noria-workers-", ignore_cleanup_errors=True) as folder:
             keeping = [
@@ -100,6 +102,9 @@ class Workers:
                 await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
             for task in keeping:
                 task.cancel()
+            while not all(task.done() for task in keeping):
+                with contextlib.suppress(asyncio.CancelledError):  # to be told again changes nothing: they are stopping
+                    await asyncio.wait(keeping)
             ended = await asyncio.gather(*keeping, return_exceptions=True)
         for result in ended:
             if isinstance(result, int):
@@ -109,10 +114,10 @@ class Workers:
         return 1 if self._unclean else 0
 
     def tell(self, number: signal.Signals) -> None:
-        """Pass a signal on to all that accept calls; one that still starts would die of it, and reads everything anyway."""
+        """Pass a signal on to all that accept calls; one that still starts would die of it, and gets it when it does."""
+        self._told[number] += 1
         for process in list(self._ready.values()):
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(number)
+            _signal(process, number)
 
     async def _keep(self, number: int, folder: Path) -> int:
         """Run one, again and again. Returns the status of one that could not start, before all have."""
@@ -122,7 +127,7 @@ class Workers:
         while True:
             began = time.monotonic()
             status = await self._run_one(number, folder)
-            if len(self._said) < self._count and number not in self._said:
+            if number not in self._said and (status >= 0 or not self._said):
                 return status if status > 0 else 1
             if time.monotonic() - began >= WELL_AFTER_S:
                 wait_s = self._shortest_wait_s
@@ -133,6 +138,7 @@ class Workers:
     async def _run_one(self, number: int, folder: Path) -> int:
         """Run one to its end, or stop it when cancelled. Its exit status; of one that was killed, less than 0."""
         await asyncio.to_thread(_fresh, folder)
+        told_before = self._told.copy()
         ours_ready, ready = os.pipe()
         lifeline, ours_lifeline = os.pipe()
         try:
@@ -152,6 +158,8 @@ class Workers:
                 line = await _line(ours_ready)
                 if line:
                     self._is_ready(number, process, line)
+                    for missed in self._told - told_before:
+                        _signal(process, missed)
                 return await process.wait()
             except asyncio.CancelledError:
                 await self._stop(number, process)
@@ -182,6 +190,11 @@ class Workers:
                 process.kill()
         if await stopping and number in self._ready:  # one that was still starting has nothing to finish
             self._unclean = True
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)
 
 
 def _fresh(folder: Path) -> None:

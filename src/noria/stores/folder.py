@@ -26,9 +26,9 @@ import msgspec
 
 from noria.core.errors import InvalidInput
 from noria.stores.disk import disk_errors, make_folder, write_whole
-from noria.stores.folder_lock import FolderLock, Holder, holder_of
+from noria.stores.folder_lock import FolderLock, Holder, holder_of, killed_holder_of
 
-__all__ = ["FORMAT", "DataFolder", "FolderPaths", "Holder", "holder_of", "stored_key"]
+__all__ = ["FORMAT", "DataFolder", "FolderPaths", "Holder", "holder_of", "killed_holder_of", "stored_key"]
 
 Step = Callable[[Path], None]
 

@@ -132,6 +132,14 @@ def holder_of(path: str | Path) -> Holder | None:
         os.close(descriptor)
 
 
+def killed_holder_of(path: str | Path) -> Holder | None:
+    """The process that held a data folder last, if it was killed and nobody has held the folder since."""
+    folder = Path(path)
+    if not (folder / _NOTE).exists() or holder_of(folder) is not None:
+        return None
+    return _note(folder)
+
+
 def _note(path: Path) -> Holder:
     """What the holder says of itself; an empty one when it has not said yet, can't be understood or believed."""
     try:
