@@ -72,6 +72,18 @@ options = { characters = 100 }
 """
 
 
+def test_it_is_started_where_alone_only_options_of_a_server_are_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORIA_TRACES", f"chdb:{folder}/traces")  # which workers can't share
+    for words in (["--workers", "2"], ["--workers=2", "--port", "0"], ["up", "--workers", "2", "--data", str(folder)]):
+        code, said = run("gateway", *words)
+        assert code == 2
+        assert "Workers can't share" in said
+    code, said = run("gateway", "--data", str(folder), "--json")
+    assert "Workers" not in said
+
+
 def test_how_the_gateway_stands(folder: Path) -> None:
     (folder / "noria.toml").write_text(CONFIGURATION)
     code, said = run("gateway")

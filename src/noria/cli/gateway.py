@@ -10,14 +10,21 @@ from noria.cli.api import Api
 from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import Table, coloured, dollars, table, when
+from noria.cli.up import up
 from noria.serve.shapes import Examine
 
 _MARKS = {True: ("ok", ""), False: ("wrong", "red"), None: ("?", "yellow")}
 
 
-@group(alone="show")
+@group(alone=["show", "up"])
 def gateway() -> None:
-    """The gateway: what it calls, and whether that is well; alone, how it stands."""
+    """The gateway: what it calls, and whether that is well.
+
+    Alone it shows how the gateway stands; with --workers, --host or --port it is started, as by `noria up`.
+    """
+
+
+gateway.add_command(up)
 
 
 @gateway.command("show", epilog=examples("noria gateway show", "noria gateway show --json"))

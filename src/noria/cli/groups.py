@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -13,10 +13,11 @@ class Group(click.Group):
     """A click group that suggests the nearest names.
 
     Arguments:
-        alone: the command that is meant where none is named; by default the help is shown.
+        alone: commands, of which the first that has all given options is meant where none is named; by default the help
+            is shown.
     """
 
-    def __init__(self, *arguments: Any, alone: str = "", **options: Any) -> None:
+    def __init__(self, *arguments: Any, alone: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._alone = alone
         if alone:
@@ -25,8 +26,16 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; without a command's name it is that of the one that is meant."""
         if self._alone and (not args or (args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx))):
-            args = [self._alone, *args]
+            args = [self._meant(ctx, args), *args]
         return super().parse_args(ctx, args)
+
+    def _meant(self, ctx: click.Context, args: Sequence[str]) -> str:
+        given = {name.partition("=")[0] for name in args if name.startswith("-")}
+        for name in self._alone:
+            command = self.get_command(ctx, name)
+            if command is not None and given <= {option for one in command.params for option in one.opts}:
+                return name
+        return self._alone[0]  # it says what it does not know
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -42,7 +51,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def group(name: str | None = None, *, alone: str = "") -> Callable[[Callable[..., Any]], Group]:
+def group(name: str | None = None, *, alone: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Group]:
     """``click.group`` of this kind."""
     return click.group(name, cls=Group, alone=alone)
 

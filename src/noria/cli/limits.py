@@ -20,12 +20,12 @@ _WINDOWS = ("minute", "hour", "day", "month")
 _OF = ("key", "team", "app", "user")
 
 
-@group(alone="list")
+@group(alone=["list"])
 def limits() -> None:
     """Limits on requests, tokens, money and concurrent calls, by key, team, app or user; alone, the list of them."""
 
 
-@group(alone="list")
+@group(alone=["list"])
 def budgets() -> None:
     """Budgets: limits on money; alone, the list of them. They are limits like the others, shown and set by themselves."""
 

@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("noria.cli.demo:demo", "Once round the loop, on a real model and real data."),
     "eval": ("noria.cli.evaluate:evaluate", "Run an evaluation file; resumes what was interrupted."),
     "experiments": ("noria.cli.experiments:experiments", "Experiments: list, show, compare."),
-    "gateway": ("noria.cli.gateway:gateway", "The gateway: is each provider well?"),
+    "gateway": ("noria.cli.gateway:gateway", "The gateway: how it stands, whether each provider is well."),
     "help": ("noria.cli.help:help_command", "Show the help of a command."),
     "intake": ("noria.cli.intake:intake", "Records from elsewhere: what was wrong with them."),
     "keys": ("noria.cli.keys:keys", "Virtual keys: who may call what."),
