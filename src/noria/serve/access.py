@@ -24,6 +24,7 @@ from typing import Literal
 
 from noria.core.errors import NotAllowed
 from noria.core.keys import Key, Permission
+from noria.serve.misdirected import CUT_SHORT
 from noria.settings import Secret
 
 Rule = tuple[Permission | Literal["public"], ...]
@@ -48,8 +49,6 @@ _INGEST = frozenset({"/v1/traces", "/v1/logs", "/v1/metrics"})
 """OpenTelemetry's intake, which shares its prefix with the wires."""
 _GATEWAY = ("/v1/", "/v1beta/", "/v1beta1/", "/v2/")
 """Where the wires that callers speak are."""
-_CUT_SHORT = frozenset({"/chat/completions", "/responses", "/embeddings", "/models", "/messages"})
-"""What clients ask for whose base URL lacks ``/v1``."""
 _ADMIN = ("/api/keys", "/api/secrets", "/api/backup", "/api/login-tokens")
 """What not even a reader is shown."""
 _QUERIES = frozenset({"/api/traces/query"})
@@ -71,7 +70,7 @@ def rule_of(method: str, path: str) -> Rule:
         return ("public",)
     if path in _INGEST or (path == "/api/scores" and method == "POST"):
         return ("ingest",)
-    if path.startswith(_GATEWAY):
+    if path.startswith(_GATEWAY) or path in CUT_SHORT:  # who calls these is told what is wrong with it
         return ("gateway",)
     if path.startswith(_ADMIN):
         return ("admin",)
@@ -133,7 +132,7 @@ class Access:
             return None
         given = self._given(headers)
         if given:
-            return self._opened(given, rule, path)
+            return self._opened(given, rule)
         if not self._is_session(headers.get("cookie", "")):
             raise NotAllowed(
                 "This needs a key.",
@@ -161,7 +160,7 @@ class Access:
             raise NotAllowed(_WRONG, hint="Send it as `Authorization: Bearer <key>`.")
         return given.strip()
 
-    def _opened(self, given: str, rule: Rule, path: str = "") -> Key | None:
+    def _opened(self, given: str, rule: Rule) -> Key | None:
         """The virtual key that was given; None for the admin key. Raises ``NotAllowed`` where it does not open this."""
         if self._is_key(given):
             return None
@@ -177,9 +176,7 @@ class Access:
             raise NotAllowed(
                 f"The key {key.name!r} may not do this: it needs the permission {' or '.join(rule)}.",
                 status=403,
-                hint="Does your base URL lack `/v1`?"
-                if path in _CUT_SHORT
-                else "Make a key with it: `noria keys create`.",
+                hint="Make a key with it: `noria keys create`.",
             )
         return key
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from noria.assemble import Workspace
-from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable, UnknownName
+from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
 from noria.serve.access import KEY, STATIC, Access
 from noria.serve.api.errors import error_body
 from noria.serve.api.tail import Tails
@@ -26,6 +26,7 @@ from noria.serve.asgi import ASGIApp, Headers, Receive, Scope, Send, headers_of,
 from noria.serve.failures import own_error
 from noria.serve.gateway import Gateway
 from noria.serve.health import CONTENT_TYPE_LATEST, metrics_page
+from noria.serve.misdirected import doubled, meant, nothing_at
 from noria.serve.models import ModelRoutes
 from noria.serve.otlp import Otlp
 from noria.serve.responses import StoredResponses
@@ -136,7 +137,7 @@ class Application:
             try:
                 scope[KEY] = self._access.check(method, path, headers_of(scope))
             except NotAllowed as error:
-                await _refuse(send, path, error)
+                await _refuse(send, meant(path, self._is_there) or path, error)
                 return
         if path in _WATCHED and not (self._elsewhere and self.traffic.draining):  # never a reason to wait
             await answer(scope, receive, send)
@@ -160,8 +161,8 @@ class Application:
             await _refuse(send, path, refusal)
         elif path.startswith("/api/"):
             await self._api(scope, receive, send)
-        elif (found := self._router.find(path)) is None:
-            await _refuse(send, path, UnknownName(f"There is nothing at {path[:80]!r}."))
+        elif (found := self._router.find(path)) is None or doubled(found.params):
+            await _refuse(send, meant(path, self._is_there) or path, nothing_at(path, self._is_there))
         elif handler := found.methods.get(method):
             if found.params:
                 scope["path_params"] = found.params
@@ -174,6 +175,9 @@ class Application:
             refusal = InvalidInput(f"{path} takes {allowed}, not {method[:20]}.")
             refusal.status = HTTPStatus.METHOD_NOT_ALLOWED.value
             await _refuse(send, path, refusal, ((b"allow", allowed.encode()),))
+
+    def _is_there(self, path: str) -> bool:
+        return self._router.find(path) is not None
 
     async def _healthz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await respond(send, 200, b'{"status":"ok"}', _JSON)
