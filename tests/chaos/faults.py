@@ -227,6 +227,13 @@ async def _again(line: Line, said: Said) -> None:
     await line.end()
 
 
+async def _again_later(line: Line, said: Said) -> None:
+    await _begin(line, said)
+    await line.chunk(said.next)
+    await line.chunk(said.whole)
+    await line.end()
+
+
 async def _goes_on(line: Line, said: Said) -> None:
     await line.head(said)
     await line.chunk(said.whole + said.next)
@@ -293,7 +300,8 @@ FAULTS: dict[str, Fault] = {
     "garbled": Fault("broken JSON in the middle", _garbled),
     "page-mid": Fault("a page of HTML for an event", _page_in_the_middle, unstreamed=False),
     "error-mid": Fault("an error in the middle", _error_in_the_middle, unstreamed=False),
-    "again": Fault("begins again in the middle", _again, unstreamed=False),
+    "again": Fault("says its first piece twice", _again, unstreamed=False),
+    "again-later": Fault("begins again in the middle", _again_later, unstreamed=False),
     "goes-on": Fault("goes on after the end", _goes_on),
     "no-end": Fault("says all, and never ends the body", _no_end, patience_s=3.0),
     "drip": Fault("says all, a byte at a time", _drip),

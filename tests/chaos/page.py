@@ -27,9 +27,13 @@ All saw the same, and every call is on record with what came.
   client raises. Nothing ever ended as if it were whole;
 - the word behind it is the error's name on the record (`error.type`) and, for OpenAI's callers, its `code`.
 
-Nobody can tell a piece that comes twice from one that the model said twice; where a stream *begins* again, a dialect that
-marks its beginning or counts its pieces shows it (Responses, Anthropic's, Cohere's, TGI's). Google's dialect has no end
-mark, so its streams end when the body does; what comes after a finish reason is a failure.
+Nobody can tell a piece that comes twice from one that the model said twice. Where a stream *begins* again, a dialect that
+marks its beginning or counts its pieces shows it (Responses, Anthropic's, Cohere's, TGI's). Chat Completions shows it where
+a server names the role in its first chunk alone, as OpenAI does, and Google's where the count of tokens had grown by then, or
+the id of the response changes; a first piece that comes twice, of a server that names the role in all or counts nothing, looks
+like words said twice. Another beginning in other words can't be told from a model that goes on for another, as proxies have it.
+Google's dialect has no end mark, so its streams end when the body does; what comes after a finish reason is a failure, as it
+is in Chat Completions before the end mark.
 
 """
 _CHAINED = """## With another try, or another model behind it

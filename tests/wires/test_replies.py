@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from noria.core.errors import CallCut, CallFailed, CallRefused
+from noria.core.errors import CallCut, CallFailed, CallGarbled, CallRefused
 from noria.core.events import Delta, Event, Started, Stopped, ToolCallDelta, Used
 from noria.core.folding import fold
 from noria.core.messages import AudioPart, Citation, ImagePart, Message, OtherPart, TextPart, Thought, ToolCall
@@ -200,6 +200,49 @@ def test_done_after_half_a_reply_is_a_cut() -> None:
     decoder = StreamDecoder()
     with pytest.raises(CallCut):
         list(decoder.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\ndata: [DONE]\n\n'))
+
+
+def said(*deltas: dict[str, Any], reasons: tuple[str | None, ...] = ()) -> list[bytes]:
+    reasons = reasons or (*(None for _ in deltas[1:]), "stop")
+    choices = [
+        {"index": 0, "delta": delta, "finish_reason": reason} for delta, reason in zip(deltas, reasons, strict=True)
+    ]
+    return [b"data: " + json.dumps({"id": "1", "choices": [choice]}).encode() + b"\n\n" for choice in choices]
+
+
+HEL, LO = {"role": "assistant", "content": "Hel"}, {"content": "lo"}
+OPEN, BARE = {"role": "assistant", "content": ""}, {"content": "Hel"}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [(HEL, LO, HEL, LO, {}), (HEL, HEL, LO, {}), (OPEN, BARE, LO, OPEN, BARE, LO, {}), (OPEN, BARE, OPEN, BARE, {})],
+)
+def test_a_stream_that_begins_again_is_a_failed_call(deltas: tuple[dict[str, Any], ...]) -> None:
+    with pytest.raises(CallGarbled, match="began again"):
+        decoded(*said(*deltas))
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        (HEL, HEL, HEL, {}),  # of a server that names the role in every chunk
+        (OPEN, BARE, LO, OPEN, {"content": "Hel", "role": "assistant"}, {}),  # which the server then named again
+        (OPEN, BARE, OPEN, LO, {"role": "assistant", "tool_calls": [{"index": 0, "id": "1"}]}, {}),
+        (LO, LO, LO, {}),
+    ],
+)
+def test_words_that_come_again_are_no_second_beginning(deltas: tuple[dict[str, Any], ...]) -> None:
+    expected = "".join(delta.get("content", "") for delta in deltas)
+    assert fold(decoded(*said(*deltas))).text == expected
+
+
+def test_an_answer_that_goes_on_after_its_end_is_a_failed_call() -> None:
+    with pytest.raises(CallGarbled, match="went on"):
+        decoded(*said(HEL, LO, {}, LO, {}, reasons=(None, None, "stop", None, "stop")))
+    for deltas in ((HEL, LO, LO), (HEL, LO, {"content": ""})):  # a reason in every chunk, and one that comes twice
+        reasons = ("stop",) * 3 if deltas[-1]["content"] else (None, "stop", "stop")
+        assert fold(decoded(*said(*deltas, reasons=reasons))).complete
 
 
 def test_nothing_counts_after_the_end_mark() -> None:

@@ -13,7 +13,7 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noria.core.errors import CallCut, CallFailed, CallRefused
+from noria.core.errors import CallCut, CallFailed, CallGarbled, CallRefused
 from noria.core.events import Content, Delta, Embedded, Started, Stopped, Used
 from noria.core.folding import Fold, fold
 from noria.core.messages import ImagePart, Message, OtherPart, TextPart, Thought, ToolCall
@@ -94,9 +94,19 @@ def test_an_answer_that_goes_on_after_its_end_fails_and_one_that_only_ends_twice
     closing = b'data: {"candidates": [{"content": {"parts": [{"text": "", "thoughtSignature": "c2lnbg=="}]}, "finishReason": "STOP"}]}\r\n\r\n'
     assert fold(streamed(said + closing)).text == fold(streamed(said)).text
     for more in (said, b'data: {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]}\r\n\r\n'):
-        with pytest.raises(CallFailed, match="went on"):
+        with pytest.raises(CallGarbled, match="went on|began again"):
             streamed(said + more)
     assert b"finishReason" in last
+
+
+def test_a_stream_that_begins_again_fails_where_its_counts_or_its_id_show_it() -> None:
+    first, second, last = (event + b"\r\n\r\n" for event in recorded("google/text.sse").split(b"\r\n\r\n") if event)
+    with pytest.raises(CallGarbled, match="began again"):
+        streamed(first + second + first + second + last)
+    with pytest.raises(CallGarbled, match="another response"):
+        streamed(first + second + first.replace(b"mcpx", b"other") + second + last)
+    one_for_each = first.replace(b"mcpx", b"a") + second.replace(b"mcpx", b"b") + last.replace(b"mcpx", b"c")
+    assert fold(streamed(one_for_each)).text == fold(streamed(first + second + last)).text
 
 
 def test_text_and_tokens() -> None:

@@ -4,7 +4,7 @@ Source: https://ai.google.dev/api/generate-content
 
     requests.py    Request  ->  body of POST /models/{model}:generateContent
     calls.py       body of POST /v1beta/models/{model}:generateContent  ->  Request
-    replies.py     GenerateContentResponse  ->  events; stream.py: as server-sent events
+    replies.py     GenerateContentResponse  ->  events; stream.py: as server-sent events; course.py: which begin once
     answers.py     events  ->  GenerateContentResponse, whole, as server-sent events or as a JSON array
     embeddings.py  vectors;  models.py: the list of models
     errors.py      {"error": ...} object  <->  NoriaError

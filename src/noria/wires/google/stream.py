@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from noria.core.errors import CallCut
 from noria.core.events import Content
 from noria.core.requests import Request
+from noria.wires.google.course import Course
 from noria.wires.google.replies import Reading, decode_shape
 from noria.wires.sse import EventParser
 
@@ -16,7 +17,7 @@ class StreamDecoder:
 
     A reply is complete when every candidate that began has its finish reason, and ends when the bytes do: the token
     count may come after it. An answer that goes on after its finish reason is a failed call, as Google's reference has it:
-    "If empty, the model has not stopped generating tokens".
+    "If empty, the model has not stopped generating tokens". So is one that begins again, where that can be told.
 
     Arguments:
         request: what is answered.
@@ -25,6 +26,7 @@ class StreamDecoder:
     def __init__(self, request: Request) -> None:
         self._parser = EventParser()
         self._reading = Reading(request)
+        self._course = Course()
 
     @property
     def done(self) -> bool:
@@ -40,7 +42,9 @@ class StreamDecoder:
         """
         for event in self._parser.feed(chunk):
             if event.data:
-                yield from self._reading.take(decode_shape(event.data))
+                shape = decode_shape(event.data)
+                self._course.take(event.data, shape)
+                yield from self._reading.take(shape)
 
     def close(self) -> None:
         """The bytes have ended. Raises ``CallCut`` when the reply is not complete."""

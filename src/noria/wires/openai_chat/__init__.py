@@ -10,7 +10,7 @@ DeepSeek, OpenRouter, Mistral) add to it.
     parts.py      content parts, cache marks and citations
     thinking.py   sealed thinking
     replies.py    chat.completion object          <->  Reply
-    stream.py     chat.completion.chunk events    <->  Event
+    stream.py     chat.completion.chunk events    <->  Event; course.py: a choice begins once, and ends once
     errors.py     {"error": ...} object           <->  NoriaError
     embeddings.py POST /embeddings, both directions
     models.py     list of models

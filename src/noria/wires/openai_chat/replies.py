@@ -224,8 +224,9 @@ def _count(tokens: int | None) -> int | None:
 
 def _choice(choice: ChoiceShape, audio_format: str) -> Choice:
     answer = choice.message or AnswerShape()
-    if type(answer.content) is str and answer == AnswerShape(content=answer.content):  # as most are
-        return _ended(choice, Message(role="assistant", content=answer.content))
+    content = answer.content
+    if type(content) is str and answer == AnswerShape(role=answer.role, content=content):  # as most are
+        return _ended(choice, Message(role="assistant", content=content))
     text = text_of(answer)
     parts = list(images_in(answer.images or ()))
     if answer.audio is not None and answer.audio.data:

@@ -129,6 +129,7 @@ class AudioShape(msgspec.Struct):
 class AnswerShape(msgspec.Struct):
     """A message of a reply, or a piece of one (``delta``): the same fields in both."""
 
+    role: str | None = None
     content: str | list[dict[str, Any]] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None

@@ -24,6 +24,7 @@ from noria.core.events import (
 )
 from noria.core.messages import AudioPart
 from noria.core.replies import Ranked, Usage
+from noria.wires.openai_chat.course import Course
 from noria.wires.openai_chat.dialect import NAME
 from noria.wires.openai_chat.errors import encode_error
 from noria.wires.openai_chat.messages import called
@@ -57,6 +58,7 @@ class StreamDecoder:
 
     A reply is complete when every choice that began has its finish reason; then a missing ``[DONE]`` is forgiven, as
     some servers never send it. A ``[DONE]`` after half a choice is not: some proxy closed a broken stream politely.
+    A choice that begins again, or goes on after its end, is a failed call.
 
     Arguments:
         audio_format: what spoken audio was asked for; the reply does not say.
@@ -67,6 +69,7 @@ class StreamDecoder:
         self._audio_format = audio_format
         self._started = False
         self._finished: dict[int, bool] = {}
+        self._courses: dict[int, Course] = {}
         self._spoken: dict[int, list[str]] = {}
         self._done = False
 
@@ -104,8 +107,11 @@ class StreamDecoder:
             self._started = True
             yield Started(id=chunk.id or "", model=chunk.model or "")
         for choice in chunk.choices or ():
-            self._finished.setdefault(choice.index, False)
             answer = choice.delta or choice.message or _NOTHING
+            if (course := self._courses.get(choice.index)) is None:
+                course = self._courses[choice.index] = Course()
+                self._finished[choice.index] = False
+            course.take(choice, answer)
             yield from _deltas(choice, answer)
             if answer.audio is not None and answer.audio.data:
                 self._spoken.setdefault(choice.index, []).append(answer.audio.data)
@@ -122,9 +128,10 @@ class StreamDecoder:
 
 def _deltas(choice: ChoiceShape, answer: AnswerShape) -> Iterator[Delta]:
     """What a chunk adds to a choice; nothing for one that only opens or closes it."""
-    if type(answer.content) is str and not choice.logprobs and answer == AnswerShape(content=answer.content):
-        if answer.content:  # a piece of text and nothing else, as most are
-            yield Delta(index=choice.index, text=answer.content)
+    content = answer.content
+    if type(content) is str and not choice.logprobs and answer == AnswerShape(role=answer.role, content=content):
+        if content:  # a piece of text and nothing else, as most are
+            yield Delta(index=choice.index, text=content)
         return
     index, details = choice.index, answer.reasoning_details
     if details or answer.thinking_blocks:
