@@ -56,11 +56,19 @@ def headers_of(scope: Scope) -> dict[str, str]:
     read: dict[str, str] | None = scope.get(_READ)
     if read is not None:
         return read
+    raw = scope["headers"]
+    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    if len(found) < len(raw):
+        found = _joined(raw)
+    scope[_READ] = found
+    return found
+
+
+def _joined(raw: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
+    for raw_name, raw_value in raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}" if name in found else value
-    scope[_READ] = found
     return found
 
 
@@ -94,15 +102,17 @@ async def body_piece(receive: Receive) -> tuple[bytes, bool]:
 
 
 async def respond(send: Send, status: int, body: bytes, content_type: str, headers: Headers = ()) -> None:
-    """Send a whole response."""
+    """Send a whole response; at once, where the server offers that."""
     fields = [
         (b"content-type", content_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
         *headers,
     ]
-    await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+    at_once: Callable[[int, list[tuple[bytes, bytes]], bytes], bool] | None = getattr(send, "at_once", None)
+    if at_once is None or not at_once(status, fields, body):
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
 
 
 def retry_after(error: NoriaError) -> Headers:

@@ -7,12 +7,10 @@ the memory, and some thousand slow ones take all of the process's file descripto
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
@@ -76,7 +74,7 @@ class BoundedHTTP(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         def at_once(scope: Any, receive: Any, _send: Any) -> Awaitable[None]:
-            return app(scope, receive, _AtOnce(cycle))
+            return app(scope, receive, _Sending(cycle))
 
         super()._start_asgi_task(cycle, at_once)
 
@@ -137,8 +135,8 @@ class BoundedHTTP(HttpToolsProtocol):
             self._head_timer = None
 
 
-class _AtOnce:
-    """Sends a response that is whole, head and body, by one write: each write is a call of the system, and wakes the client.
+class _Sending:
+    """Sends a response: a whole one, head and body, by one write, since each is a call of the system and wakes the client.
 
     Whatever is not so simple is sent as uvicorn sends it.
 
@@ -146,33 +144,24 @@ class _AtOnce:
         cycle: uvicorn's state of the response.
     """
 
-    __slots__ = ("_cycle", "_head", "_send")
+    __slots__ = ("_cycle",)
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
-        self._send = cycle.send
-        self._head: Any = None
 
     async def __call__(self, message: Any) -> None:
         """ASGI's ``send``."""
-        head, self._head = self._head, None
-        if head is None:
-            if message["type"] == "http.response.start" and _length(message) is not None:
-                self._head = message  # the body follows at once
-                return
-        elif not self._sent(head, message):
-            await self._send(head)
-        else:
-            return
-        await self._send(message)
+        await self._cycle.send(message)
 
-    def _sent(self, head: Any, message: Any) -> bool:
-        """Whether it was simple, and is sent."""
-        cycle, body = self._cycle, message.get("body", b"")
+    def at_once(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a response whose headers tell the length of its body.
+
+        Returns:
+            Whether it was simple enough, and is sent.
+        """
+        cycle = self._cycle
         if (
-            message.get("more_body")
-            or _length(head) != len(body)
-            or not cycle.keep_alive
+            not cycle.keep_alive
             or cycle.scope["method"] == "HEAD"
             or cycle.disconnected
             or cycle.response_started
@@ -180,25 +169,14 @@ class _AtOnce:
             or cycle.access_log
         ):
             return False
-        fields = [*cycle.default_headers, *head["headers"]]
-        names = b"".join([name for name, _ in fields])
-        if HEADER_RE.search(names) or HEADER_VALUE_RE.search(b"".join([value for _, value in fields])):
-            return False
-        lines = [b"%b: %b\r\n" % field for field in fields]
+        fields = [*cycle.default_headers, *headers]
+        head = b"".join([b"%b: %b\r\n" % field for field in fields])
+        count = len(fields)
+        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head or b"connection: " in head:
+            return False  # uvicorn says what is wrong with it, or heeds it
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(b"".join((STATUS_LINE[head["status"]], *lines, b"\r\n", body)))
+        cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, body))
         cycle.message_event.set()
         cycle.on_response()
         return True
-
-
-def _length(head: Any) -> int | None:
-    """What a head says of the length of its body; None also where it says something about the connection."""
-    found = None
-    for name, value in head.get("headers", ()):
-        if name == b"content-length":
-            found = int(value)
-        elif name in {b"connection", b"transfer-encoding"}:
-            return None
-    return found

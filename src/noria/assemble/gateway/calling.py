@@ -35,6 +35,7 @@ from noria.core.requests import Request, ToEmbed
 from noria.core.spans import Span
 from noria.evaluate.running.runner import Ask
 from noria.settings import Settings
+from noria.stores.traces.together import Together
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
 from noria.targets.limited import Limited
@@ -105,6 +106,7 @@ class Calling:
         """Finds who answers a name."""
         self.metrics = CallMetrics()
         """What live calls were like."""
+        self._together = Together(self._begin, self._on_record)
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""
         self.limits = Limits(opened.catalogue, now, key_name)
@@ -212,16 +214,11 @@ class Calling:
         return span, reply
 
     def _record(self, span: Span) -> asyncio.Future[Any]:
-        span = with_savings(span, self.prices.of_span) if span.cached else span
-        kept = self._begin([span])
+        return self._together.add(with_savings(span, self.prices.of_span) if span.cached else span)
 
-        def observe(kept: asyncio.Future[Any]) -> None:
-            if kept.cancelled() or kept.exception() is None:
-                self.metrics.observe(span)
-                self._watch(span)
-
-        kept.add_done_callback(observe)
-        return kept
+    def _on_record(self, span: Span) -> None:
+        self.metrics.observe(span)
+        self._watch(span)
 
     def _begin(self, spans: Sequence[Span]) -> asyncio.Future[Any]:
         """Append; some stores can do so without a task of its own."""

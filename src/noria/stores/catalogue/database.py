@@ -120,9 +120,9 @@ class Database:
             raise translated(error, self.place) from error
 
 
-def inserting(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def inserting(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An insertion that can say what happens where the row is there already; both databases spell it alike."""
-    if connection.dialect.name == "sqlite":
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - slow, and loaded already where it is used
 

@@ -125,7 +125,7 @@ class Keys:
         with self._database.tally() as connection:
             known = set(connection.execute(select(keys.c.id).where(keys.c.id.in_(used))).scalars())
             for id in sorted(known):  # in one order, so that two processes don't wait for each other
-                noted = inserting(connection, key_uses).values(id=id, used_ns=used[id])
+                noted = inserting(connection.dialect.name, key_uses).values(id=id, used_ns=used[id])
                 later = noted.excluded.used_ns > key_uses.c.used_ns
                 connection.execute(
                     noted.on_conflict_do_update(index_elements=["id"], set_={"used_ns": used[id]}, where=later)

@@ -7,9 +7,11 @@ dies leaves its lease, which whoever comes to the counter next takes back once i
 from __future__ import annotations
 
 import builtins
+import functools
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, Executable, String, bindparam, delete, insert, select, update
 
 from noria.core.audit import SYSTEM
 from noria.core.errors import InvalidInput
@@ -121,23 +123,45 @@ class Limits:
 
 
 def _renew(connection: Connection, holder: str, ask: Ask, now_ns: int, until_ns: int) -> Grant:
-    place = {"counter": ask.counter, "starts_ns": ask.starts_ns}
-    counter = (limit_counters.c.counter == ask.counter) & (limit_counters.c.starts_ns == ask.starts_ns)
-    leases = (limit_leases.c.counter == ask.counter) & (limit_leases.c.starts_ns == ask.starts_ns)
-    made = inserting(connection, limit_counters).values(**place, ends_ns=ask.ends_ns, used=0)
-    connection.execute(made.on_conflict_do_nothing())
-    used = connection.execute(select(limit_counters.c.used).where(counter).with_for_update()).scalar_one()
+    ways, place = _renewing(connection.dialect.name), {"counter_": ask.counter, "starts": ask.starts_ns}
+    connection.execute(
+        ways.made, {"counter": ask.counter, "starts_ns": ask.starts_ns, "ends_ns": ask.ends_ns, "used": 0}
+    )
+    used = connection.execute(ways.used, place).scalar_one()
     # Own lease and those that are over: what they held is free again, and then this one holds anew.
-    mine = limit_leases.c.holder == holder
-    freed = delete(limit_leases).where(leases & (mine | (limit_leases.c.until_ns < now_ns)))
-    used -= sum(connection.execute(freed.returning(limit_leases.c.granted)).scalars())
+    used -= sum(connection.execute(ways.freed, {**place, "holder_": holder, "now": now_ns}).scalars())
     used += ask.spent
     held = max(ask.keep, min(ask.wish, ask.limit - used))
     if held:
-        lease = {"holder": holder, "granted": held, "until_ns": until_ns}
-        connection.execute(insert(limit_leases).values(**place, **lease))
-    connection.execute(update(limit_counters).where(counter).values(used=used + held))
+        lease = {"counter": ask.counter, "starts_ns": ask.starts_ns, "holder": holder}
+        connection.execute(ways.lease, {**lease, "granted": held, "until_ns": until_ns})
+    connection.execute(ways.told, {**place, "so_much": used + held})
     return Grant(held=held, used=used + held)
+
+
+class _Renewing(NamedTuple):
+    """The statements of a renewal, made once: it comes every second, and building them costs more than running them."""
+
+    made: Executable
+    used: Executable
+    freed: Executable
+    lease: Executable
+    told: Executable
+
+
+@functools.cache
+def _renewing(dialect: str) -> _Renewing:
+    name, starts = bindparam("counter_", type_=String), bindparam("starts", type_=BigInteger)
+    counter = (limit_counters.c.counter == name) & (limit_counters.c.starts_ns == starts)
+    leases = (limit_leases.c.counter == name) & (limit_leases.c.starts_ns == starts)
+    mine, over = limit_leases.c.holder == bindparam("holder_"), limit_leases.c.until_ns < bindparam("now")
+    return _Renewing(
+        made=inserting(dialect, limit_counters).on_conflict_do_nothing(),
+        used=select(limit_counters.c.used).where(counter).with_for_update(),
+        freed=delete(limit_leases).where(leases & (mine | over)).returning(limit_leases.c.granted),
+        lease=insert(limit_leases),
+        told=update(limit_counters).where(counter).values(used=bindparam("so_much")),
+    )
 
 
 def _with_id(connection: Connection, limit: Limit) -> Limit:

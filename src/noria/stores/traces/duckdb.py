@@ -100,6 +100,7 @@ class DuckDBTraces:
         self._settling = asyncio.Lock()
         self._waiting = Waiting(keeper.spool.end)
         self._count = 0
+        self._fresh_bytes = 0
         self._failing = False
         self._closed = False
         loop = asyncio.get_running_loop()
@@ -116,7 +117,7 @@ class DuckDBTraces:
         path: Path | str,
         spool_folder: Path | str,
         *,
-        drain_after_s: float = 1.0,
+        drain_after_s: float = 3.0,
         open_spool: OpenSpool = Spool.open,
     ) -> DuckDBTraces:
         """Open or create the trace file at ``path`` and its spool, and take what an earlier process left there.
@@ -165,8 +166,9 @@ class DuckDBTraces:
             return
         self._waiting.add(Appended(done.result(), payload))
         self._count += records
+        self._fresh_bytes += len(payload)
         self._arrived.set()
-        if self._keeper.untaken_bytes >= _EARLY_BYTES and not self._failing:
+        if self._fresh_bytes >= _EARLY_BYTES and not self._failing:
             self._urgent.set()
 
     def check_room(self) -> None:
@@ -335,7 +337,7 @@ class DuckDBTraces:
                 log.exception("traces.settle_failed")
 
     async def _catch_up(self) -> None:
-        until, gathering = self._spool.end, self._keeper.gathering
+        until, gathering, self._fresh_bytes = self._spool.end, self._keeper.gathering, 0
         async with self._taking:
             await gathering.gather()  # what is moved is noted there before it is taken here
             until = max(until, gathering.end)

@@ -1,7 +1,7 @@
 """One connection to a server, which answers one request at a time.
 
-Time is kept by one timer for a call, which looks up, when it rings, whether it rang too early: a timer for every piece
-would cost more than reading the piece.
+Time is kept by one timer, which looks up, when it rings, whether it rang too early: a timer for every piece would cost more
+than reading the piece, and one for every call nearly as much as sending it.
 """
 
 from __future__ import annotations
@@ -129,8 +129,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> bool:
         """The call is over; whether the connection can carry another. What is still coming is not waited for."""
-        reader, self.reader = self.reader, None
-        self._stop_timer()
+        reader, self.reader = self.reader, None  # the timer stays: it finds out by itself that nobody waits
         if reader is not None and reader.reusable and not self._paused and self.usable and self._all_sent():
             return True
         self.abort()

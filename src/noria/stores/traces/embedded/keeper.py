@@ -69,12 +69,6 @@ class Keeper:
         return self._holdings
 
     @property
-    def untaken_bytes(self) -> int:
-        """About so many durable bytes are not taken yet."""
-        end, position = self.spool.end, self._intake.position
-        return end.offset - (position.offset if position.segment == end.segment else 0)
-
-    @property
     def unindexed(self) -> int:
         """So many numbers of settled spans are not in the rollups, or their words in no file."""
         holdings = self._holdings
