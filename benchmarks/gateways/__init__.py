@@ -24,6 +24,8 @@ _HERE = Path(__file__).resolve().parent
 _NORIA = "import sys; from noria.cli import main; sys.exit(main())"
 TRANSLATED = "translated"
 """The provider of Noria's that speaks Anthropic's dialect, while its callers speak OpenAI's."""
+MODELS = ("gpt-4o", "gpt-4o-200x10", "gpt-4o-100x100")
+"""The fake provider's models, for gateways that have to be told each."""
 _LIMITS = {"requests": 10**8, "tokens": 10**9}
 """What the key may use in a minute: more than any run does."""
 ASKED = "Say in two sentences how a noria lifts water, and what drives it. " * 4
@@ -165,40 +167,6 @@ class Noria(Gateway):
         return said
 
 
-class LiteLLM(Gateway):
-    """LiteLLM's proxy, without a database."""
-
-    name = "litellm"
-    ready_path = "/health/liveliness"
-
-    def __init__(self, folder: Path, upstream: str, python: str) -> None:
-        super().__init__(folder, upstream)
-        self._python = python
-        self.headers = {"authorization": "Bearer sk-measured"}
-
-    def command(self) -> list[str]:
-        """Its command line, beside its file."""
-        models = [
-            {
-                "model_name": name,
-                "litellm_params": {"model": f"openai/{name}", "api_base": f"{self.upstream}/v1", "api_key": "none"},
-            }
-            for name in ("gpt-4o", "gpt-4o-200x10", "gpt-4o-100x100")
-        ]
-        made = self.folder / "litellm.yaml"
-        made.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": "sk-measured"}}))
-        program = str(Path(self._python).parent / "litellm")
-        return [program, "--config", str(made), "--host", "127.0.0.1", "--port", str(self.port), "--telemetry", "False"]
-
-    def environment(self) -> dict[str, str]:
-        """Its variables: nothing is fetched."""
-        return {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": ""}
-
-
-PEERS: Mapping[str, type[LiteLLM]] = {"litellm": LiteLLM}
-"""Those that can be measured beside Noria, by name."""
-
-
 def send(url: str, body: dict[str, Any], headers: Mapping[str, str], *, calls: int, connections: int = 1) -> Seen:
     """Send calls from a process of their own, and wait until all are answered."""
     plan = Plan(url=url, body=body, headers=dict(headers), connections=connections, calls=calls)
@@ -228,12 +196,11 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 
 __all__ = [
     "ASKED",
-    "PEERS",
+    "MODELS",
     "TRANSLATED",
     "Bare",
     "Direct",
     "Gateway",
-    "LiteLLM",
     "Nginx",
     "Noria",
     "Seen",

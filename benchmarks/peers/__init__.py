@@ -23,6 +23,7 @@ from noria.core.questions import Aggregate, Question
 from noria.settings import Settings
 
 _GIVE_UP_S = 600.0
+_LAST_LINES = 30
 
 
 class Taker(Protocol):
@@ -87,17 +88,31 @@ class Process:
             )
         end = time.monotonic() + _GIVE_UP_S
         while time.monotonic() < end and self._process.poll() is None:
-            with (
-                contextlib.suppress(OSError),
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=5),
-            ):
+            if self.ready():
                 return
             time.sleep(0.1)
-        sys.exit(f"{self.name} did not start; its log is {self.folder}/{self.name}.log.")
+        self.stop()
+        sys.exit(f"{self.name} did not start. Its log ends with:\n{self.log_end()}")
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.ready_path}", timeout=5),
+        ):
+            return True
+        return False
+
+    def log_end(self) -> str:
+        """The last lines of what it said."""
+        said = (self.folder / f"{self.name}.log").read_text(errors="replace")
+        return "\n".join(said.splitlines()[-_LAST_LINES:])
 
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""
         assert self._process is not None
+        if self._process.poll() is not None:
+            return
         usage, before = self.cpu_s(), _waited_cpu_s()
         tree = self._tree()
         self._process.send_signal(signal.SIGTERM)
