@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 
 from noria.assemble import Workspace, open_worker_workspace, open_workspace
 from noria.assemble.workers.holding import Holding, telling_changes
+from noria.assemble.workers.sharing import Sharing, leave_out, share
 from noria.core.errors import EngineFailed, Unavailable
 from noria.core.models import LocalModel
 from noria.core.questions import Question
@@ -30,6 +31,7 @@ from noria.serve.passing_on import PassingOn
 from noria.serve.port import bind
 from noria.serve.run import serving_application, url_of
 from noria.settings import Provider, Settings
+from noria.targets.scripted import answer
 from targets import upstream
 
 from .conftest import KEY, UPSTREAM_KEY, hello
@@ -57,18 +59,24 @@ class Held:
     application: ForWorkers
     workers: list[Worker]
     upstream: upstream.Upstream
+    sharing: Sharing
 
 
 @contextlib.asynccontextmanager
-async def held(folder: Path, *, count: int = 2, **more: Any) -> AsyncIterator[Held]:
-    """A holder with its workers."""
+async def held(
+    folder: Path, *, count: int = 2, places: Mapping[str, int] | None = None, **more: Any
+) -> AsyncIterator[Held]:
+    """A holder with its workers; ``places`` are its provider's."""
     async with contextlib.AsyncExitStack() as stack:
         provider = await stack.enter_async_context(upstream.serving(hello))
-        up = Provider(base_url=provider.base_url, api_key_env="UP_KEY", attempts=1)
+        up = Provider(base_url=provider.base_url, api_key_env="UP_KEY", attempts=1, **(places or {}))
         settings = Settings(data=str(folder), providers={"up": up}, **more)
         environ = {"NORIA_API_KEY": KEY, "UP_KEY": UPSTREAM_KEY}
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))  # short: a socket's path is at most 100 bytes
         holder = await stack.enter_async_context(open_workspace(settings, environ, holder="a test"))
+        (place / "shared").mkdir()
+        sharing = Sharing(folder=str(place / "shared"), processes=count + 1)
+        share(holder, sharing)
         stack.enter_context(telling_changes(holder.catalogue, place / "page"))
         inside = stack.enter_context(contextlib.closing(socket.socket(socket.AF_UNIX)))
         inside.bind(str(place / "socket"))
@@ -81,6 +89,7 @@ async def held(folder: Path, *, count: int = 2, **more: Any) -> AsyncIterator[He
             holding = Holding(socket=str(place / "socket"), page=str(place / "page"), worker=number)
             opened = open_worker_workspace(settings, environ, holding)
             workspace, link = await stack.enter_async_context(opened)
+            share(workspace, sharing.by(number))
             mine = Access(workspace.key, find=workspace.keyring.find)
             bound = bind("127.0.0.1", 0)
             answering = Application(workspace, mine, elsewhere=PassingOn(link))
@@ -88,7 +97,7 @@ async def held(folder: Path, *, count: int = 2, **more: Any) -> AsyncIterator[He
             headers = {"authorization": f"Bearer {KEY}"}
             client = httpx.AsyncClient(base_url=url_of(bound), headers=headers, trust_env=False, timeout=60)
             workers.append(Worker(workspace, await stack.enter_async_context(client)))
-        yield Held(holder, application, workers, provider)
+        yield Held(holder, application, workers, provider, sharing)
 
 
 @pytest.fixture
@@ -141,6 +150,33 @@ async def test_a_limit_holds_over_all_workers(folder: Held) -> None:
             await asyncio.gather(*(worker.chat() for worker in folder.workers))
             await asyncio.sleep(0.2)
     assert [(await worker.chat()).status_code for worker in folder.workers] == [429, 429]
+
+
+async def test_so_many_calls_at_a_time_are_the_servers_and_the_providers_not_each_workers(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    few = {"max_calls": 2, "max_waiting": 0}
+    async with held(tmp_path / "data", places=few, max_calls=3, max_waiting=0) as folder:
+        one, two = folder.workers
+        folder.upstream.script = lambda _: [gate, *answer("yes")]
+        calls = [asyncio.create_task(worker.chat()) for worker in (one, two)]
+        async with asyncio.timeout(20):
+            while len(folder.upstream.bodies) < 2:  # noqa: ASYNC110  # another process would tell it
+                await asyncio.sleep(0.01)
+        for worker in (one, two):
+            refused = await worker.chat()
+            assert refused.status_code == 503
+            assert "Provider 'up' has 2 calls under way" in refused.json()["error"]["message"]
+        async with asyncio.timeout(20):
+            while (state := (await one.ask("GET", "/api/gateway")).json()["places"])["running"] < 2:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.1)
+        assert (state["most"], state["most_waiting"]) == (3, 0)
+        leave_out(folder.sharing, 2)  # as if it had been killed
+        calls.append(asyncio.create_task(one.chat()))
+        async with asyncio.timeout(20):
+            while len(folder.upstream.bodies) < 3:  # noqa: ASYNC110  # another process would tell it
+                await asyncio.sleep(0.01)
+        gate.set()
+        assert [(await call).status_code for call in calls] == [200] * 3
 
 
 async def test_a_response_goes_on_from_one_that_another_worker_answered(folder: Held) -> None:

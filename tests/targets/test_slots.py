@@ -79,6 +79,88 @@ async def test_no_place_is_lost_however_callers_come_and_go() -> None:
     assert slots.shed > 0
 
 
+class OfTwo:
+    """Places that two have in one process; :mod:`noria.stores.places` is tried with its own tests."""
+
+    def __init__(self) -> None:
+        self.counts = {"one": 0, "two": 0}
+        self.lines = {"one": 0, "two": 0}
+        self.since = {"one": 0, "two": 0}
+
+    def of(self, name: str) -> _Side:
+        return _Side(self, name)
+
+
+class _Side:
+    def __init__(self, both: OfTwo, name: str) -> None:
+        self._both = both
+        self._name = name
+
+    @property
+    def taken(self) -> int:
+        return sum(self._both.counts.values())
+
+    @property
+    def waiting(self) -> int:
+        return sum(self._both.lines.values())
+
+    def take(self, most: int, since_us: int, now_us: int) -> bool:
+        assert since_us <= now_us
+        earlier = any(0 < since < since_us for name, since in self._both.since.items() if name != self._name)
+        if self.taken >= most or earlier:
+            return False
+        self._both.counts[self._name] += 1
+        return True
+
+    def leave(self) -> None:
+        self._both.counts[self._name] -= 1
+
+    def wait(self, more: int, since_us: int, now_us: int) -> None:
+        assert since_us <= now_us
+        self._both.lines[self._name] += more
+        self._both.since[self._name] = since_us
+
+
+async def test_places_and_the_line_are_one_number_with_those_who_share_them_and_the_longest_waiting_comes_first() -> (
+    None
+):
+    both = OfTwo()
+    one, two = (Slots(1, waiting=2, of="This server") for _ in range(2))
+    one.share(both.of("one"))
+    two.share(both.of("two"))
+    gates, done = [asyncio.Event() for _ in range(3)], list[int]()
+
+    async def work(slots: Slots, number: int) -> None:
+        async with slots.place():
+            done.append(number)
+            await gates[number].wait()
+
+    tasks = []
+    for number, slots in enumerate((one, two, one)):
+        tasks.append(asyncio.create_task(work(slots, number)))
+        await asyncio.sleep(0.002)
+    assert done == [0]
+    for slots in (one, two):
+        with pytest.raises(Overloaded):
+            await slots.enter()
+        with pytest.raises(Overloaded):
+            slots.check()
+    gates[0].set()
+    async with asyncio.timeout(5):
+        while done != [0, 1]:  # noqa: ASYNC110  # who waits in another process is told by nobody
+            await asyncio.sleep(0.001)
+        gates[1].set()
+        gates[2].set()
+        await asyncio.gather(*tasks)
+    assert done == [0, 1, 2]
+    tasks = [asyncio.create_task(work(slots, 0)) for slots in (one, two, one)]
+    await settled()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (both.counts, both.lines, both.since) == ({"one": 0, "two": 0},) * 3
+
+
 async def test_a_call_without_a_place_is_told_whom_it_would_have_gone_to() -> None:
     gate = asyncio.Event()
     slots = Slots(1, waiting=0, of="Provider p")

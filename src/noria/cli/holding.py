@@ -77,6 +77,7 @@ async def _hold(
     ending: contextlib.ExitStack,
 ) -> int:
     from noria.assemble.workers.holding import Holding, telling_changes  # noqa: PLC0415  # see above
+    from noria.assemble.workers.sharing import Sharing, leave_out, share  # noqa: PLC0415
     from noria.cli.worker import Orders, command  # noqa: PLC0415
     from noria.serve.for_workers import ForWorkers  # noqa: PLC0415
     from noria.serve.grpc import serving_grpc  # noqa: PLC0415
@@ -87,6 +88,9 @@ async def _hold(
     access = access_to(workspace, settings)
     async with contextlib.AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noria-up-", ignore_cleanup_errors=True)))
+        (place / "shared").mkdir()
+        sharing = Sharing(folder=str(place / "shared"), processes=count + 1)
+        share(workspace, sharing)
         stack.enter_context(telling_changes(workspace.catalogue, place / "page"))
         inside = stack.enter_context(contextlib.closing(socket.socket(socket.AF_UNIX)))
         _listen(inside, place / "socket")
@@ -96,7 +100,7 @@ async def _hold(
 
         def orders(post: Post) -> tuple[str, ...]:
             holding = Holding(socket=str(place / "socket"), page=str(place / "page"), worker=post.number)
-            return command(Orders(post=post, holding=holding, **given))
+            return command(Orders(post=post, sharing=sharing.by(post.number), holding=holding, **given))
 
         def say(_line: str) -> None:
             workspace.announce(running.url)
@@ -104,7 +108,7 @@ async def _hold(
             if grpc_port is not None:
                 click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
 
-        workers = Workers(orders, count, bound, os.environ, on_ready=say)
+        workers = Workers(orders, count, bound, os.environ, on_ready=say, on_end=partial(leave_out, sharing))
         workspace.configuration.done = lambda: workers.tell(signal.SIGHUP)
         stack.enter_context(reloading_on_hangup(workspace))
         spare_collector()

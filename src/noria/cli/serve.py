@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
 
 
 async def _serve_with_workers(host: str | None, port: int | None, count: int) -> int:
+    from noria.assemble.workers.sharing import Sharing, leave_out  # noqa: PLC0415
     from noria.cli.logs import configure_logging  # noqa: PLC0415  # see above
     from noria.cli.worker import Orders, Ready, command  # noqa: PLC0415
     from noria.serve.port import bind  # noqa: PLC0415
@@ -77,14 +79,17 @@ async def _serve_with_workers(host: str | None, port: int | None, count: int) ->
         )
     configure_logging(settings.log_level)
 
+    place = tempfile.TemporaryDirectory(prefix="noria-serve-", ignore_cleanup_errors=True)
+    sharing = Sharing(folder=place.name, processes=count + 1)
+
     def orders(post: Post) -> tuple[str, ...]:
-        return command(Orders(post=post, host=host, port=port))
+        return command(Orders(post=post, sharing=sharing.by(post.number), host=host, port=port))
 
     def say(line: str) -> None:
         ready = msgspec.json.decode(line, type=Ready)
         say_ready(ready.url, ready.login_link)
 
-    with contextlib.closing(bind(settings.host, settings.port)) as bound:
-        workers = Workers(orders, count, bound, os.environ, on_ready=say)
+    with place, contextlib.closing(bind(settings.host, settings.port)) as bound:
+        workers = Workers(orders, count, bound, os.environ, on_ready=say, on_end=partial(leave_out, sharing))
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, workers.tell, signal.SIGHUP)
         return await workers.run()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from noria.assemble.workers.holding import Holding
+from noria.assemble.workers.sharing import Sharing, share
 from noria.cli.answering import access_to, fast_loop, reloading_on_hangup, serve_until_stopped, spare_collector
 from noria.cli.command import run
 from noria.core.struct import Noun
@@ -34,6 +35,8 @@ class Orders(Noun):
 
     post: Post
     """Where it stands."""
+    sharing: Sharing
+    """What it shares with the others."""
     host: str | None = None
     """``--host``, as given."""
     port: int | None = None
@@ -75,9 +78,9 @@ def work(orders: Orders) -> None:
             configure_logging(settings.log_level, worker=post.number)
             with contextlib.closing(socket.socket(fileno=post.listening)) as bound:
                 if orders.holding is None:
-                    await _on_shared_stores(settings, read, bound, ending, parent)
+                    await _on_shared_stores(settings, read, bound, ending, parent, orders.sharing)
                 else:
-                    await _on_a_folder(settings, read, bound, ending, parent, orders.holding)
+                    await _on_a_folder(settings, read, bound, ending, parent, orders.sharing, orders.holding)
         return 0
 
     with ending:
@@ -90,6 +93,7 @@ async def _on_shared_stores(
     bound: socket.socket,
     ending: contextlib.ExitStack,
     parent: _Parent,
+    sharing: Sharing,
 ) -> None:
     """Answer everything."""
     from noria.assemble import open_shared_workspace  # noqa: PLC0415  # two seconds, in which a signal may come
@@ -98,6 +102,7 @@ async def _on_shared_stores(
         parent.told(running, running.login_link)
 
     async with open_shared_workspace(settings, os.environ, read_again=read) as workspace:
+        share(workspace, sharing)
         await serve_until_stopped(workspace, settings, bound, ending, began)
 
 
@@ -107,6 +112,7 @@ async def _on_a_folder(
     bound: socket.socket,
     ending: contextlib.ExitStack,
     parent: _Parent,
+    sharing: Sharing,
     holding: Holding,
 ) -> None:
     """Answer calls, and pass everything else on to the process that holds the folder."""
@@ -117,6 +123,7 @@ async def _on_a_folder(
 
     last_resort = ending.enter_context(contextlib.closing(LastResort()))
     async with open_worker_workspace(settings, os.environ, holding, read_again=read) as (workspace, link):
+        share(workspace, sharing)
         access = access_to(workspace, settings)
         application = Application(workspace, access, elsewhere=PassingOn(link))
         async with serving_application(application, bound, access, url_of(bound)) as (running, ended):

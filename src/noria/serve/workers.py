@@ -59,6 +59,7 @@ class Workers:
         bound: the listening socket.
         environ: their environment; each gets a ``TMPDIR`` of its own, emptied before it is started again.
         on_ready: called once, with the first worker's line, when all accept calls.
+        on_end: called with the number of one that ended, before it is started again.
         shortest_wait_s: until one that ended is started again.
         stop_s: what they get to stop.
     """
@@ -71,6 +72,7 @@ class Workers:
         environ: Mapping[str, str],
         *,
         on_ready: Callable[[str], None],
+        on_end: Callable[[int], None] = lambda _number: None,
         shortest_wait_s: float = SHORTEST_WAIT_S,
         stop_s: float = STOP_S,
     ) -> None:
@@ -79,6 +81,7 @@ class Workers:
         self._bound = bound
         self._environ = dict(environ)
         self._on_ready = on_ready
+        self._on_end = on_end
         self._shortest_wait_s = shortest_wait_s
         self._stop_s = stop_s
         self._ready: dict[int, asyncio.subprocess.Process] = {}
@@ -127,6 +130,7 @@ class Workers:
         while True:
             began = time.monotonic()
             status = await self._run_one(number, folder)
+            self._on_end(number)
             if number not in self._said and (status >= 0 or not self._said):
                 return status if status > 0 else 1
             if time.monotonic() - began >= WELL_AFTER_S:

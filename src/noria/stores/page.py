@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -33,12 +34,7 @@ class Page:
     @classmethod
     def make(cls, path: Path) -> Page:
         """A new page. Raises ``OSError``."""
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.ftruncate(file, SLOTS * _APART)
-            return cls(mmap.mmap(file, SLOTS * _APART))
-        finally:
-            os.close(file)
+        return cls(shared_memory(path, SLOTS * _APART, os.O_CREAT | os.O_EXCL))
 
     @classmethod
     def open(cls, path: Path) -> Page:
@@ -67,6 +63,19 @@ class Page:
     def close(self) -> None:
         """Let go of it; the file stays."""
         self._memory.close()
+
+
+def shared_memory(path: Path, size: int, flags: int) -> mmap.mmap:
+    """Memory that is a file, as large as that, opened with these flags. Raises ``OSError``."""
+    file = os.open(path, os.O_RDWR | flags, 0o600)
+    try:
+        if sys.platform == "linux":  # with room on the disk, without which the first byte written would end the process
+            os.posix_fallocate(file, 0, size)
+        else:
+            os.ftruncate(file, size)
+        return mmap.mmap(file, size)
+    finally:
+        os.close(file)
 
 
 def _checksum(segment: int, offset: int) -> int:

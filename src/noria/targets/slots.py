@@ -5,8 +5,50 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
 
 from noria.core.errors import Overloaded
+
+LOOK_S = 0.005
+"""How often who waits looks for a place that another process left."""
+
+
+class Shared(Protocol):
+    """The same places in other processes, which share their number, see :class:`noria.stores.places.SharedPlaces`.
+
+    Times are microseconds of a clock that all of them share.
+    """
+
+    @property
+    def taken(self) -> int:
+        """Calls under way, in all processes."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait, in all processes."""
+        ...
+
+    def take(self, most: int, since_us: int, now_us: int) -> bool:
+        """Take one of ``most``, unless all are taken or somebody waits elsewhere since before ``since_us``."""
+        ...
+
+    def leave(self) -> None:
+        """Give one back."""
+        ...
+
+    def wait(self, more: int, since_us: int, now_us: int) -> None:
+        """So many ``more`` calls wait here, the first since then; 0 for none."""
+        ...
+
+
+class _Turn(NamedTuple):
+    """Somebody in the line."""
+
+    come: asyncio.Future[None]
+    """Done when there is a place for them."""
+    since_us: int
+    """When they came."""
 
 
 class Slots:
@@ -29,7 +71,9 @@ class Slots:
         """Calls that may wait."""
         self._patience_s = patience_s
         self._of = of
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._line: deque[_Turn] = deque()
+        self._looking: asyncio.TimerHandle | None = None
+        self._shared: Shared | None = None
         self.taken = 0
         """Calls under way."""
         self.shed = 0
@@ -40,6 +84,10 @@ class Slots:
         self.most, self.most_waiting = most, waiting
         self._call_next()
 
+    def share(self, places: Shared) -> None:
+        """Count them together with other processes from now on; nobody has come yet."""
+        self._shared = places
+
     @property
     def waiting(self) -> int:
         """Calls that wait for a place."""
@@ -47,7 +95,8 @@ class Slots:
 
     def check(self) -> None:
         """Raise ``Overloaded`` where there is neither a place nor room in the line."""
-        if self.taken >= self.most and len(self._line) >= self.most_waiting:
+        taken = self.taken if self._shared is None else self._shared.taken
+        if taken >= self.most and self._line_is_full():
             raise self._full()
 
     def place(self) -> AbstractAsyncContextManager[None]:
@@ -56,39 +105,72 @@ class Slots:
 
     async def enter(self) -> None:
         """Take a place. Raises ``Overloaded``."""
-        if self.taken < self.most and not self._line:
-            self.taken += 1
-        else:
+        if self._line or not self._take():
             await self._wait()
-
-    async def _wait(self) -> None:
-        if len(self._line) >= self.most_waiting:
-            raise self._full()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self.leave()  # the place came at the same moment; it goes to the next
-            elif turn in self._line:
-                self._line.remove(turn)
-            if isinstance(error, TimeoutError):
-                raise self._full() from None
-            raise
 
     def leave(self) -> None:
         """Leave the place to the first in the line."""
         self.taken -= 1
+        if self._shared is not None:
+            self._shared.leave()
         self._call_next()
 
+    def _take(self, since_us: int = 0) -> bool:
+        """Take a place where there is one, for somebody who came just now or then."""
+        if self.taken >= self.most:
+            return False
+        if self._shared is not None:
+            now_us = _now_us()
+            if not self._shared.take(self.most, since_us or now_us, now_us):
+                return False
+        self.taken += 1
+        return True
+
+    async def _wait(self) -> None:
+        if self._line_is_full():
+            raise self._full()
+        turn = _Turn(asyncio.get_running_loop().create_future(), _now_us())
+        self._line.append(turn)
+        self._tell(1)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await turn.come
+        except BaseException as error:
+            if turn.come.done() and not turn.come.cancelled():
+                self.leave()  # the place came at the same moment; it goes to the next
+            elif turn in self._line:
+                self._line.remove(turn)
+                self._tell(-1)
+            if isinstance(error, TimeoutError):
+                raise self._full() from None
+            raise
+
     def _call_next(self) -> None:
-        while self.taken < self.most and self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                self.taken += 1
-                turn.set_result(None)
+        while self._line:
+            if self._line[0].come.done():  # who waited there is about to leave the line
+                self._line.popleft()
+            elif self._take(self._line[0].since_us):
+                self._line.popleft().come.set_result(None)
+            else:
+                break
+            self._tell(-1)
+
+    def _line_is_full(self) -> bool:
+        waiting = len(self._line) if self._shared is None else self._shared.waiting
+        return waiting >= self.most_waiting
+
+    def _tell(self, more: int = 0) -> None:
+        """Tell other processes who waits here, and look again soon, as none of them tells when it leaves a place."""
+        if self._shared is None:
+            return
+        self._shared.wait(more, self._line[0].since_us if self._line else 0, _now_us())
+        if self._line and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        self._call_next()
+        self._tell()
 
     def _full(self) -> Overloaded:
         self.shed += 1
@@ -97,6 +179,11 @@ class Slots:
             kept="Nothing was sent.",
             hint="Try again later.",
         )
+
+
+def _now_us() -> int:
+    """Microseconds of the machine's monotonic clock."""
+    return int(asyncio.get_running_loop().time() * 1e6)
 
 
 class _Place(AbstractAsyncContextManager[None]):

@@ -35,6 +35,7 @@ from noria.core.requests import Request, ToEmbed
 from noria.core.spans import Span
 from noria.evaluate.running.runner import Ask
 from noria.settings import Settings
+from noria.stores.places import SharedPlaces
 from noria.stores.traces.together import Together
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
@@ -176,6 +177,11 @@ class Calling:
         self.answers.configure(settings)
         self.prices.become(prices_of(settings))
         self.slots.resize(settings.max_calls, waiting=settings.max_waiting)
+
+    def share(self, places: SharedPlaces) -> None:
+        """Count places for calls together with the other processes of this server; nobody has called yet."""
+        self.slots.share(places.of("server"))
+        self.answers.standing.share(places)
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""

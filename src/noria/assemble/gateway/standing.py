@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from noria.settings import Provider
+from noria.stores.places import SharedPlaces
 from noria.targets.breaker import Breaker
 from noria.targets.load import Load
 from noria.targets.retry_budget import RetryBudget
@@ -40,9 +41,15 @@ class ModelStanding:
 
 
 class ProviderStanding:
-    """One provider."""
+    """One provider. Making it raises ``StorageFull`` where places are shared and there is no room to count them.
 
-    def __init__(self, name: str, provider: Provider) -> None:
+    Arguments:
+        name: what it is called.
+        provider: its settings.
+        places: where other processes of this server count theirs; None where there are none.
+    """
+
+    def __init__(self, name: str, provider: Provider, places: SharedPlaces | None = None) -> None:
         self.provider = provider
         """Its settings."""
         self.budget = RetryBudget(time.monotonic, share=provider.retry_share)
@@ -51,6 +58,8 @@ class ProviderStanding:
         """Places for calls, of all its models; None for any number."""
         if provider.max_calls:
             self.slots = Slots(provider.max_calls, waiting=provider.max_waiting, of=f"Provider {name!r}")
+            if places is not None:
+                self.slots.share(places.of(f"provider {name}"))
         self.models: dict[str, ModelStanding] = {}
         """Its models that were called, the latest last."""
 
@@ -63,12 +72,17 @@ class Standing:
         """Providers that were called."""
         self.local: dict[str, ModelStanding] = {}
         """Models of this machine that were called."""
+        self._places: SharedPlaces | None = None
+
+    def share(self, places: SharedPlaces) -> None:
+        """Count the places of providers together with other processes; none was called yet."""
+        self._places = places
 
     def provider(self, name: str, provider: Provider) -> ProviderStanding:
         """A provider."""
         found = self.providers.get(name)
         if found is None or found.provider != provider:
-            found = self.providers[name] = ProviderStanding(name, provider)
+            found = self.providers[name] = ProviderStanding(name, provider, self._places)
         return found
 
     def model(self, name: str, provider: Provider | None) -> ModelStanding:

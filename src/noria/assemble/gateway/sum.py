@@ -70,7 +70,14 @@ def _provider(ours: ProviderState, theirs: ProviderState) -> ProviderState:
 
 
 def _places(one: Places, other: Places) -> Places:
-    return Places(**{name: getattr(one, name) + getattr(other, name) for name in Places.__struct_fields__})
+    """They share how many there may be, as the configuration says."""
+    return Places(
+        running=one.running + other.running,
+        most=max(one.most, other.most),
+        waiting=one.waiting + other.waiting,
+        most_waiting=max(one.most_waiting, other.most_waiting),
+        shed=one.shed + other.shed,
+    )
 
 
 def _model(one: ModelState, other: ModelState) -> ModelState:
