@@ -103,8 +103,8 @@ async def test_a_judge_is_on_the_account_of_the_call_that_it_judges(tmp_path: Pa
         assert (mine["calls"], mine["caused"], mine["cost_usd"]) == (2, 1, 1.4)
         by_model = await noria.get("/api/keys/bot/usage")
         assert [(one["model"], one["calls"], one["caused"], one["cost_usd"]) for one in by_model] == [
-            ("judge", 1, 1, 1.0),
-            ("m", 1, 0, 0.4),
+            ("up/judge", 1, 1, 1.0),
+            ("up/m", 1, 0, 0.4),
         ]
 
 

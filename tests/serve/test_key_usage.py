@@ -53,9 +53,9 @@ async def test_use_by_key_and_by_day_and_model(tmp_path: Path) -> None:
         ]
         mine = await noria.get("/api/keys/ann/usage")
         assert told(mine, "model", "calls", "cost_usd", "unpriced") == [
-            ("dear", 1, 2.0, 0),
-            ("cheap", 2, 1.0, 0),
-            ("none", 1, None, 1),
+            ("up/dear", 1, 2.0, 0),
+            ("up/cheap", 2, 1.0, 0),
+            ("up/none", 1, None, 1),
         ]
         assert mine[0]["time_ns"] % (86_400 * 10**9) == 0
         assert await noria.get("/api/keys/ann/usage", until="2020-01-01") == []

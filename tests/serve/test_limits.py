@@ -84,6 +84,17 @@ async def test_a_budget_that_is_used_up_is_not_tried_again(noria: Noria) -> None
     assert (await ask(noria, {})).status_code == 200
 
 
+async def test_what_is_left_and_too_little_is_said_with_what_to_do(noria: Noria) -> None:
+    await noria.put("/api/limits", {"name": "t", "measure": "tokens", "amount": 500, "of": "all", "window": "month"})
+    body = {"model": "up/m", "messages": HI}
+    refused = (await noria.client.post("/v1/chat/completions", json=body)).json()["error"]["message"]
+    assert (
+        "500 tokens a month for everybody. This call may use 1005, and 500 are left. Set a lower `max_tokens`"
+        in refused
+    )
+    assert (await noria.client.post("/v1/chat/completions", json=body | {"max_tokens": 9})).status_code == 200
+
+
 async def test_budgets_are_kept_over_restarts(tmp_path: Path) -> None:
     request = Request(
         model="up/m",

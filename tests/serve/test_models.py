@@ -1,4 +1,4 @@
-"""Which models there are: what a key opens, in the shape that each client reads, without waiting for a provider."""
+"""Which models there are: what a key opens, in the shape that each client reads, also the first time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from aiohttp import web
 from google import genai
 from google.genai import types
 
+from noria.assemble.providers import model_lists
 from noria.core.keys import Key
 from noria.core.prices import AgreedPrice
 from noria.core.routes import Route
@@ -81,10 +82,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Noria]:
         serving(workspace, bind("127.0.0.1", 0), access) as (running, _),
         httpx.AsyncClient(base_url=running.url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
     ):
-        noria = Noria(workspace, access, client, upstream, clock, running.url)
-        await client.get("/v1/models")
-        await settled(noria)
-        yield noria
+        yield Noria(workspace, access, client, upstream, clock, running.url)
 
 
 async def test_every_client_reads_the_list_in_its_own_shape(served: Noria) -> None:
@@ -117,7 +115,10 @@ async def test_a_key_is_told_what_it_opens(served: Noria) -> None:
     assert (await served.client.get("/v1/models/ant/claude", headers=headers)).status_code == 404
 
 
-async def test_nobody_waits_for_a_provider_and_a_list_is_asked_for_once(tmp_path: Path) -> None:
+async def test_nobody_waits_long_for_a_provider_and_a_list_is_asked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_lists, "FIRST_S", 0.05)
     gate = asyncio.Event()
     async with (
         providers(gate) as others,

@@ -88,6 +88,17 @@ async def test_requests_are_counted_to_the_last(catalogue: Catalogue, time: Time
     await door.call()
 
 
+async def test_what_lies_idle_is_given_back_also_while_a_round_of_telling_is_under_way(
+    catalogue: Catalogue, time: Time
+) -> None:
+    process = Allowances(catalogue.limits, "p", time)
+    held = await process.reserve(counted("tokens", 800), 1)
+    assert isinstance(held, Reservation)
+    held.settle(1)
+    await asyncio.gather(process.tend(), process.tend(all=True))
+    assert [used for _, _, used in catalogue.limits.used(time())] == [1]
+
+
 @pytest.mark.parametrize("measure", ["tokens", "usd"])
 async def test_a_call_beyond_its_limit_is_refused_before_it_is_made(
     catalogue: Catalogue, time: Time, measure: Measure

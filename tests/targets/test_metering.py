@@ -199,7 +199,7 @@ async def test_the_next_attempt_needs_room_beside_what_broke_off(catalogue: Cata
     route = Fallback("r", [Member("p0/m", broke), Member("p1/m", never)], as_listed(2), may_continue=True)
     allowances = Allowances(catalogue.limits, "me", lambda: NOW)
     events = Limited(route, lambda _: [limit], allowances, PRICES, lambda: NOW).call(ASK)
-    with pytest.raises(NoriaError, match="The limit 'l' is reached"):
+    with pytest.raises(NoriaError, match="The limit 'l' is reached: 200 tokens a minute for team 'care'"):
         async for _ in events:
             pass
     await allowances.close()

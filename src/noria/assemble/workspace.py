@@ -170,7 +170,7 @@ class Workspace:
         called = [*named, *(app.name for app in apps if app.release and app.name not in named)]
         called += [f"{app.name}@{release.label}" for app in apps for release in app.labelled]
         called += [f"local/{model.name}" for model in models]
-        return dict.fromkeys([*called, *named_models(self.settings), *self._model_lists.names()])
+        return dict.fromkeys([*called, *named_models(self.settings), *await self._model_lists.names()])
 
     async def gateway(self) -> GatewayState:
         """How providers, routes, places, kept replies and guards stand in this process and its workers."""

@@ -7,6 +7,9 @@ from noria.core.keys import EVERYTHING, Caller, Key
 from noria.core.named_models import named_models
 from noria.core.requests import Request
 
+_SHOWN = 5
+"""Names that a key opens which a refusal tells."""
+
 
 def permitted(key: Key | None, request: Request) -> Caller:
     """On whose behalf the call is made.
@@ -28,4 +31,9 @@ def permitted(key: Key | None, request: Request) -> Caller:
 
 
 def _refused(key: Key, name: str, where: str = "") -> NotAllowed:
-    return NotAllowed(f"The key {key.name!r} does not open {name[:80]!r}{where}.", status=403)
+    opens = ", ".join((*key.apps, *key.models)[:_SHOWN])
+    return NotAllowed(
+        f"The key {key.name!r} does not open {name[:80]!r}{where}.",
+        status=403,
+        hint=f"It opens: {opens}{' ...' if len(key.apps) + len(key.models) > _SHOWN else ''}." if opens else "",
+    )

@@ -10,6 +10,7 @@ import base64
 import binascii
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ class SecretsFolder:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  # see above
         except ImportError:
             raise InvalidInput(
-                "Stored keys need the package cryptography.", hint="Install it with: pip install 'noria[secrets]'."
+                "Stored keys need the package cryptography, which is not there.",
+                hint=f"Install it beside Noria: {sys.executable} -m pip install 'cryptography>=50'",
             ) from None
         return AESGCM(self._master())
 
@@ -146,7 +148,8 @@ def master_key(text: str, file: str, folder: Path) -> bytes:
     if not text:
         raise InvalidInput(
             "Stored keys need a master key, and there is none.",
-            hint="Set NORIA_SECRETS_KEY or NORIA_SECRETS_KEY_FILE. Make one: openssl rand -base64 32",
+            hint="Set NORIA_SECRETS_KEY or NORIA_SECRETS_KEY_FILE where Noria runs; a running server has to be started again. "
+            "Make one: openssl rand -base64 32",
         )
     try:
         key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/") + "==")

@@ -209,7 +209,7 @@ class Allowances:
             over = now >= purse.ends_ns or all
             stale = purse.held > 0 and now - purse.renewed_ns > LEASE_NS // 3
             idle = not purse.touched and purse.free > 0
-            if (purse.spent or over or stale or idle) and not purse.lock.locked():
+            if (purse.spent or over or stale or idle) and (all or not purse.lock.locked()):
                 due.append(purse)
         for purse in due:
             await purse.lock.acquire()

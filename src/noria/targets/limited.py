@@ -13,14 +13,14 @@ import msgspec
 
 from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
 from noria.core.events import Event, Sent
-from noria.core.limits import Standing
+from noria.core.limits import Standing, amount
 from noria.core.protocols import Clock, Target
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
 from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.allowances import Allowances, Counted, Refusal, Reservation, counted_units
 from noria.targets.closing import called
-from noria.targets.estimate import expected_usage
+from noria.targets.estimate import OUTPUT, expected_usage
 from noria.targets.metering import Meter, Spent
 from noria.targets.pricing import Prices
 
@@ -226,7 +226,7 @@ class _Account:
             found = await self._allowances.reserve(counted, wanted)
         if isinstance(found, Reservation):
             return found
-        error = _refusal(found, self._now())
+        error = _refusal(found, wanted, self._now())
         error.standings = (*self.standings(), found.standing)
         raise error
 
@@ -238,7 +238,7 @@ _SAID = {
 }
 
 
-def _refusal(found: Refusal, now_ns: int) -> LimitReached:
+def _refusal(found: Refusal, wanted: int, now_ns: int) -> LimitReached:
     limit, _, who, name = found.counted
     whose = "everybody" if limit.of == "all" else f"{limit.of} {(name or who)[:80]!r}"
     whose += f" ({who})" if name else ""
@@ -250,6 +250,11 @@ def _refusal(found: Refusal, now_ns: int) -> LimitReached:
     message = (
         f"The limit {limit.name!r} is reached: {limit.amount:g} {_SAID[limit.measure]} a {limit.window} for {whose}."
     )
-    if limit.measure == "usd":
-        return BudgetUsedUp(message, retry_after_s=wait, hint=f"The next {limit.window} (UTC) begins in {wait:,.0f} s.")
-    return LimitReached(message, retry_after_s=wait)
+    hint = f"The next {limit.window} (UTC) begins in {wait:,.0f} s." if limit.measure == "usd" else ""
+    left = found.standing.remaining
+    if left > 0 and limit.measure != "requests":
+        may = f"{amount(limit.measure, wanted):.6g}"
+        message += f" This call may use {may}, and {left:.6g} {'is' if left == 1 else 'are'} left."
+        hint = f"Set a lower `max_tokens`: without it {OUTPUT:,} tokens of answer are expected. {hint}".strip()
+    kind = BudgetUsedUp if limit.measure == "usd" else LimitReached
+    return kind(message, retry_after_s=wait, hint=hint)

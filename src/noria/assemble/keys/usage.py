@@ -32,7 +32,7 @@ class KeyUsage(Noun):
     key: str = ""
     """Its name; empty where the key is no longer known."""
     model: str | None = None
-    """The model, as it was asked for; None for all, and for calls that were refused before one was chosen."""
+    """The model as ``provider/model``; None for all, and for calls that were refused before one was chosen."""
     time_ns: int | None = None
     """Start of the bucket, nanoseconds since 1970 UTC; None where all times are one."""
     calls: int = 0
@@ -66,7 +66,7 @@ async def key_usage(
     """
     timed = bucket != "all"
     mine = Filter(column=_COLUMN, op="is not null") if key is None else Filter(column=_COLUMN, value=key.id)
-    by = (_COLUMN,) if key is None else (_COLUMN, "model")
+    by = (_COLUMN,) if key is None else (_COLUMN, "provider", "model")
     asked = Question(
         where=(*question.where, mine),
         since_ns=question.since_ns,
@@ -86,11 +86,11 @@ async def key_usage(
 
 
 def _usage(row: dict[str, Any], names: dict[str, str]) -> KeyUsage:
-    id = str(row[_COLUMN])
+    id, provider, model = str(row[_COLUMN]), row.get("provider"), row.get("model")
     return KeyUsage(
         key_id=id,
         key=names.get(id, ""),
-        model=row.get("model"),
+        model=f"{provider}/{model}" if provider and model else model,
         time_ns=row.get("time"),
         calls=row["calls"],
         caused=row["caused"],

@@ -125,11 +125,12 @@ class Doctor:
 
     async def _examine(self, name: str, calls: Sequence[str]) -> Examination:
         seen = _Seen()
-        base_url = ""
-        if name != "local":
+        settings, base_url = self._settings(), ""
+        provider = settings.provider(name)
+        if provider is not None:
             try:
-                there = configured(name, self._settings(), self._environ, self._stored)
-                base_url = shown_url(there.provider.base_url, name)
+                base_url = shown_url(provider.base_url, name)
+                there = configured(name, settings, self._environ, self._stored)
             except NoriaError as error:
                 return seen.add("configuration", ok=False, said=error.message, hint=error.hint).about(name, base_url)
             seen.add("configuration", ok=True, said=f"{there.provider.kind}; {self._where_key(there)}")
@@ -173,7 +174,10 @@ class Doctor:
             )
             return False
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-        seen.add("name", ok=True, said=f"{host} is {', '.join(addresses[:3])}", seconds=time.perf_counter() - began)
+        said = (
+            "an address, which needs no looking up" if addresses == [host] else f"{host} is {', '.join(addresses[:3])}"
+        )
+        seen.add("name", ok=True, said=said, seconds=time.perf_counter() - began)
         return True
 
     async def _look(self, name: str, there: Configured, seen: _Seen) -> None:

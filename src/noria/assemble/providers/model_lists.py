@@ -1,4 +1,4 @@
-"""The models that providers list, remembered: whoever asks gets what is known, and nobody waits for a provider."""
+"""The models that providers list, remembered: whoever asks gets what is known, and waits a moment only for those never asked before."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ AGAIN_NS = 60 * 10**9
 """How long a provider is left alone that gave none."""
 MOST = 2000
 """Models of one provider that are remembered."""
+FIRST_S = 1.0
+"""How long somebody waits for the lists of providers that have told none yet."""
 _LONGEST = 200
 _WAITS = Timeouts(connect_s=5.0, first_byte_s=10.0, total_s=15.0)
 
@@ -50,8 +52,16 @@ class ModelLists:
         self._known: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def names(self) -> Iterator[str]:
-        """Models as ``provider/model`` that are known now; what is old is asked for again meanwhile."""
+    async def names(self) -> list[str]:
+        """Models as ``provider/model``; what is known and old is asked for again meanwhile."""
+        found = list(self._names())
+        first = [task for provider, task in self._running.items() if provider not in self._known]
+        if not first:
+            return found
+        await asyncio.wait(first, timeout=FIRST_S)
+        return list(self._names())
+
+    def _names(self) -> Iterator[str]:
         for provider in callable_providers(self._settings(), self._environ):
             until, models = self._known.get(provider, (0, ()))
             if until <= self._now() and provider not in self._running:
