@@ -1,10 +1,23 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.core.events import Delta, Event, OnRecord, Raw, Sent, Started, Stopped, ToolCallDelta, Used
+from noria.core.citing import together
+from noria.core.events import (
+    Delta,
+    Event,
+    OnRecord,
+    Raw,
+    Sent,
+    Started,
+    Stopped,
+    ThoughtDelta,
+    ToolCallDelta,
+    Used,
+)
 from noria.core.folding import Fold, collect, fold
-from noria.core.messages import Message, ToolCall
+from noria.core.messages import Citation, Message, TextPart, Thought, ToolCall, parted
 from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
 from noria.core.unfolding import events_of
@@ -27,6 +40,47 @@ replies = st.builds(
 @given(replies)
 def test_a_reply_is_the_fold_of_its_events(reply: Reply) -> None:
     assert fold(events_of(reply)) == reply
+
+
+@st.composite
+def ordered(draw: st.DrawFn) -> Message:
+    """Texts with citations among tool calls and sealed thinking."""
+    pieces: list[TextPart | ToolCall] = []
+    for i, text in enumerate(draw(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=4))):
+        places = st.lists(st.integers(0, len(text) - 1), max_size=2)
+        cited = tuple(Citation(url=f"u{i}", start=start, end=len(text)) for start in draw(places))
+        cited += tuple(Citation(url=f"v{i}") for _ in range(draw(st.integers(0, 1))))
+        pieces += (TextPart(text=text, citations=cited), ToolCall(id=str(i), name="f", arguments="{}"))
+    content, calls = parted(pieces[: len(pieces) - draw(st.integers(0, 1))])
+    at = draw(st.integers(0, len(pieces) // 2)) * 2  # before a text, which it does not part in two
+    thoughts = (Thought(text="hm", signature="s", at=at),) if draw(st.booleans()) and at < len(pieces) - 1 else ()
+    return Message(
+        role="assistant", content=content, tool_calls=calls, thoughts=thoughts, reasoning="hm" if thoughts else ""
+    )
+
+
+@given(ordered())
+def test_texts_with_citations_keep_their_place(message: Message) -> None:
+    events = list(events_of(Reply(choices=(Choice(message=message, finish_reason="stop"),))))
+    folded = fold(events).choices[0].message
+    plain = all(not part.citations for part in message.content if isinstance(part, TextPart))
+    assert folded.pieces == message.pieces if not plain else folded.text == message.text
+    assert folded.thoughts == message.thoughts
+    late = [event for event in events if not isinstance(event, Delta)]
+    said = [event for event in events if isinstance(event, Delta)]
+    cited = [Delta(citations=tuple(c for c in event.citations if c.start is not None)) for event in said]
+    bare = [msgspec.structs.replace(event, citations=()) for event in said]
+    again = fold([*bare, *cited, *late]).choices[0].message  # as Google says them, behind everything
+    assert [c for c in together(again) if c.start is not None] == [c for c in together(message) if c.start is not None]
+
+
+def test_thinking_between_two_texts_stays_between_them() -> None:
+    block = ThoughtDelta(index=0, signature="s")
+    message = (
+        fold([Delta(text="a"), Delta(reasoning="hm", thought=block), Delta(text="b"), Stopped()]).choices[0].message
+    )
+    assert message.content == (TextPart(text="a"), TextPart(text="b"))
+    assert [thought.at for thought in message.thoughts] == [1]
 
 
 @given(texts, st.data())

@@ -109,7 +109,7 @@ class Delta(Noun, tag="delta", tag_field="event"):
     thought: ThoughtDelta | None = None
     """The block of thinking that goes on, where the provider seals its blocks."""
     citations: tuple[Citation, ...] = ()
-    """What the text so far rests on."""
+    """What the text so far rests on; each counts in the whole text of the choice."""
     parts: tuple[Part, ...] = ()
     """What is neither text nor thinking: a generated image, say, whole."""
     logprobs: dict[str, Any] | None = None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-import msgspec
-
+from noria.core.citing import apart
 from noria.core.events import (
     Counted,
     Delta,
@@ -19,6 +18,7 @@ from noria.core.events import (
     Started,
     Stopped,
     ThoughtDelta,
+    ToolCallDelta,
     Used,
     plain,
 )
@@ -40,7 +40,8 @@ class _Draft:
         self.calls: dict[int, list[str]] = {}
         self.custom: set[int] = set()
         self.thoughts: dict[int, Thought] = {}
-        self.citations: list[Citation] = []
+        self.citations: list[tuple[Citation, int]] = []
+        """Each with how many texts had begun when it came."""
         self.logprobs: dict[str, list[Any]] = {}
         self.stopped: Stopped | None = None
 
@@ -55,31 +56,35 @@ class _Draft:
         if delta.refusal:
             self.refusal.append(delta.refusal)
         for piece in delta.tool_calls:
-            call = self.calls.get(piece.index) or self._call(piece.index)
-            call[0] = call[0] or piece.id
-            call[1] = call[1] or piece.name
-            call[2] += piece.arguments
-            call[3] += piece.signature
-            if piece.custom:
-                self.custom.add(piece.index)
+            self._call(piece)
         if delta.thought is not None:
             self._think(delta.thought, delta.reasoning)
-        self.citations += delta.citations
+        if delta.citations:
+            begun = sum(isinstance(said, list) for said in self.said)
+            self.citations += ((citation, begun) for citation in delta.citations)
         if delta.parts:
             self.said += delta.parts
             self.text = None
         for key, tokens in (delta.logprobs or {}).items():
             self.logprobs.setdefault(key, []).extend(tokens or ())
 
-    def _call(self, index: int) -> list[str]:
-        """A call begins, and no text goes on before it."""
-        self.said.append(index)
-        self.text = None
-        call = self.calls[index] = ["", "", "", ""]
-        return call
+    def _call(self, piece: ToolCallDelta) -> None:
+        call = self.calls.get(piece.index)
+        if call is None:  # and no text goes on before it
+            call = self.calls[piece.index] = ["", "", "", ""]
+            self.said.append(piece.index)
+            self.text = None
+        call[0] = call[0] or piece.id
+        call[1] = call[1] or piece.name
+        call[2] += piece.arguments
+        call[3] += piece.signature
+        if piece.custom:
+            self.custom.add(piece.index)
 
     def _think(self, piece: ThoughtDelta, text: str) -> None:
-        thought = self.thoughts.get(piece.index) or Thought(at=len(self.said))
+        thought = self.thoughts.get(piece.index)
+        if thought is None:  # and no text goes on before it
+            thought, self.text = Thought(at=len(self.said)), None
         self.thoughts[piece.index] = Thought(
             text=thought.text + text,
             signature=thought.signature + piece.signature,
@@ -90,39 +95,26 @@ class _Draft:
         )
 
     def _pieces(self) -> Iterable[Part | ToolCall]:
+        texts = ["".join(said) for said in self.said if isinstance(said, list)]
+        cited = iter(zip(texts, apart(texts, self.citations if texts else ()), strict=True))
         for said in self.said:
             if isinstance(said, list):
-                yield TextPart(text="".join(said))
+                text, citations = next(cited)
+                yield TextPart(text=text, citations=citations)
             elif isinstance(said, int):
                 id, name, arguments, signature = self.calls[said]
                 yield ToolCall(id=id, name=name, arguments=arguments, signature=signature, custom=said in self.custom)
             else:
                 yield said
 
-    def _joined(self) -> tuple[tuple[Part, ...], tuple[ToolCall, ...], tuple[Thought, ...]]:
-        """With all texts in one, which comes first: citations count in the whole of it."""
-        parts, calls = parted(self._pieces())
-        text = "".join(part.text for part in parts if isinstance(part, TextPart))
-        cited = (TextPart(text=text, citations=tuple(self.citations)),) if text else ()
-        others = tuple(part for part in parts if not isinstance(part, TextPart))
-        thoughts = []
-        for _, thought in sorted(self.thoughts.items()):
-            texts = sum(isinstance(said, list) for said in self.said[: thought.at])
-            thoughts.append(msgspec.structs.replace(thought, at=thought.at - texts + bool(texts)))
-        return (*cited, *others), tuple(msgspec.structs.replace(call, at=None) for call in calls), tuple(thoughts)
-
     def choice(self) -> Choice:
-        if self.citations:
-            content, calls, thoughts = self._joined()
-        else:
-            content, calls = parted(self._pieces())
-            thoughts = tuple(thought for _, thought in sorted(self.thoughts.items()))
+        content, calls = parted(self._pieces())
         message = Message(
             role="assistant",
             content=_plain(content),
             tool_calls=calls,
             reasoning="".join(self.reasoning),
-            thoughts=thoughts,
+            thoughts=tuple(thought for _, thought in sorted(self.thoughts.items())),
             refusal="".join(self.refusal),
         )
         stopped = self.stopped

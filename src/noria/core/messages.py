@@ -28,7 +28,7 @@ class Citation(Noun):
     document: int | None = None
     """Which document of the request, from 0."""
     start: int | None = None
-    """Where in the answer's text the claim begins, characters from 0; None where the provider does not say."""
+    """Where in its text the claim begins, characters from 0; None where the provider does not say."""
     end: int | None = None
     """Where it ends, exclusive."""
     data: dict[str, Any] = {}
@@ -41,7 +41,7 @@ class TextPart(Noun, tag="text", tag_field="type"):
     text: str
     """The text itself."""
     citations: tuple[Citation, ...] = ()
-    """What the text rests on, in a model's answer."""
+    """What the text rests on, in a model's answer; each counts in this text."""
     cache: CacheLife | None = None
     """The provider is asked to cache the prompt up to here."""
 

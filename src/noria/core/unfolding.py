@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
+from noria.core.citing import moved
 from noria.core.events import Content, Counted, Delta, Embedded, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import TextPart, ToolCall
 from noria.core.replies import Choice, Reply
@@ -27,19 +28,16 @@ def events_of(reply: Reply) -> Iterable[Content]:
 
 
 def _said(index: int, choice: Choice) -> Iterable[Delta]:
-    """A choice's content in its order, each block of sealed thinking at its place; a text with sources in one and first."""
+    """A choice's content in its order, each block of sealed thinking at its place."""
     message = choice.message
-    said = message.pieces
-    cited = tuple(citation for part in said if isinstance(part, TextPart) for citation in part.citations)
-    pieces = []
-    if cited:
-        pieces = [Delta(index=index, text=message.text, citations=cited)] if message.text else []
-        said = (*(part for part in said if not isinstance(part, TextPart | ToolCall)), *message.tool_calls)
-    calls = itertools.count()
-    for piece in said:
+    pieces: list[Delta] = []
+    calls, before = itertools.count(), 0
+    for piece in message.pieces:
         match piece:
-            case TextPart():
-                pieces += [Delta(index=index, text=piece.text)] if piece.text else []
+            case TextPart(text=text, citations=cited):
+                counted = tuple(moved(citation, before) for citation in cited)
+                pieces += [Delta(index=index, text=text, citations=counted)] if text else []
+                before += len(text)
             case ToolCall():
                 pieces.append(Delta(index=index, tool_calls=(_whole_call(next(calls), piece),)))
             case _:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.citing import moved
 from noria.core.errors import CallFailed, NoriaError
 from noria.core.events import Delta, Event, Sent, Stopped, Used, plain
 from noria.core.messages import Citation
@@ -155,7 +156,7 @@ class _Hold:
             read = await self._json(text, stopped)
         if not (read or citations):
             return []
-        return [Delta(index=stopped.index, text=read, citations=_moved(citations, text.find(read)))]
+        return [Delta(index=stopped.index, text=read, citations=_without(citations, text.find(read)))]
 
     async def _json(self, text: str, stopped: Stopped) -> str:
         """The JSON in the text."""
@@ -173,15 +174,6 @@ class _Hold:
             ) from None
 
 
-def _moved(citations: tuple[Citation, ...], by: int) -> tuple[Citation, ...]:
-    """Citations of a text whose first ``by`` characters were taken off."""
-    if by <= 0:
-        return citations
-    return tuple(
-        msgspec.structs.replace(
-            citation,
-            start=None if citation.start is None else max(0, citation.start - by),
-            end=None if citation.end is None else max(0, citation.end - by),
-        )
-        for citation in citations
-    )
+def _without(citations: tuple[Citation, ...], first: int) -> tuple[Citation, ...]:
+    """Citations of a text whose ``first`` characters were taken off."""
+    return tuple(moved(citation, -max(0, first)) for citation in citations)

@@ -161,6 +161,26 @@ def test_citations_count_in_characters() -> None:
     assert usage.input_tokens == 354  # what the search read, too
 
 
+@pytest.mark.parametrize(
+    "segment",
+    [
+        {"partIndex": 2, "startIndex": 12, "endIndex": 30, "text": "the grass is green"},
+        {"startIndex": 27, "endIndex": 45, "text": "the grass is green"},  # in the whole text, as where it streams
+        {"partIndex": 2, "startIndex": 12, "endIndex": 30},
+    ],
+)
+def test_claims_are_found_in_their_part_or_in_the_whole(segment: dict[str, Any]) -> None:
+    body = json.loads(recorded("google/cited_order.json"))
+    body["candidates"][0]["groundingMetadata"]["groundingSupports"][0]["segment"] = segment
+    [choice] = Google().decode_reply(json.dumps(body).encode(), ASKED).choices
+    first, call, second = choice.message.pieces
+    assert isinstance(first, TextPart)
+    assert isinstance(call, ToolCall)
+    assert isinstance(second, TextPart)
+    assert [second.text[c.start : c.end] for c in second.citations] == ["the grass is green"]
+    assert first.citations == ()
+
+
 def test_log_probabilities_are_in_openais_shape() -> None:
     [choice] = whole("logprobs").choices
     assert choice.logprobs is not None

@@ -12,6 +12,7 @@ import msgspec
 from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Content
 from noria.core.folding import fold
+from noria.core.messages import TextPart, ToolCall
 from noria.core.replies import Choice, Reply
 from noria.core.requests import Request
 from noria.core.unfolding import events_of
@@ -151,6 +152,18 @@ def _cited(reply: Reply) -> list[tuple[str, str]]:
     return sorted((c.url, c.title) for part in parts for c in getattr(part, "citations", ()))
 
 
+def _in_order(reply: Reply) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Calls by their names, and texts with what they rest on."""
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+    for piece in _first(reply).message.pieces:
+        match piece:
+            case ToolCall():
+                found.append((piece.name, []))
+            case TextPart():
+                found.append((piece.text, sorted((cited.url, cited.title) for cited in piece.citations)))
+    return found
+
+
 def _refused(reply: Reply) -> tuple[str, str]:
     """The words, and where they may be: a wire without a place for refusals tells them as text, or by the reason alone."""
     message = _first(reply).message
@@ -166,6 +179,7 @@ REPLIES: dict[str, Said] = {
     "its seal": Said("thinking", lambda r: _seals(r, hidden=False), _carries),
     "hidden thinking": Said("redacted_thinking", lambda r: _seals(r, hidden=True), _carries),
     "citations": Said("citations", _cited),
+    "citations behind a call": Said("cited_order", _in_order),
     "log-probabilities": Said(
         "logprobs", lambda r: [token["token"] for token in (_first(r).logprobs or {}).get("content", [])]
     ),

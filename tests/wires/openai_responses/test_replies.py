@@ -20,6 +20,7 @@ from noria.core.requests import Request
 from noria.core.unfolding import events_of
 from noria.wires.openai_responses import NAME, ResponsesAnswer, StreamDecoder, decode_reply
 from noria.wires.openai_responses.server import echo
+from wires.recordings import recorded
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 ID = "0123456789abcdef0123456789abcdef"
@@ -176,6 +177,31 @@ def test_the_official_order() -> None:
     assert events[0]["response"]["model"] == "m-1"
     assert events[7]["item"]["encrypted_content"] == "seal"
     assert events[-1]["response"]["usage"]["total_tokens"] == 5
+
+
+def test_citations_that_come_last_are_told_on_the_text_they_are_about() -> None:
+    deltas = [
+        Delta(text="ab"),
+        Delta(tool_calls=(ToolCallDelta(index=0, id="c", name="f", arguments="{}"),)),
+        Delta(text="cde"),
+        Delta(citations=(Citation(url="u", title="t", start=3, end=5), Citation(url="v", title="t", start=0, end=2))),
+    ]
+    stream = streamed([Started(model="m"), *deltas, Stopped()])
+    events = events_in(stream)
+    for event in events:
+        EVENTS.validate_python(event)
+    first, call, second = events[-1]["response"]["output"]
+    assert [first["content"][0]["text"], call["name"], second["content"][0]["text"]] == ["ab", "f", "cde"]
+    assert [(a["url"], a["start_index"]) for a in second["content"][0]["annotations"]] == [("u", 1)]
+    assert [(a["url"], a["start_index"]) for a in first["content"][0]["annotations"]] == [("v", 0)]
+    assert fold(decoded(stream)).choices[0].message == fold([*deltas, Stopped()]).choices[0].message
+
+
+def test_citations_that_had_no_event_of_their_own_are_read_from_the_finished_text() -> None:
+    stream = recorded("openai_responses/cited_order.sse")
+    silent = b"".join(event + b"\n\n" for event in stream.split(b"\n\n") if event and b"annotation.added" not in event)
+    assert silent != stream
+    assert fold(decoded(silent)) == fold(decoded(stream))
 
 
 def test_a_failure_is_told_twice_so_that_every_client_hears_it() -> None:

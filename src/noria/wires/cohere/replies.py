@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -43,7 +44,8 @@ def decode_chat(body: bytes) -> Reply:
         raise CallCut("Cohere's reply is not complete: it has no message, or no finish reason.")
     answer = shape.message
     text = "".join(block.text or "" for block in each(answer.content))
-    cited = tuple(found for citation in each(answer.citations) for found in citations_of(citation))
+    begins = dict(enumerate(accumulate((len(block.text or "") for block in each(answer.content)), initial=0)))
+    cited = tuple(found for citation in each(answer.citations) for found in citations_of(citation, begins))
     message = Message(
         role="assistant",
         content=(TextPart(text=text, citations=cited),) if cited else text,
@@ -86,11 +88,16 @@ def reason_of(stated: str, error: str | None = None) -> str:
     return REASONS.get(stated, stated.lower())
 
 
-def citations_of(shape: CitationShape) -> Iterable[Citation]:
-    """A claim and its sources: one citation for each. What is cited in the model's thinking has no place in its answer."""
+def citations_of(shape: CitationShape, begins: Mapping[int, int]) -> Iterable[Citation]:
+    """A claim and its sources: one citation for each. What is cited in the model's thinking has no place in its answer.
+
+    Arguments:
+        begins: how many characters of the answer come before each of its blocks, in which the wire counts.
+    """
     data: dict[str, Any] = msgspec.to_builtins(shape)
     data = {name: value for name, value in data.items() if value is not None}
     placed = shape.type in {None, "TEXT_CONTENT"}
+    before = begins.get(shape.content_index or 0, 0)
     for source in shape.sources or (Source(),):
         document = source.document or source.tool_output or {}
         yield Citation(
@@ -98,8 +105,8 @@ def citations_of(shape: CitationShape) -> Iterable[Citation]:
             title=_text(document.get("title")),
             cited=_text(document.get("text")) or _text(document.get("snippet")),
             document=document_number(source.id or ""),
-            start=shape.start if placed else None,
-            end=shape.end if placed else None,
+            start=shape.start + before if placed and shape.start is not None else None,
+            end=shape.end + before if placed and shape.end is not None else None,
             data=data,
         )
 

@@ -27,6 +27,9 @@ class StreamDecoder:
     def __init__(self) -> None:
         self._parser = EventParser()
         self._calls: dict[int, int] = {}
+        self._begins: dict[int, int] = {}
+        """How many characters of the answer come before each block."""
+        self._length = 0
         self._started = False
         self._done = False
 
@@ -70,11 +73,16 @@ class StreamDecoder:
         logprobs = logprobs_of((event.logprobs,)) if event.logprobs else None
         if answer is None:
             return Delta(logprobs=logprobs) if logprobs else None
+        text = "".join(block.text or "" for block in each(answer.content))
+        if text:
+            self._begins.setdefault(event.index or 0, self._length)
+            self._length += len(text)
+        cited = (found for citation in each(answer.citations) for found in citations_of(citation, self._begins))
         delta = Delta(
-            text="".join(block.text or "" for block in each(answer.content)),
+            text=text,
             reasoning=thinking_of(answer),
             tool_calls=tuple(self._piece(event.index or 0, call) for call in each(answer.tool_calls)),
-            citations=tuple(found for citation in each(answer.citations) for found in citations_of(citation)),
+            citations=tuple(cited),
             logprobs=logprobs,
         )
         return delta if delta != Delta() else None

@@ -7,11 +7,23 @@ from typing import Any, Literal
 import msgspec
 
 from noria.core.errors import CallCut, CallGarbled, NoriaError
-from noria.core.events import Delta, Embedded, Event, OnRecord, Raw, Sent, Started, Stopped, ToolCallDelta, Used
+from noria.core.events import (
+    Delta,
+    Embedded,
+    Event,
+    OnRecord,
+    Raw,
+    Sent,
+    Started,
+    Stopped,
+    ThoughtDelta,
+    ToolCallDelta,
+    Used,
+)
 from noria.core.messages import Citation, ToolCall
 from noria.core.replies import Ranked, Reply, Usage
 from noria.core.unfolding import events_of
-from noria.wires.google.citations import write_grounding
+from noria.wires.google.citations import Texts, write_grounding
 from noria.wires.google.errors import encode_error
 from noria.wires.google.functions import arguments_of, write_call
 from noria.wires.google.logprobs import write_logprobs
@@ -30,7 +42,7 @@ class _Answer:
     """One candidate while it is written."""
 
     def __init__(self) -> None:
-        self.text: list[str] = []
+        self.texts = Texts()
         self.calls: dict[int, ToolCallDelta] = {}
         """Those that were not told yet."""
         self.told: set[int] = set()
@@ -42,28 +54,38 @@ class _Answer:
     def parts(self, delta: Delta) -> list[dict[str, Any]]:
         """What a piece adds; calls wait until their arguments are whole, for the wire has no pieces of them."""
         parts: list[dict[str, Any]] = []
-        if delta.thought is not None:
-            block = delta.thought
-            thinks = self.thoughts[block.index] = bool(delta.reasoning) or self.thoughts.get(block.index, False)
-            part: dict[str, Any] = {"text": delta.reasoning}
-            if thinks or block.redacted:
-                part["thought"] = True
-            if block.signature or block.id or block.redacted:
-                part["thoughtSignature"] = seal_out(Seal(block.signature, block.redacted, block.id, block.format))
-            if len(part) > 1:
-                parts.append(part)
-        elif delta.reasoning:
-            parts.append({"text": delta.reasoning, "thought": True})
-        if text := delta.text + delta.refusal:
+        text = delta.text + delta.refusal
+        if text or delta.reasoning or delta.thought is not None or delta.parts:
             parts += self._whole_calls()
-            self.text.append(text)
+        if delta.thought is not None:
+            parts += self._thinking(delta.reasoning, delta.thought)
+        elif delta.reasoning:
+            self.texts.passes("thinking")
+            parts.append({"text": delta.reasoning, "thought": True})
+        if text:
+            self.texts.says(text)
             parts.append({"text": text})
-        parts += [said for one in delta.parts if (said := write_said(one)) is not None]
+        for one in delta.parts:
+            if (said := write_said(one)) is not None:
+                self.texts.passes()
+                parts.append(said)
         for piece in delta.tool_calls:
             self._call(piece)
         self.citations += delta.citations
         self.logprobs += (delta.logprobs or {}).get("content") or ()
         return parts
+
+    def _thinking(self, text: str, block: ThoughtDelta) -> list[dict[str, Any]]:
+        thinks = self.thoughts[block.index] = bool(text) or self.thoughts.get(block.index, False)
+        part: dict[str, Any] = {"text": text}
+        if thinks or block.redacted:
+            part["thought"] = True
+        if block.signature or block.id or block.redacted:
+            part["thoughtSignature"] = seal_out(Seal(block.signature, block.redacted, block.id, block.format))
+        if len(part) == 1:
+            return []
+        self.texts.passes(f"thinking {block.index}")
+        return [part]
 
     def _whole_calls(self) -> list[dict[str, Any]]:
         """The calls that are whole when more of the answer comes, so that they keep their place before it."""
@@ -73,6 +95,8 @@ class _Answer:
             if piece.arguments and (args := arguments_of(piece.arguments)) is not None
         ]
         self.told.update(number for number, _ in whole)
+        for _ in whole:
+            self.texts.passes()
         return [_written(self.calls.pop(number), args) for number, args in whole]
 
     def last(self, stopped: Stopped) -> dict[str, Any]:
@@ -89,7 +113,7 @@ class _Answer:
         if message:
             out["finishMessage"] = message
         if self.citations:
-            out["groundingMetadata"] = write_grounding(self.citations, "".join(self.text))
+            out["groundingMetadata"] = write_grounding(self.citations, self.texts)
         if result := write_logprobs({"content": self.logprobs}):
             out["logprobsResult"] = result
         return out
@@ -112,6 +136,14 @@ class _Answer:
 def _written(piece: ToolCallDelta, args: dict[str, Any]) -> dict[str, Any]:
     seal = seal_out(Seal(piece.signature)) if piece.signature else ""
     return write_call(ToolCall(id=piece.id, name=piece.name, arguments=""), args, seal, made=True)
+
+
+def _add(parts: list[dict[str, Any]], part: dict[str, Any]) -> None:
+    """A text that follows another is one part with it, as it is of a stream."""
+    if parts and parts[-1].keys() == part.keys() == {"text"}:
+        parts[-1]["text"] += part["text"]
+    else:
+        parts.append(part)
 
 
 class GoogleAnswer:
@@ -146,8 +178,9 @@ class GoogleAnswer:
             raise CallCut("The reply ended before it was complete.")
         said: dict[int, list[dict[str, Any]]] = {}
         for event in events_of(reply):
-            if (made := self._take(event)) is not None:
-                said.setdefault(made[0], []).extend(made[1])
+            index, parts = self._take(event) or (0, [])
+            for part in parts:
+                _add(said.setdefault(index, []), part)
         candidates = self._ends()
         for candidate in candidates:
             content = candidate["content"]

@@ -15,7 +15,7 @@ from noria.core.messages import Citation
 from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.wires import makers
-from noria.wires.google.citations import read_grounding, read_recited
+from noria.wires.google.citations import Texts, read_grounding, read_recited
 from noria.wires.google.errors import decode_error_object
 from noria.wires.google.functions import read_call
 from noria.wires.google.logprobs import read_logprobs
@@ -70,7 +70,7 @@ class _Candidate:
         self.calls = 0
         self.thoughts = 0
         self.thinking = False
-        self.text: list[str] = []
+        self.texts = Texts()
         self.stopped = False
 
 
@@ -107,16 +107,15 @@ class Reading:
     def _candidate(self, shape: CandidateShape) -> Iterator[Content]:
         index = shape.index
         draft = self._candidates.setdefault(index, _Candidate())
-        for part in (shape.content and shape.content.parts) or ():
+        for i, part in enumerate((shape.content and shape.content.parts) or ()):
             if draft.stopped and _says(part):
                 raise CallGarbled("The provider went on with an answer after it had said why that had ended.")
-            yield from self._part(part, index, draft)
-        text = "".join(draft.text) if shape.grounding_metadata or shape.citation_metadata else ""
+            yield from self._part(part, index, draft, new=i > 0)
         citations: list[Citation] = []
         if shape.grounding_metadata:
-            citations += read_grounding(shape.grounding_metadata, text)
+            citations += read_grounding(shape.grounding_metadata, draft.texts)
         if shape.citation_metadata:
-            citations += read_recited(shape.citation_metadata, text)
+            citations += read_recited(shape.citation_metadata, draft.texts)
         logprobs = read_logprobs(shape.logprobs_result) if shape.logprobs_result else None
         if citations or logprobs:
             yield Delta(index=index, citations=tuple(citations), logprobs=logprobs)
@@ -124,21 +123,26 @@ class Reading:
             draft.stopped = True
             yield Stopped(index=index, reason=read_reason(shape.finish_reason, called=draft.calls > 0))
 
-    def _part(self, part: dict[str, Any], index: int, draft: _Candidate) -> Iterator[Content]:
+    def _part(self, part: dict[str, Any], index: int, draft: _Candidate, *, new: bool) -> Iterator[Content]:
+        """``new``: it does not go on with the piece before."""
         signature = part.pop("thoughtSignature", None)
         text = part.get("text")
         if part.pop("thought", None) is True and isinstance(text, str):
+            draft.texts.passes("thinking", new=new or not draft.thinking)
             yield self._thought(text, signature, index, draft)
             return
         draft.thinking = False
         if isinstance(call := part.get("functionCall"), dict):
+            draft.texts.passes()
             yield self._call(call, signature, index, draft)
             return
         if isinstance(text, str) and len(part) == 1:
+            if text or signature:
+                draft.texts.says(text, new=new or not text)
             if text:
-                draft.text.append(text)
                 yield Delta(index=index, text=text)
         elif part:
+            draft.texts.passes()
             yield Delta(index=index, parts=(read_part(part),))
         if isinstance(signature, str) and signature:
             yield self._thought("", signature, index, draft)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from noria.core.citing import together
 from noria.core.errors import InvalidInput
 from noria.core.messages import Message, Part, TextPart, ToolCall
 from noria.wires.bodies import read_shape
@@ -123,7 +124,7 @@ def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: 
     if isinstance(content, tuple):
         taken = own or "cache_control" in dialect.extensions
         parts = (part_out(part, carrying, own=own, cache=taken) for part in content)
-        cited = _citations_out(message) if own else {}
+        cited = citations_out(together(message)) if own else {}
         content = [part for part in parts if part is not None]
     out: dict[str, Any] = {"role": message.role, "content": content}
     if message.name is not None:
@@ -139,12 +140,6 @@ def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: 
     if message.refusal:
         out["refusal"] = message.refusal
     return message.unread | cited | out if own else out
-
-
-def _citations_out(message: Message) -> dict[str, Any]:
-    return citations_out(
-        citation for part in message.content if isinstance(part, TextPart) for citation in part.citations
-    )
 
 
 def _thinking_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.citing import together
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallGarbled
 from noria.core.messages import AudioPart, ImagePart, Message, OtherPart, Part, TextPart
@@ -274,7 +275,7 @@ def _choice_out(index: int, choice: Choice, *, id: str, created: int, functions:
         message["function_call"] = {"name": call.name, "arguments": call.arguments}
     elif said.tool_calls:
         message["tool_calls"] = [call_out(call) for call in said.tool_calls]
-    message |= citations_out(citation for part in parts if isinstance(part, TextPart) for citation in part.citations)
+    message |= citations_out(together(said))
     out = {
         "index": index,
         "message": message,

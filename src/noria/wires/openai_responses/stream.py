@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from noria.core.citing import moved
 from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
@@ -52,6 +53,11 @@ class StreamDecoder:
         self._items: dict[int, _Item] = {}
         self._calls = 0
         self._thoughts = 0
+        self._length = 0
+        self._begins: dict[tuple[int, int], int] = {}
+        """How many characters of the answer come before each part of each item."""
+        self._cited: dict[tuple[int, int], int] = {}
+        """How many citations of it have come."""
         self._started = False
         self._named = True
         self._done = False
@@ -98,7 +104,7 @@ class StreamDecoder:
             if late:
                 yield Delta(logprobs={"content": late})
         elif kind == "response.output_text.annotation.added":
-            yield Delta(citations=(citation_in(event.annotation),))
+            yield self._cites((event.output_index, event.content_index), [event.annotation])
 
     def _begin(self, response: ResponseShape) -> Started:
         if self._started:
@@ -122,6 +128,7 @@ class StreamDecoder:
         match event.type:
             case "response.output_text.delta":
                 open_.said += event.delta
+                self._says((event.output_index, event.content_index), event.delta)
                 open_.logprobs += len(event.logprobs or ())
                 yield Delta(text=event.delta, logprobs={"content": event.logprobs} if event.logprobs else None)
             case "response.refusal.delta":
@@ -145,8 +152,7 @@ class StreamDecoder:
         open_ = self._items.pop(event.output_index)
         match item.get("type"):
             case "message":
-                if not open_.said:
-                    yield from _whole_message(item)
+                yield from self._rest(event.output_index, item, told=bool(open_.said))
             case "reasoning":
                 text = "" if open_.said else "\n\n".join(_texts(item.get("summary")) or _texts(item.get("content")))
                 seal = item.get("encrypted_content")
@@ -167,6 +173,31 @@ class StreamDecoder:
                     yield Delta(tool_calls=(ToolCallDelta(index=open_.place, arguments=rest, signature=seal),))
             case str():
                 yield Delta(parts=(OtherPart(data=item),))
+
+    def _rest(self, place: int, item: dict[str, Any], *, told: bool) -> Iterator[Content]:
+        """What of a message has not come: all of it where no delta came, and citations that had no event of their own."""
+        content = item.get("content")
+        for i, part in enumerate(content if isinstance(content, list) else ()):
+            match part:
+                case {"type": "output_text", "text": str(text), **more}:
+                    if not told:
+                        self._says((place, i), text)
+                        yield Delta(text=text)
+                    cited = more.get("annotations")
+                    if isinstance(cited, list) and (late := cited[self._cited.get((place, i), 0) :]):
+                        yield self._cites((place, i), late)
+                case {"type": "refusal", "refusal": str(refusal)} if not told:
+                    yield Delta(refusal=refusal)
+
+    def _says(self, part: tuple[int, int], text: str) -> None:
+        self._begins.setdefault(part, self._length)
+        self._length += len(text)
+
+    def _cites(self, part: tuple[int, int], annotations: Sequence[Any]) -> Delta:
+        """Citations, which count in their own part here."""
+        self._cited[part] = self._cited.get(part, 0) + len(annotations)
+        before = self._begins.get(part, self._length)
+        return Delta(citations=tuple(moved(citation_in(annotation), before) for annotation in annotations))
 
     def _end(self, response: ResponseShape) -> Iterator[Content]:
         reason = reason_of(response)
@@ -203,13 +234,3 @@ def _thought(open_: _Item, *, opened: bool) -> ThoughtDelta:
 def _texts(parts: Any) -> list[str]:
     found = (part.get("text") for part in parts if isinstance(part, dict)) if isinstance(parts, list) else ()
     return [text for text in found if isinstance(text, str)]
-
-
-def _whole_message(item: dict[str, Any]) -> Iterator[Content]:
-    content = item.get("content")
-    for part in content if isinstance(content, list) else ():
-        match part:
-            case {"type": "output_text", "text": str(text)}:
-                yield Delta(text=text)
-            case {"type": "refusal", "refusal": str(refusal)}:
-                yield Delta(refusal=refusal)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from noria.core.citing import moved, place_of
 from noria.core.errors import NoriaError
 from noria.core.events import Content, Delta, Embedded, Started, Stopped, ToolCallDelta, Used
 from noria.core.messages import Citation, ImagePart, OtherPart, Part, TextPart
@@ -40,6 +41,11 @@ class Writer:
         """Which of the model's blocks of thinking that is."""
         self._calls: dict[int, int] = {}
         """Which of the model's calls -> place of its item."""
+        self._texts: list[tuple[int, int]] = []
+        """Parts of text: the place of the item, and which part of it."""
+        self._begins: list[int] = []
+        """How many characters of the answer come before each."""
+        self._length = 0
         self._early: list[Any] = []
         """Log-probabilities that came before their text."""
         self._reason: str | None = None
@@ -203,6 +209,9 @@ class Writer:
         content = item["content"]
         if not content or content[-1]["type"] != kind:
             content.append(empty)
+            if kind == "output_text":
+                self._texts.append((self._open or 0, len(content) - 1))
+                self._begins.append(self._length)
             at = self._at(self._open or 0, content_index=len(content) - 1)
             yield self._event("response.content_part.added", **at, part=_copy(empty))
 
@@ -218,6 +227,7 @@ class Writer:
         early, self._early = self._early, []
         logprobs = [*early, *((delta.logprobs or {}).get("content") or ())]
         part["text"] += delta.text
+        self._length += len(delta.text)
         part["logprobs"] += logprobs
         yield self._event("response.output_text.delta", **at, delta=delta.text, logprobs=logprobs)
 
@@ -238,13 +248,15 @@ class Writer:
         yield self._event("response.refusal.delta", **at, delta=words)
 
     def _annotation(self, citation: Citation) -> Iterator[Fields]:
-        yield from self._content("output_text", _empty_text())
-        _, part, at = self._last()
-        annotation = citation_out(citation)
-        number = len(part["annotations"])
-        part["annotations"].append(annotation)
-        added = "response.output_text.annotation.added"
-        yield self._event(added, **at, annotation_index=number, annotation=annotation)
+        """On the text that it is about, which may be done already: the finished response tells it then."""
+        if not self._texts:
+            yield from self._content("output_text", _empty_text())
+        number = -1 if citation.start is None else place_of(citation.start, self._begins)
+        place, index = self._texts[number]
+        annotations = self._items[place]["content"][index]["annotations"]
+        annotations.append(annotation := citation_out(moved(citation, -self._begins[number])))
+        at = self._at(place, content_index=index, annotation_index=len(annotations) - 1)
+        yield self._event("response.output_text.annotation.added", **at, annotation=annotation)
 
     def _call(self, piece: ToolCallDelta) -> Iterator[Fields]:
         if piece.index not in self._calls:
