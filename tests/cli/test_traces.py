@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from noria.cli.spans import one_line, outcome
+from noria.cli.spans import one_line, outcome, used
 from noria.cli.trace_tree import trace_tree
 from noria.core.messages import Message, ToolCall
 from noria.core.requests import Lineage
@@ -105,6 +105,17 @@ def test_steps_of_an_agent_show_calls_passages_and_whose_they_are_once() -> None
     assert "ranker → rank" in shown
     assert "4 steps" in shown.splitlines()[0]
     assert "20 → ? tokens  $0.5" in shown.splitlines()[0].replace("→ 0", "→ ?")
+
+
+def test_a_call_that_was_cut_shows_an_estimate_of_its_tokens_and_no_sum_holds_it() -> None:
+    guess = {"noria.estimated.input_tokens": 38, "noria.estimated.output_tokens": 12}
+    cut = span(1, status="error", attributes=guess)
+    assert used(cut) == "~38 → ~12"
+    assert used(span(1, attributes=dict.fromkeys(guess, "<b>"))) == ""
+    assert used(span(1, input_tokens=5, attributes=guess)) == "5 → ?"
+    shown = drawn(cut, span(2, parent=1, input_tokens=5, output_tokens=6))
+    assert "5 → 6 tokens  and ~38 → ~12 tokens of calls cut off" in shown.splitlines()[0]
+    assert "~38 → ~12 tokens" in shown.splitlines()[1]
 
 
 def test_a_chain_deeper_than_python_can_recurse_is_drawn_as_far_as_anybody_reads() -> None:

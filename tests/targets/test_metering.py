@@ -131,6 +131,7 @@ async def test_where_the_last_answer_is_not_taken_either_all_of_them_are_paid(ma
     used, span = await made(model, ask)
     assert (span.status, used, span.cost_usd) == ("error", 126, 126.0)
     assert span.input_tokens is None, "no reply is on record whose tokens these would be"
+    assert span.estimated_tokens is None, "they were counted"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ async def test_the_one_that_broke_off_is_paid_beside_the_one_that_went_on(made: 
     assert (used, span.cost_usd) == (PROMPT + 10 + 42, PROMPT + 10 + 42.0)
     [spent] = span.attributes["noria.spent"]
     assert (spent["model"], spent.get("counted", False)) == ("p0/m", False)
+    assert span.estimated_tokens is None, "the reply has its count"
 
 
 @pytest.mark.parametrize("most", [None, 3])
@@ -162,6 +164,7 @@ async def test_a_reply_that_is_cut_or_left_has_an_estimate_of_its_cost(made: Mad
     assert span.status == ("error" if most is None else "cancelled")
     assert (used, span.cost_usd) == (PROMPT + 10, PROMPT + 10.0)
     assert (span.input_tokens, span.output_tokens) == (None, None)
+    assert span.estimated_tokens == (PROMPT, 10)
     assert len(span.attributes["noria.spent"]) == 1
 
 

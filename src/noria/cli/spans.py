@@ -26,7 +26,7 @@ def span_table(spans: Sequence[Span], *, prose: str = "answer", said: Callable[[
             coloured(span.status, COLOURS[span.status]),
             seconds(span.ttft_s),
             seconds(span.duration_s),
-            f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)}" if _counted(span) else "",
+            used(span),
             "" if span.cost_usd is None else dollars(span.cost_usd),
             one_line((said or outcome)(span)),
         )
@@ -48,8 +48,8 @@ def span_line(span: Span) -> Text:
     from rich.text import Text  # noqa: PLC0415  # `--json` need not pay
 
     numbers = [seconds(span.duration_s)]
-    if _counted(span):
-        numbers.append(f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)}")
+    if counts := used(span):
+        numbers.append(counts)
     if span.cost_usd is not None:
         numbers.append(dollars(span.cost_usd))
     return Text.assemble(
@@ -83,5 +83,9 @@ def one_line(text: str, width: int = 60) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-def _counted(span: Span) -> bool:
-    return span.input_tokens is not None or span.output_tokens is not None
+def used(span: Span) -> str:
+    """Tokens in and out, with ``~`` where nobody but Noria counted; empty where nobody did."""
+    if (guess := span.estimated_tokens) is not None:
+        return f"~{tokens(guess[0])} → ~{tokens(guess[1])}"
+    counted = span.input_tokens is not None or span.output_tokens is not None
+    return f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)}" if counted else ""

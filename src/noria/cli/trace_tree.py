@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from noria.assemble.record.activity import WHOLES
-from noria.cli.spans import COLOURS, one_line
+from noria.cli.spans import COLOURS, one_line, used
 from noria.cli.tables import dollars, seconds, short_id, tokens
 from noria.cli.terminal import harmless
 from noria.core.messages import Message
@@ -80,10 +80,16 @@ def _summary(trace: Trace) -> str:
     length = (max(span.end_ns for span in trace.spans) - min(span.start_ns for span in trace.spans)) / 1e9
     parts = [f"trace {harmless(trace.trace_id)}", f"{len(trace.spans):,} steps", seconds(length)]
     calls = [span for span in trace.spans if span.operation not in WHOLES]  # a whole repeats its parts' usage
-    used, made = _sum(span.input_tokens for span in calls), _sum(span.output_tokens for span in calls)
+    sent, made = _sum(span.input_tokens for span in calls), _sum(span.output_tokens for span in calls)
     cost = _sum(span.cost_usd for span in calls)
-    if used is not None or made is not None:
-        parts.append(f"{tokens(int(used or 0))} → {tokens(int(made or 0))} tokens")
+    if sent is not None or made is not None:
+        parts.append(f"{tokens(int(sent or 0))} → {tokens(int(made or 0))} tokens")
+    guesses = [guess for span in calls if (guess := span.estimated_tokens) is not None]
+    if guesses:
+        guessed = (
+            f"~{tokens(sum(guess[0] for guess in guesses))} → ~{tokens(sum(guess[1] for guess in guesses))} tokens"
+        )
+        parts.append(f"and {guessed} of calls cut off" if sent is not None else guessed)
     if cost is not None:
         parts.append(dollars(cost))
     failed = sum(span.status == "error" for span in trace.spans)
@@ -105,8 +111,9 @@ def _headline(span: Span, began: int, above: Lineage) -> Text:
     numbers.append(seconds(span.duration_s))
     if span.ttft_s is not None or span.tpot_s is not None:
         numbers += [f"TTFT {seconds(span.ttft_s)}", f"TPOT {seconds(span.tpot_s)}"]
-    if span.input_tokens is not None or span.output_tokens is not None or span.request_model:
-        numbers.append(f"{tokens(span.input_tokens)} → {tokens(span.output_tokens)} tokens")
+    counts = used(span)
+    if counts or span.request_model:
+        numbers.append(f"{counts or '? → ?'} tokens")
         if span.cost_usd is not None or span.operation not in WHOLES:
             numbers.append(dollars(span.cost_usd))
     if span.cached:

@@ -21,3 +21,8 @@ SHADOW = "noria.shadow_of"
 SPENT = "noria.spent"
 """What attempts used that broke off, or whose answer was not taken: one entry for each, with ``model`` (``provider/model``), ``usage``
 in tokens, and ``counted``, whether the provider counted them. Part of the call's cost, and not of its token counts."""
+ESTIMATED_INPUT = "noria.estimated.input_tokens"
+"""Prompt tokens of a call that its provider never got to count, by Noria's estimate, of all its attempts together. They are no
+part of the span's own token counts, nor of any sum of these."""
+ESTIMATED_OUTPUT = "noria.estimated.output_tokens"
+"""The same of generated tokens."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from noria.core.attributes import ESTIMATED_INPUT, ESTIMATED_OUTPUT
 from noria.core.messages import Message
 from noria.core.requests import Lineage
 from noria.core.struct import Noun
@@ -112,6 +113,13 @@ class Span(Noun):
         """Wall time in seconds; of the earlier call where the reply came from the cache."""
         replayed = self.attributes.get("noria.replayed.duration_s") if self.cached else None
         return float(replayed) if replayed is not None else (self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def estimated_tokens(self) -> tuple[int, int] | None:
+        """Prompt and generated tokens by Noria's estimate, where the provider never got to count; else None."""
+        sent, made = (self.attributes.get(name) for name in (ESTIMATED_INPUT, ESTIMATED_OUTPUT))
+        counted = self.input_tokens is not None or self.output_tokens is not None
+        return None if counted or type(sent) is not int or type(made) is not int else (sent, made)
 
     @property
     def output_text(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.attributes import SPENT
+from noria.core.attributes import ESTIMATED_INPUT, ESTIMATED_OUTPUT, SPENT
 from noria.core.events import Delta, Event, Noted, Raw, Sent, Started, Used
 from noria.core.replies import Reply, Usage
 from noria.core.struct import Noun
@@ -114,6 +114,18 @@ def spent_in(attributes: Mapping[str, Any]) -> tuple[Spent, ...]:
         return msgspec.convert(attributes[SPENT], tuple[Spent, ...])
     except msgspec.ValidationError:  # a span from elsewhere may hold anything
         return ()
+
+
+def estimates(spent: Iterable[Spent]) -> dict[str, Any]:
+    """For the span of a call that broke off: what its attempts used together. Empty where all of them were counted."""
+    found = tuple(spent)
+    if all(one.counted for one in found):
+        return {}
+    usages = [one.usage for one in found]
+    return {
+        ESTIMATED_INPUT: sum(usage.input_tokens for usage in usages),
+        ESTIMATED_OUTPUT: sum(usage.output_tokens for usage in usages),
+    }
 
 
 def said(delta: Delta) -> int:

@@ -20,7 +20,8 @@ from noria.core.requests import Request, TraceContext
 from noria.core.spans import Span, Status
 from noria.targets.attempts import ended
 from noria.targets.closing import called
-from noria.targets.metering import attributes, estimated, said_in
+from noria.targets.metering import attributes as spent_attributes
+from noria.targets.metering import estimated, estimates, said_in, spent_in
 
 NewIds = Callable[[], tuple[str, str]]
 """Makes a trace id (32 hex digits) and a span id (16)."""
@@ -136,7 +137,7 @@ class Recording:
             return
         size = said_in(reply) - self._said
         if size or given_up:
-            self._note(attributes(estimated(sent, size, reply.model)))
+            self._note(spent_attributes(estimated(sent, size, reply.model)))
 
     def _span(self, status: Status, *, type: str | None = None, message: str | None = None) -> Span:
         sent, reply = self._sent, self.reply()
@@ -145,6 +146,9 @@ class Recording:
         model = request.model.removeprefix(f"{provider}/")
         usage, operation = reply.usage, request.operation
         ttft_s, tpot_s = self._timings(reply)
+        attributes = self._attributes(request, ended(request, provider or "", type or status), usage)
+        if usage is None and status != "ok" and SPENT in attributes:
+            attributes |= estimates(spent_in(attributes))
         span = Span(
             trace_id=self._trace.trace_id,
             span_id=self._span_id,
@@ -173,7 +177,7 @@ class Recording:
             request_id=sent.request_id if sent else None,
             cached=bool(sent and sent.replays),
             lineage=request.lineage,
-            attributes=self._attributes(request, ended(request, provider or "", type or status), usage),
+            attributes=attributes,
         )
         cost_usd = self._price(span)
         return span if cost_usd is None else msgspec.structs.replace(span, cost_usd=cost_usd)

@@ -48,6 +48,13 @@ function judgement(score) {
   return element("div", { class: "score" }, badge(`${score.scorer} = ${value}`, kind), ` ${score.reason ?? ""}`);
 }
 
+/** Tokens in and out, with ~ where the provider never got to count, and Noria estimated them. */
+function used(span) {
+  if (span.input_tokens !== null || span.output_tokens !== null) return `${span.input_tokens ?? "?"} → ${span.output_tokens ?? "?"}`;
+  const { "noria.estimated.input_tokens": sent, "noria.estimated.output_tokens": made } = span.attributes ?? {};
+  return Number.isInteger(sent) && Number.isInteger(made) ? `~${sent} → ~${made}` : null;
+}
+
 /** Everything about one step. */
 function stepBody(span, scores, inner = false) {
   const lineage = span.lineage ?? {};
@@ -55,7 +62,7 @@ function stepBody(span, scores, inner = false) {
   const facts = [
     fact("model", model),
     fact("tool", span.tool_name),
-    fact("tokens", span.input_tokens === null && span.output_tokens === null ? null : `${span.input_tokens ?? "?"} → ${span.output_tokens ?? "?"}`),
+    fact("tokens", used(span)),
     fact("TTFT", span.ttft_s === null ? null : seconds(span.ttft_s)),
     fact("TPOT", span.tpot_s === null ? null : seconds(span.tpot_s)),
     model || span.cost_usd !== null ? fact("cost", dollars(span.cost_usd)) : null,

@@ -92,7 +92,7 @@ class _Answer:
         whole = [
             (number, args)
             for number, piece in self.calls.items()
-            if piece.arguments and (args := arguments_of(piece.arguments)) is not None
+            if piece.arguments.strip() and (args := arguments_of(piece.arguments)) is not None
         ]
         self.told.update(number for number, _ in whole)
         for _ in whole:
