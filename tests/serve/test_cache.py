@@ -100,6 +100,16 @@ async def test_a_users_replies_go_with_the_user(tmp_path: Path) -> None:
         assert (await ask(noria, "what only ann has ever asked", noria_cache="only")).status_code == 504
 
 
+async def test_a_users_replies_go_also_where_there_is_no_cache_any_more(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data", CachePolicy(ttl_s=1e9)) as noria:
+        await ask(noria, "what only ann has ever asked")
+    async with opened(tmp_path / "data") as (workspace, *_):
+        assert workspace.calling.caches.replies is None
+        await workspace.erasures.erase("ann")
+    async with serving(tmp_path / "data") as noria:
+        assert (await ask(noria, "what only ann has ever asked", noria_cache="only")).status_code == 504
+
+
 async def test_retention_reaches_the_replies(tmp_path: Path) -> None:
     async with serving(tmp_path / "data", CachePolicy(ttl_s=1e9)) as noria:
         await ask(noria, "old")

@@ -179,17 +179,17 @@ async def test_prices_guards_and_stored_keys_are_read_anew(running: Running) -> 
     assert await running.said() == "one"
 
 
-async def test_a_cache_is_changed_where_there_is_one_and_else_told(tmp_path: Path) -> None:
-    cache = '[caches."p/*"]\n'
-    async with upstream.serving(lambda _: answer("one")) as one:
-        (tmp_path / "noria.toml").write_text(cache + at(one))
-        read = partial(load_settings, {}, tmp_path, {"data": str(tmp_path / "data")})
-        async with open_workspace(read(), {"NORIA_API_KEY": KEY}, holder="a test", read_again=read) as workspace:
-            assert workspace.calling.reuses("p/m")
-            (tmp_path / "noria.toml").write_text(cache.replace("p/*", "p/other") + at(one))
-            assert (await workspace.configuration.reload()).changed == ("caches",)
-            assert (workspace.calling.reuses("p/m"), workspace.calling.reuses("p/other")) == (False, True)
-        (tmp_path / "noria.toml").write_text(at(one))
-        async with open_workspace(read(), {"NORIA_API_KEY": KEY}, holder="a test", read_again=read) as workspace:
-            (tmp_path / "noria.toml").write_text(cache + at(one))
-            assert (await workspace.configuration.reload()).needs_restart == ("caches",)
+async def test_the_first_cache_needs_no_restart_and_goes_again(running: Running) -> None:
+    await running.said("p/m")
+    await running.said("p/m")
+    assert len(running.one.bodies) == 2
+    cache = 'cache_mb = 7\n[caches."p/*"]\n'
+    response = await running.reload(cache + at(running.one))
+    assert response.json() == {"changed": ["caches", "cache_mb"], "needs_restart": []}
+    assert [await running.said("p/m") for _ in range(3)] == ["one"] * 3
+    assert len(running.one.bodies) == 3
+    await running.reload(cache.replace("p/*", "p/other") + at(running.one))
+    await running.said("p/m")
+    await running.reload(at(running.one))
+    await running.said("p/m")
+    assert len(running.one.bodies) == 5

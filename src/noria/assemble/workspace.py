@@ -111,18 +111,16 @@ class Workspace:
         self.doctor = Doctor(lambda: self.settings, environ, egress, self.calling.ask, stored=self.provider_keys.get)
         """Examines providers."""
         self._model_lists = ModelLists(lambda: self.settings, environ, egress, self.provider_keys.get, now)
-        self.configuration = Reloading(
-            settings, read_again, self._configure, self._note_settings, self.calling.caches.changeable
-        )
+        self.configuration = Reloading(settings, read_again, self.calling.prepare, self._configure, self._note_settings)
         """Reads the settings again."""
         self.models = LocalModels(catalogue, blobs, self.calling.engines)
         """Weights on this machine and their engines."""
         collector = BlobCollector(catalogue, traces, blobs)
-        self.retention = Retention(catalogue, traces, collector, now, self.calling.caches.replies)
+        self.retention = Retention(catalogue, traces, collector, now, self.calling.caches)
         """Deletes what is older than the rules say."""
         self.backups = Backups(catalogue, traces, blobs, now=now, version=self.version, key=lambda: self.key)
         """Writes everything into one stream."""
-        self.erasures = Erasures(catalogue, traces, blobs, collector, self.calling.caches.replies)
+        self.erasures = Erasures(catalogue, traces, blobs, collector, self.calling.caches)
         """Deletes what is on record about a user."""
         self.intake = OtlpIntake(
             traces,

@@ -203,7 +203,7 @@ async def test_a_user_who_keeps_calling_is_a_conflict(workspace: Workspace, monk
         await workspace.traces.append([span(f"n{trace}", trace, user=ANN) for trace in [next(number)]])
         return count
 
-    monkeypatch.setattr("noria.assemble.erasure._ROUNDS", 1)
+    monkeypatch.setattr("noria.assemble.record.erasure._ROUNDS", 1)
     await workspace.traces.append([span("root", 1, user=ANN)])
     monkeypatch.setattr(workspace.erasures._traces, "delete", and_another)
     with pytest.raises(Conflict, match="Stop their calls"):

@@ -142,7 +142,7 @@ class Answers:
         """
         check_kinds(settings)
         self._guards = Guards(settings.guards)
-        self._caches.policies = settings.caches
+        self._caches.become(settings)
         self._settings, self._known = settings, {}
 
     def variant(

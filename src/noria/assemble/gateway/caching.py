@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -13,7 +14,7 @@ from noria.core.caching import SAVED, CachePolicy, Embed
 from noria.core.protocols import Target
 from noria.core.spans import Span
 from noria.settings import Settings
-from noria.stores.replies import KeptReplies
+from noria.stores.replies import KeptReplies, there
 from noria.targets.recording import Price
 from noria.targets.reusing import Reusing
 
@@ -21,30 +22,48 @@ from noria.targets.reusing import Reusing
 class Caches:
     """Puts the cache around what is called, where the settings ask for one.
 
+    The place for replies is opened when the settings first name a cache, or when something in it is to be forgotten.
+
     Arguments:
-        policies: by the name of an app or a model; ``provider/*`` and ``*`` stand for many.
-        replies: where replies are kept; None where there is no policy at all.
+        settings: the policies, by the name of an app or a model, and how much is kept.
+        url: database of the replies.
         embed: turns questions into vectors.
+        alone: no other process answers calls from them.
+
+    Raises:
+        Unavailable: there is a policy, and the database does not answer.
     """
 
-    def __init__(self, policies: Mapping[str, CachePolicy], replies: KeptReplies | None, embed: Embed) -> None:
-        self.policies = policies
-        """The policies in force."""
-        self.replies = replies
-        """Where replies are kept."""
+    def __init__(self, settings: Settings, url: str, embed: Embed, *, alone: bool) -> None:
+        self._policies = settings.caches
+        self._most_bytes = _most_bytes(settings)
+        self._url = url
         self._embed = embed
+        self._alone = alone
+        self._opening = threading.Lock()
+        self.replies: KeptReplies | None = None
+        """Where replies are kept; None until it is needed."""
+        self.prepare(settings)
 
-    @classmethod
-    def open(cls, settings: Settings, url: str, embed: Embed, *, alone: bool) -> Caches:
-        """As the settings say, with the replies in a database, which may be this process's alone; without policies nothing is opened."""
-        replies = None
+    def prepare(self, settings: Settings) -> None:
+        """Open the place for replies, if these settings need one. It may wait for a database. Raises ``Unavailable``."""
         if settings.caches:
-            replies = KeptReplies.open(url, most_bytes=settings.cache_mb * 1_000_000, now=now, alone=alone)
-        return cls(settings.caches, replies, embed)
+            self._opened()
 
-    def changeable(self) -> tuple[str, ...]:
-        """The setting that a reload may change: where nothing is kept yet, the place for replies is made at the start only."""
-        return () if self.replies is None else ("caches",)
+    def become(self, settings: Settings) -> None:
+        """Take the policies from these settings, which were prepared for."""
+        self._policies, self._most_bytes = settings.caches, _most_bytes(settings)
+        if self.replies is not None:
+            self.replies.resize(self._most_bytes)
+
+    def forget(self, *, user: str = "", traces: Iterable[str] = ()) -> None:
+        """Delete replies as :class:`noria.core.caching.Replies` does, also where there is no policy any more."""
+        if self._anything():
+            self._opened().forget(user=user, traces=traces)
+
+    def traces(self) -> list[str]:
+        """Traces whose replies are kept, but for the newest."""
+        return self._opened().traces() if self._anything() else []
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""
@@ -53,13 +72,13 @@ class Caches:
     async def close(self) -> None:
         """Write what waits to be kept."""
         if self.replies is not None:
-            await asyncio.to_thread(self.replies.close)
+            await self.replies.close()
 
     def policy(self, name: str) -> CachePolicy | None:
         """The policy for calls of ``name``, its own before one for many."""
         for written in names_for(name):
-            if written in self.policies:
-                return self.policies[written]
+            if written in self._policies:
+                return self._policies[written]
         return None
 
     def around(self, name: str, inner: Target, *, server: str) -> Target:
@@ -75,6 +94,15 @@ class Caches:
             return inner
         return Reusing(inner, self.replies, policy, server=server, now=now, sleep=asyncio.sleep, embed=self._embed)
 
+    def _opened(self) -> KeptReplies:
+        with self._opening:
+            if self.replies is None:
+                self.replies = KeptReplies.open(self._url, most_bytes=self._most_bytes, now=now, alone=self._alone)
+            return self.replies
+
+    def _anything(self) -> bool:
+        return self.replies is not None or there(self._url)
+
 
 def live_price(price: Price) -> Price:
     """What live calls cost: nothing where a kept reply answered them."""
@@ -85,3 +113,7 @@ def with_savings(span: Span, price: Price) -> Span:
     """A live call that a kept reply answered, with what it would have cost else."""
     saved = price(span)
     return span if saved is None else msgspec.structs.replace(span, attributes=span.attributes | {SAVED: saved})
+
+
+def _most_bytes(settings: Settings) -> int:
+    return settings.cache_mb * 1_000_000

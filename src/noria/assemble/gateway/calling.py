@@ -87,7 +87,7 @@ class Calling:
         """What calls cost."""
         self.engines = engines or EnginePool(opened.blobs, opened.logs)
         """The local models' engines."""
-        self.caches = Caches.open(settings, opened.replies, self.embed, alone=opened.replies_alone)
+        self.caches = Caches(settings, opened.replies, self.embed, alone=opened.replies_alone)
         """Kept replies of live calls."""
         self.mirror = Mirror(self._keep, now=now, new_ids=self.new_ids, price=self.prices.of_span)
         """Makes the calls of shadows."""
@@ -166,6 +166,10 @@ class Calling:
             return span
 
         return ask
+
+    def prepare(self, settings: Settings) -> None:
+        """Open what these settings need, in a thread, before they are taken. Raises ``Unavailable``."""
+        self.caches.prepare(settings)
 
     def configure(self, settings: Settings) -> None:
         """Take providers, routes, prices, guards, caches and places from these settings.

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from noria.assemble.gateway.caching import Caches
 from noria.assemble.identifiers import new_id
 from noria.assemble.record.belongings import Belongings, Key, batches, belongings
 from noria.assemble.record.collecting import BlobCollector
 from noria.assemble.record.mentions import digests, pages, score_pages
 from noria.core.audit import SYSTEM
-from noria.core.caching import Replies
 from noria.core.erasures import Erased, Erasure, Receipt, user_digest
 from noria.core.errors import Conflict, InvalidInput
 from noria.core.protocols import BlobStore, TraceStore
@@ -37,13 +37,13 @@ class Erasures:
         traces: TraceStore,
         blobs: BlobStore,
         collector: BlobCollector,
-        replies: Replies | None = None,
+        caches: Caches,
     ) -> None:
         self._catalogue = catalogue
         self._traces = traces
         self._blobs = blobs
         self._collector = collector
-        self._replies = replies
+        self._caches = caches
 
     async def erase(self, user: str, *, by: str = SYSTEM, dry_run: bool = False) -> Erasure:
         """Delete everything about a user, and tell what it was. A second time finds nothing.
@@ -95,8 +95,7 @@ class Erasures:
 
     async def _forget(self, user: str, traces: Iterable[str]) -> None:
         """Kept replies are no record, and go without being counted."""
-        if self._replies is not None:
-            await asyncio.to_thread(self._replies.forget, user=user, traces=list(traces))
+        await asyncio.to_thread(self._caches.forget, user=user, traces=list(traces))
 
     async def _look(self, found: Belongings, tally: _Tally) -> None:
         for question in found.questions():

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from noria.assemble.gateway.caching import Caches
 from noria.assemble.record.belongings import batches
 from noria.assemble.record.collecting import BlobCollector
 from noria.core.attributes import SHADOW
@@ -17,7 +18,6 @@ from noria.core.protocols import Clock, TraceStore
 from noria.core.questions import Aggregate, Filter, Order, Question
 from noria.core.retention import EVERY_APP, RetentionRule, Tidied, Trimmed
 from noria.stores.catalogue import Catalogue
-from noria.stores.replies import KeptReplies
 
 SLICE = 50_000
 """Spans that one step deletes or strips at most, about: other work gets its turn between steps."""
@@ -39,13 +39,13 @@ class Retention:
         traces: TraceStore,
         collector: BlobCollector,
         now: Clock,
-        replies: KeptReplies | None = None,
+        caches: Caches,
     ) -> None:
         self._catalogue = catalogue
         self._traces = traces
         self._collector = collector
         self._now = now
-        self._replies = replies
+        self._caches = caches
         self._one_at_a_time = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._collected_ns = 0
@@ -101,14 +101,12 @@ class Retention:
 
     async def _forget_replies(self) -> None:
         """Delete kept replies whose record is gone, or has no texts any more."""
-        if self._replies is None:
-            return
-        for some in batches(await asyncio.to_thread(self._replies.traces)):
+        for some in batches(await asyncio.to_thread(self._caches.traces)):
             where = (Filter(column="trace_id", op="in", value=some), Filter(column="status", value="ok"))
             there = {
                 span.trace_id for span in await self._traces.spans(Question(where=where, limit=None)) if span.input
             }
-            await asyncio.to_thread(self._replies.forget, traces=[id for id in some if id not in there])
+            await asyncio.to_thread(self._caches.forget, traces=[id for id in some if id not in there])
 
     async def _apply(self, rule: RetentionRule, named: Sequence[str], *, by: str, dry_run: bool) -> Trimmed:
         kinds = [_spans_of(rule, named)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,6 @@ import pytest
 
 from noria.core.caching import KeptReply, Piece
 from noria.core.events import Delta, Raw, Stopped
-from noria.stores.held_replies import HeldReplies
 from noria.stores.replies import KeptReplies
 
 S = 10**9
@@ -26,27 +27,38 @@ class Shelf:
         return KeptReplies.open(self.url, most_bytes=most_bytes, now=lambda: self.now_ns, alone=alone)
 
     def keep(self, key: str, **changes: Any) -> KeptReply:
+        reply = self.made(key, **changes)
+        self.replies.keep(reply)
+        return reply
+
+    def made(self, key: str, **changes: Any) -> KeptReply:
         given: dict[str, Any] = {
             "key": key, "trace_id": f"trace-{key}", "span_id": "s", "kept_ns": self.now_ns,
             "ends_ns": self.now_ns + 60 * S, "pieces": (Piece(after_s=0.1, event=Delta(text="x")),),
         }  # fmt: skip
-        reply = KeptReply(**given | changes)
-        self.replies.keep(reply)
-        return reply
+        return KeptReply(**given | changes)
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
     found = Shelf(f"sqlite:///{tmp_path / 'replies.sqlite'}")
     yield found
-    found.replies.close()
+    await found.replies.close()
+
+
+@pytest.fixture
+async def several(empty_url: str) -> AsyncIterator[Shelf]:
+    """Where other processes keep replies, too: in a file and in PostgreSQL."""
+    found = Shelf(empty_url)
+    yield found
+    await found.replies.close()
 
 
 async def test_a_reply_comes_back_as_it_was_also_after_a_restart(shelf: Shelf) -> None:
     raw = Raw(wire="w", data=b"\x00data", events=(Delta(text="a"), Stopped(reason="stop")))
     kept = shelf.keep("k", pieces=(Piece(after_s=0.5, event=raw),), user_id="ann", ttft_s=0.2)
     assert await shelf.replies.find("k") == kept  # before it is written, and after
-    shelf.replies.close()
+    await shelf.replies.close()
     shelf.replies = shelf.open()
     assert await shelf.replies.find("k") == kept
     assert await shelf.replies.find("other") is None
@@ -70,7 +82,7 @@ async def test_what_is_too_old_is_not_there(shelf: Shelf) -> None:
 
 
 async def test_the_oldest_make_room(shelf: Shelf) -> None:
-    shelf.replies.close()
+    await shelf.replies.close()
     shelf.replies = shelf.open(most_bytes=10_000)
     text = Piece(after_s=0, event=Delta(text="x" * 1000))
     for number in range(30):
@@ -100,7 +112,7 @@ async def test_what_is_forgotten_is_not_in_the_files_any_more(shelf: Shelf, tmp_
 
 async def test_a_damaged_file_costs_its_replies_and_nothing_else(shelf: Shelf, tmp_path: Path) -> None:
     shelf.keep("k")
-    shelf.replies.close()
+    await shelf.replies.close()
     (tmp_path / "replies.sqlite").write_bytes(b"not a database" * 1000)
     shelf.replies = shelf.open()
     assert await shelf.replies.find("k") is None
@@ -132,7 +144,7 @@ async def test_the_likest_question_with_the_same_everything_else(shelf: Shelf) -
 async def test_new_questions_are_seen_and_the_oldest_are_compared_no_more(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("noria.stores.nearest.MOST_COMPARED", 3)
+    monkeypatch.setattr("noria.stores.replies.nearest.MOST_COMPARED", 3)
     for number in range(5):
         shelf.now_ns += S
         shelf.keep(f"k{number}", about="x", embedder="e", vector=vector(1, number))
@@ -147,60 +159,79 @@ async def test_new_questions_are_seen_and_the_oldest_are_compared_no_more(
     assert found[0].key == "k3"
 
 
-async def test_what_is_not_there_and_what_is_asked_again_ask_no_thread(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = shelf.keep("k")
-    shelf.replies._settle()
-    shelf.replies.close()
+async def no_thread(*_: object) -> None:
+    raise AssertionError("a thread was asked")
+
+
+async def test_no_look_up_waits_for_a_thread(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = shelf.keep("k", about="x", embedder="e", vector=vector(1, 0))
+    await shelf.replies.close()
     shelf.replies = shelf.open()
-    assert await shelf.replies.find("k") == kept  # read once
-    monkeypatch.setattr(shelf.replies, "_find", None)
+    monkeypatch.setattr(asyncio, "to_thread", no_thread)
     assert await shelf.replies.find("k") == kept
     assert await shelf.replies.find("other") is None
-    new = shelf.keep("new")
-    shelf.replies._settle()
-    assert await shelf.replies.find("new") == new
+    assert await shelf.replies.near("x", "e", vector(1, 0), 0.9) is not None
+    monkeypatch.undo()
 
 
-async def test_what_was_read_while_it_was_forgotten_is_held_no_longer(shelf: Shelf) -> None:
-    shelf.keep("k", user_id="ann")
+async def test_many_questions_at_once_are_read_apart(shelf: Shelf) -> None:
+    for number in range(60):
+        shelf.now_ns += S
+        shelf.keep(f"k{number}", about="x", embedder="e", vector=vector(1, number))
     shelf.replies._settle()
-    shelf.replies.close()
+    found = await shelf.replies.near("x", "e", vector(1, 0), 0.9999)
+    assert found is not None
+    assert found[0].key == "k0"
+
+
+async def test_a_table_that_can_not_be_read_is_as_an_empty_one(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.keep("k", about="x", embedder="e", vector=vector(1, 0))
+    await shelf.replies.close()
     shelf.replies = shelf.open()
-    held = shelf.replies._held
-    assert held is not None
-    assert "k" in held
-    shelf.replies.forget(user="ann")
-    held.hold("k", b"read before it was deleted")
-    assert held.body("k") is None
+    with sqlite3.connect(tmp_path / "replies.sqlite") as connection:
+        connection.execute("DROP TABLE kept_replies_2")
+    connection.close()
     assert await shelf.replies.find("k") is None
+    assert await shelf.replies.near("x", "e", vector(1, 0), 0.9) is None
+    assert shelf.replies.numbers()["noria_cache_failed_total"] == 2
 
 
-def test_bodies_make_room_and_keys_stay() -> None:
-    held = HeldReplies(most_bytes=10)
-    for key in ("a", "b", "c"):
-        held.add(key, b"four")
-    assert [held.body(key) for key in ("a", "b", "c")] == [None, b"four", b"four"]
-    held.body("b")  # asked for later than c
-    held.add("d", b"four")
-    assert [held.body(key) for key in ("b", "c", "d")] == [b"four", None, b"four"]
-    assert "a" in held
-    held.become(["a", "d"])
-    assert [key in held for key in ("a", "b", "d")] == [True, False, True]
-    held.drop(["d"])
-    assert held.body("d") is None
-    held.add("large", b"larger than all there is room for")
-    assert held.body("large") is None
-    held.add("a", b"1234567890")
-    assert held.body("a") == b"1234567890"
-
-
-async def test_of_several_on_one_table_each_sees_what_the_others_keep_and_forget(shelf: Shelf) -> None:
-    other = shelf.open(alone=False)
-    kept = shelf.keep("k", user_id="ann")
-    shelf.replies._settle()
+async def test_of_several_on_one_table_each_sees_what_the_others_keep_and_forget(several: Shelf) -> None:
+    other = several.open(alone=False)
+    kept = several.keep("k", user_id="ann", about="x", embedder="e", vector=vector(1, 0))
+    several.replies._settle()
     assert await other.find("k") == kept
-    assert shelf.replies.forget(user="ann") == 1
+    assert await other.near("x", "e", vector(1, 0), 0.9) == (kept, 1.0)
+    assert several.replies.forget(user="ann") == 1
     assert await other.find("k") is None
-    other.close()
+    assert await other.near("x", "e", vector(1, 0), 0.9) is None
+    await other.close()
+
+
+@pytest.mark.parametrize("what", [{"user": "ann"}, {"traces": ["trace-late"]}])
+async def test_what_is_written_after_it_was_forgotten_does_not_come_back(several: Shelf, what: dict[str, Any]) -> None:
+    other = several.open(alone=False)
+    late = several.made("late", user_id="ann")
+    several.now_ns += S
+    several.replies.forget(**what)
+    other.keep(late)
+    assert await other.find("late") is None  # nor while it waits to be written
+    other._settle()
+    assert await other.find("late") is None
+    several.now_ns += 60 * S
+    later = several.made("later", user_id="ann", trace_id="trace-late")
+    other.keep(later)
+    other._settle()
+    assert await other.find("later") == later
+    await other.close()
+
+
+async def test_how_full_the_table_is_counts_what_others_keep(several: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noria.stores.replies.kept._MEASURE_S", 0.0)
+    other = several.open(alone=False)
+    several.keep("a")
+    several.replies._settle()
+    other.keep(several.made("b"))
+    other._settle()
+    assert other.numbers()["noria_cache_replies"] == 2
+    await other.close()
