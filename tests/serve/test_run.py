@@ -85,6 +85,48 @@ async def test_what_is_new_is_refused_while_what_runs_ends(tmp_path: Path) -> No
         assert span.status == "ok"
 
 
+async def test_the_port_is_another_servers_while_what_was_accepted_is_still_answered(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with (
+        opened(tmp_path / "data") as (workspace, access, upstream, _),
+        httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False) as client,
+    ):
+        upstream.script = lambda _: [*answer("one", "two")[:2], gate, *answer("one", "two")[2:]]
+        bound = bind("127.0.0.1", 0)
+        port = bound.getsockname()[1]
+        async with (
+            serving(workspace, bound, access) as (running, _),
+            client.stream("POST", f"{running.url}/v1/chat/completions", json=CALL) as response,
+        ):
+            lines = response.aiter_lines()
+            await anext(lines)
+            running.close_door()
+            await asyncio.sleep(0)
+            bind("127.0.0.1", port).close()
+            gate.set()
+            assert "data: [DONE]" in [line async for line in lines]
+
+
+async def test_to_be_stopped_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
+    async with opened(tmp_path / "data") as (workspace, access, _, _):
+        bound = bind("127.0.0.1", 0)
+        port = bound.getsockname()[1]
+        before = asyncio.all_tasks()
+
+        async def serve() -> None:
+            async with serving(workspace, bound, access):
+                raise AssertionError
+
+        starting = asyncio.create_task(serve())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await asyncio.sleep(0)
+        assert not asyncio.all_tasks() - before
+        bind("127.0.0.1", port).close()
+
+
 async def test_a_call_that_does_not_end_in_time_is_cut_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

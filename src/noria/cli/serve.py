@@ -62,8 +62,8 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
 
 
 async def _serve_with_workers(host: str | None, port: int | None, count: int) -> int:
-    from noria.assemble.workers.sharing import Sharing, leave_out  # noqa: PLC0415
-    from noria.cli.logs import configure_logging  # noqa: PLC0415  # see above
+    from noria.assemble.workers.sharing import Sharing, leave_out  # noqa: PLC0415  # see above
+    from noria.cli.logs import configure_logging  # noqa: PLC0415
     from noria.cli.worker import Orders, Ready, command  # noqa: PLC0415
     from noria.serve.port import bind  # noqa: PLC0415
     from noria.serve.workers import Post, Workers  # noqa: PLC0415
@@ -78,7 +78,6 @@ async def _serve_with_workers(host: str | None, port: int | None, count: int) ->
             hint="Set it to 0 and send OTLP over HTTP, or start another `noria serve` without --workers for it.",
         )
     configure_logging(settings.log_level)
-
     place = tempfile.TemporaryDirectory(prefix="noria-serve-", ignore_cleanup_errors=True)
     sharing = Sharing(folder=place.name, processes=count + 1)
 

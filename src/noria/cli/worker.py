@@ -99,7 +99,7 @@ async def _on_shared_stores(
     from noria.assemble import open_shared_workspace  # noqa: PLC0415  # two seconds, in which a signal may come
 
     def began(running: Running) -> None:
-        parent.told(running, running.login_link)
+        parent.tell(running, running.login_link)
 
     async with open_shared_workspace(settings, os.environ, read_again=read) as workspace:
         share(workspace, sharing)
@@ -129,7 +129,7 @@ async def _on_a_folder(
         async with serving_application(application, bound, access, url_of(bound)) as (running, ended):
             spare_collector()
             with reloading_on_hangup(workspace):
-                parent.told(running)
+                parent.tell(running)
                 with contextlib.suppress(asyncio.CancelledError):  # SIGTERM is how a worker ends
                     await asyncio.shield(ended)
             last_resort.begin()
@@ -153,7 +153,7 @@ class _Parent:
     def __exit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._post.lifeline)
 
-    def told(self, running: Running, login_link: str = "") -> None:
+    def tell(self, running: Running, login_link: str = "") -> None:
         """Tell it that calls are accepted here."""
         self._close_door = running.close_door
         os.write(self._post.ready, msgspec.json.encode(Ready(url=running.url, login_link=login_link)))

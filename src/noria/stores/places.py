@@ -114,7 +114,7 @@ class SharedPlaces:
 def forget(folder: Path, row: int, rows: int) -> None:
     """Free the places of a process that is gone."""
     for path in folder.glob("*"):
-        with path.open("r+b") as file:
+        with path.open("r+b", buffering=0) as file:  # and not a byte of the others'
             for column in range(_COLUMNS):
                 file.seek((column * rows + row) * _NUMBER)
                 file.write(bytes(_NUMBER))
