@@ -124,7 +124,7 @@ async def test_an_end_between_settling_and_counting_leaves_no_replaced_span_coun
 
 
 async def settle(store):
-    await store._catch_up()
+    await store._upkeep.catch_up()
     store._keeper.settle(everything=True)
 
 

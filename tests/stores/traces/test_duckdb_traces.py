@@ -19,10 +19,10 @@ from noria.core.questions import Aggregate, Arrivals, Filter, Order, Question
 from noria.core.spans import Document, SpanEvent
 from noria.stores.segments import Position
 from noria.stores.spool import Spool
-from noria.stores.traces import duckdb as duckdb_module
 from noria.stores.traces.duckdb import DuckDBTraces
 from noria.stores.traces.embedded import intake as intake_module
 from noria.stores.traces.embedded import keeper as keeper_module
+from noria.stores.traces.embedded import upkeep as upkeep_module
 from noria.stores.traces.rows import pack
 from noria.stores.traces.schema import VERSION
 
@@ -308,7 +308,7 @@ async def test_closing_does_not_wait_for_a_long_backlog_which_the_next_open_take
     payloads = [pack([span(number)], []) for number in range(3)]
     for payload in payloads:
         await spool_only(tmp_path, payload)  # one segment each, and so one batch each
-    monkeypatch.setattr(duckdb_module, "_CLOSE_S", 0.0)
+    monkeypatch.setattr(upkeep_module, "_CLOSE_S", 0.0)
     store = await open_store(tmp_path)
     await store.append([span(3)])
     with structlog.testing.capture_logs() as logs:

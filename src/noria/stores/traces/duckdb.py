@@ -18,8 +18,6 @@ DuckDB allows one process a file. Nothing here blocks the event loop: taking and
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -27,7 +25,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import structlog
 
 from noria.core.cursors import Place, cursor_behind
 from noria.core.errors import InvalidInput, Unavailable
@@ -42,20 +39,13 @@ from noria.stores.traces.embedded import erase, newest, rollups
 from noria.stores.traces.embedded.keeper import Keeper
 from noria.stores.traces.embedded.reading import Moment, Range
 from noria.stores.traces.embedded.sketches import ERROR
+from noria.stores.traces.embedded.upkeep import Upkeep
 from noria.stores.traces.embedded.waiting import Appended, Waiting, of_trace
 from noria.stores.traces.plan import Plan, chosen, plan, whole
 from noria.stores.traces.rows import pack, score_of, span_of
 from noria.stores.traces.schema import STORED, Source
 
-_EARLY_BYTES = 8 << 20
-"""So many waiting bytes are taken at once, without waiting for ``drain_after_s``."""
-_CLOSE_S = 5.0
-"""So long does closing take what waits, one batch more at most: 12 s of work were seen to wait after a flood of spans."""
-_LOOK_S = 30.0
-"""How often what waits in memory is looked at, for its age."""
 Answer = TypeVar("Answer")
-
-log = structlog.get_logger(__name__)
 
 
 class TraceStats(Noun):
@@ -89,27 +79,11 @@ class DuckDBTraces:
     def __init__(self, keeper: Keeper, writer: ThreadPoolExecutor, drain_after_s: float) -> None:
         self._keeper = keeper
         self._spool = keeper.spool
-        self._writer = writer
-        self._settler = ThreadPoolExecutor(1, thread_name_prefix="noria-traces-settle")
-        self._readers = ThreadPoolExecutor(2, thread_name_prefix="noria-traces-read")
-        self._drain_after_s = drain_after_s
-        self._taking = asyncio.Lock()
-        self._arrived = asyncio.Event()
-        self._urgent = asyncio.Event()
-        self._full = asyncio.Event()
-        self._settling = asyncio.Lock()
         self._waiting = Waiting(keeper.spool.end)
+        self._upkeep = Upkeep(keeper, writer, self._waiting, drain_after_s)
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="noria-traces-read")
         self._count = 0
-        self._fresh_bytes = 0
-        self._failing = False
         self._closed = False
-        loop = asyncio.get_running_loop()
-        keeper.sealed = lambda: _wake(loop, self._full)
-        self._tasks = [
-            asyncio.create_task(self._drain_while_open(), name="noria-traces-drain"),
-            asyncio.create_task(self._settle_while_open(), name="noria-traces-settle"),
-            asyncio.create_task(self._gather_while_open(), name="noria-traces-gather"),
-        ]
 
     @classmethod
     async def open(
@@ -138,10 +112,7 @@ class DuckDBTraces:
         except BaseException:
             writer.shutdown(wait=False)
             raise
-        store = cls(keeper, writer, drain_after_s)
-        if keeper.spool.pending_bytes:
-            store._arrived.set()
-        return store
+        return cls(keeper, writer, drain_after_s)
 
     async def append(self, spans: Sequence[Span] = (), scores: Sequence[Score] = ()) -> None:
         """Return when all of them are durable, together.
@@ -166,10 +137,7 @@ class DuckDBTraces:
             return
         self._waiting.add(Appended(done.result(), payload))
         self._count += records
-        self._fresh_bytes += len(payload)
-        self._arrived.set()
-        if self._fresh_bytes >= _EARLY_BYTES and not self._failing:
-            self._urgent.set()
+        self._upkeep.arrived(len(payload))
 
     def check_room(self) -> None:
         """Raise ``StorageFull`` while the disk has no room for records."""
@@ -220,7 +188,7 @@ class DuckDBTraces:
             _, found, judged = await self._ask(read)
             return found, judged
         self._check_open()
-        seen, found, judged = await self._run(self._readers, lambda: self._keeper.read(read))
+        seen, found, judged = await self._read(read)
         came, rated = of_trace([item for item in waiting if item.end > seen], trace_id)
         return _with_later(found, came), sorted([*judged, *rated], key=_place_of_score)
 
@@ -270,89 +238,15 @@ class DuckDBTraces:
         if self._closed:
             return
         self._closed = True
-        self._keeper.intake.deadline = deadline = time.monotonic() + _CLOSE_S
-        waiting = set(self._tasks)
-        while waiting:  # more than once: a timeout at the same moment swallows a cancellation (Python 3.11)
-            for task in waiting:
-                task.cancel()
-            _, waiting = await asyncio.wait(waiting, timeout=0.1)
         try:
-            await self._catch_up()
-            if time.monotonic() < deadline:
-                await self._run(self._settler, lambda: self._keeper.settle(everything=True))
-        except Unavailable as error:
-            log.error("traces.left_in_spool", error=str(error), pending_bytes=self._spool.pending_bytes)  # noqa: TRY400 - the sentence says it
-        else:
-            if self._spool.pending_bytes:
-                log.warning("traces.left_in_spool", pending_bytes=self._spool.pending_bytes)
+            await self._upkeep.finish()
         finally:
-            for threads in (self._settler, self._readers):
-                await asyncio.to_thread(threads.shutdown)
-            await self._run(self._writer, self._keeper.close)
-            self._writer.shutdown()
-
-    async def _drain_while_open(self) -> None:
-        while True:
-            await self._arrived.wait()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), self._drain_after_s)
-            self._arrived.clear()
-            self._urgent.clear()
-            try:
-                await self._catch_up()
-                self._failing = False
-            except Unavailable as error:
-                self._failing = True
-                self._arrived.set()  # again after the usual wait
-                log.error("traces.drain_failed", error=str(error), pending_bytes=self._spool.pending_bytes)  # noqa: TRY400 - the sentence says it
-            except Exception:  # the task's boundary: if it ended here, nothing would be taken until someone asks
-                self._failing = True
-                self._arrived.set()
-                log.exception("traces.drain_failed", pending_bytes=self._spool.pending_bytes)
-
-    async def _gather_while_open(self) -> None:
-        while True:
-            await asyncio.sleep(self._drain_after_s)
-            try:
-                if self._keeper.gathering.behind():
-                    self._arrived.set()
-            except OSError as error:
-                log.error("traces.gather_failed", error=str(error))  # noqa: TRY400 - the sentence says it
-
-    async def _settle_while_open(self) -> None:
-        wait = 0.0
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), wait)
-            self._full.clear()
-            wait = _LOOK_S  # also after a failure, whose reason is hardly gone at once
-            try:
-                async with self._settling:
-                    await self._run(self._settler, self._keeper.settle)
-                    if self._keeper.unindexed and await self._run(self._settler, self._keeper.index):
-                        wait = 0.0
-            except Unavailable as error:
-                log.error("traces.settle_failed", error=str(error))  # noqa: TRY400 - the sentence says it
-            except Exception:  # the task's boundary: if it ended here, nothing would be settled any more
-                log.exception("traces.settle_failed")
-
-    async def _catch_up(self) -> None:
-        until, gathering, self._fresh_bytes = self._spool.end, self._keeper.gathering, 0
-        async with self._taking:
-            await gathering.gather()  # what is moved is noted there before it is taken here
-            until = max(until, gathering.end)
-            if self._keeper.intake.position < until:
-                await self._run(self._writer, lambda: self._keeper.take(until))
-                self._waiting.forget(self._keeper.intake.position)
+            await asyncio.to_thread(self._readers.shutdown)
+            await self._upkeep.close()
 
     async def _change(self, change: Callable[[Keeper, Plan], int], checked: Plan) -> int:
         self._check_open()
-        async with self._taking:
-            await self._keeper.gathering.empty()
-        await asyncio.to_thread(self._spool.begin_anew)  # so that what holds them now can be deleted
-        await self._catch_up()
-        async with self._taking, self._settling:
-            return await self._run(self._settler, lambda: change(self._keeper, checked))
+        return await self._upkeep.change(change, checked)
 
     def _whole(self, question: Question, source: Source) -> Callable[[Moment], list[tuple[Any, ...]]]:
         checked, names = plan(whole(question, source)), tuple(STORED[source])
@@ -365,19 +259,15 @@ class DuckDBTraces:
 
     async def _ask(self, question: Callable[[Moment], Answer]) -> Answer:
         self._check_open()
-        await self._catch_up()
-        return await self._run(self._readers, lambda: self._keeper.read(question))
+        await self._upkeep.catch_up()
+        return await self._read(question)
 
-    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    async def _read(self, question: Callable[[Moment], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: self._keeper.read(question))
 
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("The trace store is closed.")
-
-
-def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    loop.call_soon_threadsafe(event.set)
 
 
 def _with_later(spans: list[Span], later: list[Span]) -> list[Span]:

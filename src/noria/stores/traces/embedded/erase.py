@@ -56,10 +56,12 @@ _HAS_TEXTS = (
     "(input != '[]' OR output != '[]' OR variables != '{}' OR documents != '[]' OR events != '[]'"
     " OR error_message IS NOT NULL)"
 )
-_COLUMNS = 1000
-"""Columns of a table that fills pages of metadata,"""
-_PAGES = 20
-"""and so many it fills at least."""
+_PAGE = 4096
+"""Bytes of a page of metadata."""
+_SPARE = 64
+"""So many pages more are filled than are free: a checkpoint needs some while it frees others."""
+_AT_ONCE = 1024
+"""Pages that one comment fills: the statement is as long."""
 
 
 class _Group(NamedTuple):
@@ -191,13 +193,13 @@ def _overwrite(cursor: duckdb.DuckDBPyConnection) -> None:
     checkpoint(cursor, must=True)
     cursor.execute("DROP TABLE settled.filler")
     checkpoint(cursor, must=True)
-    # Smallest and largest values of columns are kept in smaller pages; many columns fill those. Twice, because the end
-    # of a page that is in use stays as it was until the page is left.
-    columns = ", ".join(f"'' AS c{index}" for index in range(_COLUMNS))
+    # Smallest and largest values of columns are kept in smaller pages; comments fill those. Twice, because the end of a
+    # page that is in use stays as it was until the page is left.
     for _ in range(2):
-        tables = [f"settled.filler_{index}" for index in range(int(pages) // _PAGES + 2)]
+        tables = [f"settled.filler_{index}" for index in range((int(pages) + _SPARE) // _AT_ONCE + 1)]
         for table in tables:
-            cursor.execute(f"CREATE TABLE {table} AS SELECT {columns}")
+            cursor.execute(f"CREATE TABLE {table} (number INTEGER)")
+            cursor.execute(f"COMMENT ON TABLE {table} IS '{'.' * (_PAGE * min(int(pages) + _SPARE, _AT_ONCE))}'")
         checkpoint(cursor, must=True)
         for table in tables:
             cursor.execute(f"DROP TABLE {table}")
