@@ -51,7 +51,7 @@ test: .venv/.dev
 	@sh scripts/system-packages.sh
 	@$(MAKE) --no-print-directory .venv/.instruments
 	@echo "· running the tests"
-	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-proxies: .venv/.proxies
 	@$(BIN)/python -m pytest -m proxies -n0 tests/targets

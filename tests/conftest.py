@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import hypothesis
@@ -24,12 +25,20 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"skipped: {report.nodeid}: {report.longrepr[-1]}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something heavy run on one worker: engines would fight for the cores."""
-    for item in items:
-        for heavy in ("model", "postgres", "browser"):
-            if item.get_closest_marker(heavy):
-                item.add_marker(pytest.mark.xdist_group(heavy))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Coverage does not watch what repeats the lines of other tests: its tracer makes them two to ten times as slow.
+
+    Put away and taken up again in one frame, so that its count of frames stays right.
+    """
+    if not (item.get_closest_marker("hypothesis") or item.get_closest_marker("untraced")):
+        return (yield)
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 CANARY = os.environ.setdefault("NORIA_TEST_CANARY", f"sk-canary-{secrets.token_hex(16)}")

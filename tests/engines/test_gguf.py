@@ -100,6 +100,7 @@ def test_too_many_dimensions_and_numbers():
         parse(b"GGUF" + table + struct.pack("<IQQIQ", 2, 1 << 40, 1 << 40, 99, 0) + bytes(99))
 
 
+@pytest.mark.untraced
 def test_a_file_of_endless_empty_texts_is_refused_soon():
     count = 2_100_000
     head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, count)

@@ -20,7 +20,6 @@ import pytest
 import noria
 from noria.sdk import stats
 
-pytestmark = pytest.mark.xdist_group("sdk")  # one server for all of them
 KEY = "noria_test_key"
 
 

@@ -343,6 +343,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
 def test_a_request_of_a_million_empty_pieces_is_refused_before_it_is_made(bomb: bytes) -> None:
     with pytest.raises(InvalidInput, match="more than 1,000,000") as refused:
@@ -350,6 +351,7 @@ def test_a_request_of_a_million_empty_pieces_is_refused_before_it_is_made(bomb: 
     assert refused.value.status == 413
 
 
+@pytest.mark.untraced
 def test_so_it_is_in_json_and_among_logs() -> None:
     records = field(1, field(2, b"\x12\x00" * MANY))
     with pytest.raises(InvalidInput, match="more than 1,000,000"):
@@ -359,6 +361,7 @@ def test_so_it_is_in_json_and_among_logs() -> None:
         READER.read("traces", spans, "json", Notes(NOW_NS))
 
 
+@pytest.mark.untraced
 def test_long_texts_are_no_pieces() -> None:
     text = b"\x12\x00" * MANY  # looks like a million of them
     made = request({"attributes": {"input": text.decode()}})
