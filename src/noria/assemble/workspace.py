@@ -77,67 +77,80 @@ class Workspace:
         """The configuration."""
         self.environment = environment(self.version)
         """What repeating an experiment needs."""
-        catalogue, traces, blobs = opened.catalogue, opened.traces, opened.blobs
         self.key = opened.key
         """The admin key."""
-        self._opened, self._blobs = opened, blobs
+        self.catalogue = opened.catalogue
+        """Prompts, apps, models, data sets, experiments, monitors."""
+        self.traces: TraceStore = opened.traces
+        """Spans and scores."""
+        self._opened, self._blobs = opened, opened.blobs
         self._environ, self._egress, self._since_ns = environ, egress, now()
         self._export: MetricsExport | None = None
-        self.catalogue = catalogue
-        """Prompts, apps, models, data sets, experiments, monitors."""
+        self._make_calls(engines)
+        self._keep_the_record()
+        self._make_experiments()
+        self.configuration = Reloading(settings, read_again, self.calling.prepare, self._configure, self._note_settings)
+        """Reads the settings again."""
+        self.ready = True
+        """False once closing has begun."""
+
+    def _make_calls(self, engines: Engines | None) -> None:
+        """Whom calls come from, where they go, and what is to be known about both."""
+        catalogue, traces = self.catalogue, self.traces
         self.keyring = Keyring(catalogue, now)
         """Virtual keys, ready to be compared with."""
-        self.traces: TraceStore = traces
-        """Spans and scores."""
-        self.exchange = Exchange(traces, blobs, settings.large_content_bytes)
-        """Exports and imports of the record."""
-        self.given_scores = GivenScores(traces, now)
-        """Takes scores from outside."""
-        self.provider_keys = ProviderKeys(lambda: self.settings, environ, catalogue.audit, self._hide)
+        self.provider_keys = ProviderKeys(lambda: self.settings, self._environ, catalogue.audit, self._hide)
         """Keys of providers, encrypted at rest."""
         self.monitors = Monitoring(catalogue, self._make_live_scorer, lambda scores: traces.append(scores=scores))
         """Scorers on live traffic."""
         self.calling = Calling(
-            settings,
-            environ,
-            opened,
-            egress=egress,
+            self.settings,
+            self._environ,
+            self._opened,
+            egress=self._egress,
             stored=self.provider_keys.get,
             watch=self.monitors.live.observe,
             key_name=self.keyring.name_of,
             engines=engines,
         )
         """Makes calls and records them."""
-        self.doctor = Doctor(lambda: self.settings, environ, egress, self.calling.ask, stored=self.provider_keys.get)
-        """Examines providers."""
-        self._model_lists = ModelLists(lambda: self.settings, environ, egress, self.provider_keys.get, now)
-        self.configuration = Reloading(settings, read_again, self.calling.prepare, self._configure, self._note_settings)
-        """Reads the settings again."""
-        self.models = LocalModels(catalogue, blobs, self.calling.engines)
+        self.models = LocalModels(catalogue, self._blobs, self.calling.engines)
         """Weights on this machine and their engines."""
-        collector = BlobCollector(catalogue, traces, blobs)
-        self.retention = Retention(catalogue, traces, collector, now, self.calling.caches)
-        """Deletes what is older than the rules say."""
-        self.backups = Backups(catalogue, traces, blobs, now=now, version=self.version, key=lambda: self.key)
-        """Writes everything into one stream."""
-        self.erasures = Erasures(catalogue, traces, blobs, collector, self.calling.caches)
-        """Deletes what is on record about a user."""
+        configured = (lambda: self.settings), self._environ, self._egress
+        self.doctor = Doctor(*configured, self.calling.ask, stored=self.provider_keys.get)
+        """Examines providers."""
+        self._model_lists = ModelLists(*configured, self.provider_keys.get, now)
+
+    def _keep_the_record(self) -> None:
+        """What comes into the record otherwise than by a call, what goes out of it, and what is deleted."""
+        catalogue, traces, blobs, caches = self.catalogue, self.traces, self._blobs, self.calling.caches
+        large = self.settings.large_content_bytes
+        self.exchange = Exchange(traces, blobs, large)
+        """Exports and imports of the record."""
+        self.given_scores = GivenScores(traces, now)
+        """Takes scores from outside."""
         self.intake = OtlpIntake(
-            traces,
-            blobs,
-            price=self.calling.prices.of_span,
-            now=now,
-            large=settings.large_content_bytes,
-            watch=self.monitors.offer,
+            traces, blobs, price=self.calling.prices.of_span, now=now, large=large, watch=self.monitors.offer
         )
         """Takes OpenTelemetry traffic."""
-        self.datasets = Datasets(catalogue, blobs)
+        self.backups = Backups(catalogue, traces, blobs, now=now, version=self.version, key=lambda: self.key)
+        """Writes everything into one stream."""
+        collector = BlobCollector(catalogue, traces, blobs)
+        self.retention = Retention(catalogue, traces, collector, now, caches)
+        """Deletes what is older than the rules say."""
+        self.erasures = Erasures(catalogue, traces, blobs, collector, caches)
+        """Deletes what is on record about a user."""
+
+    def _make_experiments(self) -> None:
+        """What they are made of, and what runs them."""
+        catalogue = self.catalogue
+        self.datasets = Datasets(catalogue, self._blobs)
         """Data sets and their cases."""
         self.variants = Variants(catalogue, self.calling.answers)
         """Variants from what people write."""
         self.laboratory = Laboratory(
             experiments=catalogue.experiments,
-            store=traces,
+            store=self.traces,
             load_cases=self.datasets.cases,
             make_scorer=self.make_scorer,
             make_call=self.calling.of_variant,
@@ -147,8 +160,6 @@ class Workspace:
             hold=lambda experiment_id: catalogue.leases.take(f"experiment {experiment_id}"),
         )
         """Runs experiments."""
-        self.ready = True
-        """False once closing has begun."""
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
