@@ -63,7 +63,7 @@ class Bench:
             make_call=self._call,
             now=self.now,
             new_id=lambda: next(self.ids),
-            environment={"python": "3"},
+            environment=lambda: {"python": "3"},
             grace_s=0.01,
         )
 

@@ -77,7 +77,7 @@ class Bench:
             make_call=lambda entry, _: lambda request: self.call(entry.name, request),
             now=self.now,
             new_id=lambda: next(numbers),
-            environment={},
+            environment=dict,
         )
 
     async def call(self, variant: str, request: Request) -> Span:

@@ -75,8 +75,6 @@ class Workspace:
     ) -> None:
         self.settings = settings
         """The configuration."""
-        self.environment = environment(self.version)
-        """What repeating an experiment needs."""
         self.key = opened.key
         """The admin key."""
         self.catalogue = opened.catalogue
@@ -156,7 +154,7 @@ class Workspace:
             make_call=self.calling.of_variant,
             now=now,
             new_id=new_id,
-            environment=self.environment,
+            environment=functools.partial(environment, self.version),
             hold=lambda experiment_id: catalogue.leases.take(f"experiment {experiment_id}"),
         )
         """Runs experiments."""
@@ -257,6 +255,11 @@ class Workspace:
         return {name: msgspec.to_builtins(card) for name, card in kinds().items()}
 
     # -- the workspace itself ------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def environment(self) -> Mapping[str, str | int]:
+        """This machine and process, as they were when first asked for. Git is asked, too: read it in a thread."""
+        return environment(self.version)
 
     @property
     def place(self) -> str:

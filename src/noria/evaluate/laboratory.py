@@ -93,7 +93,7 @@ class Laboratory:
             :data:`noria.evaluate.running.runner.Ask` for what it must do.
         now: the time.
         new_id: a fresh opaque id.
-        environment: what reproducing an experiment needs, kept with it.
+        environment: what repeating an experiment needs, kept with it; called in a thread when one starts.
         hold: takes an experiment for this process; None while another has it. Called in a thread; by default there is no
             other.
         grace_s: how long calls in flight may take after a stop, seconds.
@@ -106,7 +106,7 @@ class Laboratory:
     make_call: Callable[[ExperimentVariant, bool], Ask]
     now: Clock
     new_id: Callable[[], str]
-    environment: dict[str, Any]
+    environment: Callable[[], dict[str, Any]]
     hold: Callable[[str], Held | None] = lambda _: _Alone()
     grace_s: float = GRACE_S
     _works: dict[str, _Work] = field(default_factory=dict, init=False)
@@ -150,9 +150,9 @@ class Laboratory:
             if found is None:
                 experiment = self._new(spec, by=by, app=app)
             else:
-                experiment = msgspec.structs.replace(
-                    found, status="running", error="", finished_ns=None, environment=self.environment
-                )
+                experiment = msgspec.structs.replace(found, status="running", error="", finished_ns=None)
+            environment = await asyncio.to_thread(self.environment)
+            experiment = msgspec.structs.replace(experiment, environment=environment)
             held = await asyncio.to_thread(self.hold, experiment.id)
             if held is None:
                 raise Conflict(
@@ -251,7 +251,6 @@ class Laboratory:
             created_ns=self.now(),
             created_by=by,
             app=app,
-            environment=self.environment,
         )
 
     def _begin(

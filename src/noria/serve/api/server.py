@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from litestar import Controller, get, post
@@ -25,7 +26,7 @@ class ServerController(Controller):
         return ServerReport(
             version=workspace.version,
             data=workspace.place,
-            environment=dict(workspace.environment),
+            environment=dict(await asyncio.to_thread(lambda: workspace.environment)),
             numbers=dict(workspace.numbers()),
         )
 
