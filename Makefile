@@ -51,7 +51,8 @@ test: .venv/.dev
 	@sh scripts/system-packages.sh
 	@$(MAKE) --no-print-directory .venv/.instruments
 	@echo "· running the tests"
-	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+	@$(BIN)/python -m coverage report --fail-under=90
 
 test-proxies: .venv/.proxies
 	@$(BIN)/python -m pytest -m proxies -n0 tests/targets

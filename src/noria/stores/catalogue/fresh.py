@@ -49,7 +49,7 @@ def _tables() -> tuple[str, ...]:
     made: list[str] = []
 
     def note(statement: Any, *_: Any) -> None:
-        made.append(str(statement.compile(dialect=sqlite.dialect())))  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+        made.append(str(statement.compile(dialect=sqlite.dialect())))
 
     metadata.create_all(create_mock_engine("sqlite://", note), checkfirst=False)
     return tuple(made)
