@@ -19,7 +19,7 @@ def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, str(HERE / "importers.py"), str(corpus)),
-            *("-max_total_time=4", "-timeout=20", "-rss_limit_mb=2048", "-max_len=6000"),
+            *("-max_total_time=2", "-timeout=20", "-rss_limit_mb=2048", "-max_len=6000"),
         ],
         cwd=tmp_path,
         capture_output=True,

@@ -44,7 +44,7 @@ def test_fuzzers_find_nothing(fuzzer: str, tmp_path: Path) -> None:
         (corpus / f"{number}.pb").write_bytes(b"\x00" + seed.SerializeToString())
         (corpus / f"{number}.json").write_bytes(b"\x02" + json.dumps(as_json(seed)).encode())
     done = subprocess.run(
-        [sys.executable, str(HERE / fuzzer), str(corpus), "-max_total_time=4", "-timeout=20", "-rss_limit_mb=2048"],
+        [sys.executable, str(HERE / fuzzer), str(corpus), "-max_total_time=2", "-timeout=20", "-rss_limit_mb=2048"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

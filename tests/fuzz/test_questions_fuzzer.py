@@ -35,7 +35,7 @@ def test_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
             sys.executable,
             str(HERE / "questions.py"),
             str(corpus),
-            "-max_total_time=4",
+            "-max_total_time=2",
             "-timeout=20",
             "-rss_limit_mb=2048",
         ],
