@@ -60,7 +60,7 @@ class Provider(Noun, forbid_unknown_fields=True):
     base_url: str
     """Base URL, such as ``https://api.example.com/v1``."""
     kind: str = "openai"
-    """What it speaks: a key of :data:`noria.assemble.providers.KINDS`."""
+    """What it speaks: a key of :data:`noria.assemble.providers.configured.KINDS`."""
     api_key_env: str = ""
     """Environment variable that holds the key; empty sends none. The key itself never stands in a file."""
     api_key_file: str = ""

@@ -213,11 +213,11 @@ class Workspace:
         return now()
 
     def tail(self, question: Question, after: str | None, *, closing: Callable[[], bool]) -> AsyncIterator[Arrivals]:
-        """Spans as they arrive, see :func:`noria.assemble.tailing.tail`."""
+        """Spans as they arrive, see :func:`noria.assemble.record.tailing.tail`."""
         return tail(self.traces, question, after, closing=closing)
 
     async def activities(self, kind: Kind, question: Question, *, limit: int, offset: int = 0) -> list[Activity]:
-        """Sessions, users or traces, see :func:`noria.assemble.activity.activities`."""
+        """Sessions, users or traces, see :func:`noria.assemble.record.activity.activities`."""
         return await activities(self.traces, kind, question, limit=limit, offset=offset)
 
     async def traffic(self, question: Question, *, by: By, bucket: Bucket, limit: int) -> list[Traffic]:
@@ -225,7 +225,7 @@ class Workspace:
         return await traffic(self.traces, question, by=by, bucket=bucket, limit=limit)
 
     async def unpriced(self, since_ns: int | None, limit: int) -> list[Unpriced]:
-        """Models whose calls have no price, see :func:`noria.assemble.prices.unpriced`."""
+        """Models whose calls have no price, see :func:`noria.assemble.providers.prices.unpriced`."""
         return await unpriced(self.traces, since_ns, limit)
 
     # -- prompts, scorers, large contents ------------------------------------------------------------------------
