@@ -162,10 +162,10 @@ class Access:
 
     def _opened(self, given: str, rule: Rule) -> Key | None:
         """The virtual key that was given; None for the admin key. Raises ``NotAllowed`` where it does not open this."""
-        if self._is_key(given):
-            return None
-        key = self._find(given)
+        key = self._find(given)  # most callers have one
         if key is None:
+            if self._is_key(given):
+                return None
             raise NotAllowed(
                 _WRONG, hint="Send the admin key, or one of `noria keys`, as `Authorization: Bearer <key>`."
             )

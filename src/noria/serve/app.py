@@ -11,11 +11,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import msgspec
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from noria.assemble import Workspace
 from noria.core.errors import InvalidInput, NoriaError, NotAllowed, Unavailable
@@ -104,7 +107,7 @@ class Application:
             "/healthz": _readable(self._healthz),
             "/readyz": _readable(self._readyz),
             "/metrics": _readable(self._show_metrics),
-            "/login": {"GET": self._login},  # not HEAD: a link's preview must not use it up
+            "/login": {"GET": self._behind_proxy(self._login)},  # not HEAD: a link's preview must not use it up
             "/": files.pop("index.html"),
             **{STATIC + name: methods for name, methods in files.items()},
         }
@@ -119,14 +122,19 @@ class Application:
         """End what has no end of its own: streams of spans as they arrive."""
         self._tails.closing = True
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
+        if scope["type"] == "http":
+            return self._http(scope, receive, send)
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            await self._http(scope, receive, send)
+            return _lifespan(receive, send)
+        return send({"type": "websocket.close", "code": 1008})
+
+    @staticmethod
+    def _behind_proxy(answer: ASGIApp) -> ASGIApp:
+        """Heeds what a trusted proxy says of the request. Whatever else is answered does not care where it came from."""
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")  # uvicorn's variable
+        return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", answer), trusted_hosts=trusted))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]

@@ -106,19 +106,22 @@ def of_limits(standings: Sequence[Standing]) -> Fields:
     """How the caller's limits stand, as OpenAI's headers say it: of each measure the one that is nearest to its end."""
     nearest: dict[str, Standing] = {}
     for standing in standings:
-        near = nearest.get(standing.measure)
-        if near is None or _share(standing) <= _share(near):
+        near = nearest.setdefault(standing.measure, standing)
+        if near is not standing and _share(standing) <= _share(near):
             nearest[standing.measure] = standing
     found: list[tuple[bytes, bytes]] = []
-    for measure, (limit, remaining, reset) in _COUNTED.items():
-        if (near := nearest.get(measure)) is not None:
+    now_ns = time.time_ns()
+    for measure, near in nearest.items():
+        if measure == "usd":
+            found.append((b"noria-budget-remaining-usd", f"{near.remaining:.6f}".encode()))
+        elif measure in _COUNTED:
+            limit, remaining, reset = _COUNTED[measure]
+            left_s = max(0, (near.resets_ns - now_ns + 999_999_999) // 10**9)
             found += (
                 (limit, b"%d" % near.amount),
                 (remaining, b"%d" % near.remaining),
-                (reset, _until(near.resets_ns)),
+                (reset, _duration(left_s)),
             )
-    if (budget := nearest.get("usd")) is not None:
-        found.append((b"noria-budget-remaining-usd", f"{budget.remaining:.6f}".encode()))
     return tuple(found)
 
 
@@ -138,9 +141,9 @@ def _share(standing: Standing) -> float:
     return standing.remaining / standing.amount if standing.amount else 0.0
 
 
-def _until(moment_ns: int) -> bytes:
+@functools.lru_cache(maxsize=1024)
+def _duration(seconds: int) -> bytes:
     """A duration as OpenAI writes it: ``6m0s``."""
-    seconds = max(0, -((time.time_ns() - moment_ns) // 10**9))
     hours, minutes = seconds // 3600, seconds % 3600 // 60
     return (f"{hours}h" * bool(hours) + f"{minutes}m" * bool(hours or minutes) + f"{seconds % 60}s").encode()
 

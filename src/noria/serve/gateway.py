@@ -12,6 +12,7 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 
 import msgspec
@@ -83,11 +84,7 @@ class Gateway:
 
     def calls(self, wire: WireIn, prepare: Prepare | None = None) -> ASGIApp:
         """The endpoint that takes a wire's calls; ``prepare`` makes of a call what is asked, such as what it goes on from."""
-
-        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._call(wire, prepare, scope, receive, send)
-
-        return endpoint
+        return partial(self._call, wire, prepare)
 
     async def _call(self, wire: WireIn, prepare: Prepare | None, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Protocol
 
 import structlog
@@ -40,7 +40,7 @@ class Served(Protocol):
         """End what has no end of its own."""
         ...
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
         ...
 
@@ -106,12 +106,14 @@ async def serving_application(
         lifespan="off",
         ws="none",
         server_header=False,
+        interface="asgi3",
+        proxy_headers=False,
         timeout_graceful_shutdown=CUT_S,
         http=BoundedHTTP,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[bound]))
-    started = asyncio.create_task(server.has_started.wait())
+    task = asyncio.create_task(server.serve(sockets=[bound]), name="noria-serve")
+    started = asyncio.create_task(server.has_started.wait(), name="noria-started")
     running = Running(server, application, url, access)
     try:
         await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)

@@ -57,7 +57,7 @@ class _Purse:
     """This process's part of one counter in one window."""
 
     def __init__(self, counted: Counted, starts_ns: int, ends_ns: int) -> None:
-        self.counted = counted
+        self.count(counted)
         self.starts_ns = starts_ns
         self.ends_ns = ends_ns
         self.held = 0  # units leased and not used yet, those that calls under way have reserved included
@@ -71,6 +71,11 @@ class _Purse:
         self.waiting = 0
         self.lock = asyncio.Lock()
 
+    def count(self, counted: Counted) -> None:
+        """Whose limit it is, which may have another amount by now."""
+        self.counted = counted
+        self.most = counted.limit.units
+
     @property
     def free(self) -> int:
         return self.held - self.reserved
@@ -78,14 +83,14 @@ class _Purse:
     @property
     def left(self) -> int:
         """Units that nobody has used or reserved, as far as is known here."""
-        return max(0, self.counted.limit.units - self.used + self.free)
+        return max(0, self.most - self.used + self.held - self.reserved)
 
     def ask(self, wish: int) -> Ask:
         return Ask(
             counter=self.counted.counter,
             starts_ns=self.starts_ns,
             ends_ns=self.ends_ns,
-            limit=self.counted.limit.units,
+            limit=self.most,
             spent=self.spent,
             keep=self.reserved,
             wish=self.reserved + wish,
@@ -98,7 +103,7 @@ class _Purse:
             measure=limit.measure,
             who=self.counted.who,
             amount=limit.amount,
-            used=amount(limit.measure, limit.units - left),
+            used=amount(limit.measure, self.most - left),
             remaining=amount(limit.measure, left),
             resets_ns=0 if limit.measure == "concurrency" else self.ends_ns,
             name=self.counted.name,
@@ -192,7 +197,9 @@ class Allowances:
         purse = self._purses.get(key)
         if purse is None:
             purse = self._purses[key] = _Purse(counted, starts, ends)
-        purse.counted, purse.touched = counted, True
+        elif purse.counted is not counted:
+            purse.count(counted)
+        purse.touched = True
         return purse
 
     async def tend(self, *, all: bool = False) -> None:

@@ -25,7 +25,8 @@ class Recorded:
 
     Arguments:
         inner: what is called.
-        record: makes one span durable, and returns then.
+        record: makes one span durable, and returns then. A future of it goes on whether or not anybody waits, and whoever made
+            it waits for it at the end.
         now: the clock.
         new_ids: makes a trace id and a span id.
         price: US dollars for a span.
@@ -102,7 +103,11 @@ class Recorded:
 
     async def _write(self, span: Span) -> None:
         """Record beside the call: cancelling the call must not cancel its record."""
-        writing = asyncio.ensure_future(self._record(span))
+        record = self._record(span)
+        if isinstance(record, asyncio.Future):  # goes on by itself
+            await record
+            return
+        writing = asyncio.ensure_future(record)
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
         await asyncio.shield(writing)

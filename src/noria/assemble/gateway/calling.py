@@ -208,6 +208,7 @@ class Calling:
         async with contextlib.AsyncExitStack() as stack:  # from the last to the first
             stack.push_async_callback(self._cut_calls.drain)
             stack.push_async_callback(self.mirror.close)
+            stack.push_async_callback(self._together.drain)
             stack.push_async_callback(self.recorded.drain)
 
     def _within_limits(self, target: Target) -> Limited:

@@ -38,11 +38,13 @@ class Together:
         self._begin = begin
         self._kept = kept
         self._gathered: Gathered = []
+        self._appending: set[asyncio.Future[Any]] = set()
         self._usual = 1.0
+        self._loop: asyncio.AbstractEventLoop | None = None  # Python 3.11 asks the system each time it is asked for
 
     def add(self, span: Span) -> asyncio.Future[None]:
         """Done when the span is durable; it becomes so whether or not anybody waits. Has the error of its append otherwise."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._gathered.append((span, done))
         if len(self._gathered) == 1:
@@ -51,6 +53,14 @@ class Together:
             else:
                 loop.call_later(GATHER_S, self._go)
         return done
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way. What failed went to whoever waited for it."""
+        while self._gathered or self._appending:
+            if self._appending:
+                await asyncio.wait(self._appending)
+            else:
+                await asyncio.sleep(GATHER_S)
 
     def _go(self) -> None:
         gathered, self._gathered = self._gathered, []
@@ -63,9 +73,11 @@ class Together:
         except Exception as error:  # noqa: BLE001  # it goes to those who wait
             self._fail(gathered, error)
         else:
+            self._appending.add(kept)
             kept.add_done_callback(partial(self._ended, gathered))
 
     def _ended(self, gathered: Gathered, kept: asyncio.Future[Any]) -> None:
+        self._appending.discard(kept)
         if kept.cancelled():
             for _, done in gathered:
                 done.cancel()

@@ -121,6 +121,7 @@ class Egress:
 
     def __init__(self, *, kept_s: float = KEPT_S) -> None:
         self._kept_s = kept_s
+        self._loop: asyncio.AbstractEventLoop | None = None  # Python 3.11 asks the system each time it is asked for
         self._kept: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
         self._reaper: asyncio.TimerHandle | None = None
@@ -143,9 +144,10 @@ class Egress:
             CallTimeout: the connection, or the head, did not come in time.
             CallFailed: no connection, or no HTTP.
         """
-        loop = asyncio.get_running_loop()
-        end = loop.time() + waits.total_s
-        connection = self._take(origin)
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        now = loop.time()
+        end = now + waits.total_s
+        connection = self._take(origin, now)
         kept = connection is not None
         while True:
             if connection is None:
@@ -153,7 +155,7 @@ class Egress:
             began = loop.time()
             reader = connection.begin(request, end)
             try:
-                await self._head(connection, reader, waits, shown)
+                await self._head(connection, reader, began + waits.first_byte_s, shown)
             except BaseException:
                 connection.abort()
                 raise
@@ -174,7 +176,8 @@ class Egress:
         if len(waiting) >= MOST_KEPT:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
+        assert self._loop is not None  # noqa: S101  # a call was made
+        loop = self._loop
         connection.idle_until = loop.time() + min(self._kept_s, _stated_s(reader.headers))
         waiting.append(connection)
         if self._reaper is None:
@@ -190,9 +193,9 @@ class Egress:
         if ended:
             await asyncio.wait(ended)
 
-    def _take(self, origin: Origin) -> Connection | None:
+    def _take(self, origin: Origin, now: float) -> Connection | None:
         """The connection that was used last, so that the others grow old and leave."""
-        waiting, now = self._kept.get(origin), asyncio.get_running_loop().time()
+        waiting = self._kept.get(origin)
         while waiting:
             connection = waiting.pop()
             if connection.usable and connection.idle_until > now:
@@ -201,12 +204,11 @@ class Egress:
         return None
 
     @staticmethod
-    async def _head(connection: Connection, reader: ResponseReader, waits: Timeouts, shown: str) -> None:
+    async def _head(connection: Connection, reader: ResponseReader, until: float, shown: str) -> None:
         """Return when the head has come, or never will."""
-        until = asyncio.get_running_loop().time() + waits.first_byte_s
         while not (reader.headed or connection.lost or connection.error):
             try:
-                await connection.wait(until - asyncio.get_running_loop().time())
+                await connection.wait_until(until)
             except TimeoutError as error:
                 raise CallTimeout(f"{shown} did not begin to answer in time.") from error
 

@@ -115,10 +115,14 @@ class Connection(asyncio.Protocol):
         Raises:
             TimeoutError: nothing came in time.
         """
+        await self.wait_until(self._loop.time() + wait_s)
+
+    async def wait_until(self, until: float) -> None:
+        """The same, with the end as the loop's clock has it."""
         if self._paused and self._transport is not None and not self.lost:
             self._paused = False
             self._transport.resume_reading()
-        self._until = min(self._loop.time() + wait_s, self._end)
+        self._until = min(until, self._end)
         if self._timer is None or self._until < self._rings:
             self._set_timer(self._until)
         self._waiter = self._loop.create_future()
