@@ -37,6 +37,11 @@ def test_what_a_whole_file_says(version):
     )
 
 
+@pytest.mark.parametrize(("number", "meaning"), [(0, ""), (1, "mean"), (4, "rank"), (99, "")])
+def test_weights_for_embeddings_and_rerankers_say_so(number, meaning):
+    assert parse(gguf({**LLAMA, "llama.pooling_type": ("u32", number)})).pooling == meaning
+
+
 def test_heads_may_differ_by_layer():
     header = parse(gguf({**LLAMA, "llama.attention.head_count_kv": [4, 0, 2, 2]}))
     assert header.kv_heads == (4, 0, 2, 2)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import httpx
 import pytest
 
 from noria.core.errors import EngineFailed, InvalidInput
@@ -55,6 +56,22 @@ async def test_a_quantised_cache_takes_less_memory_and_still_answers(smollm2, tm
         await engine.stop()
         assert engine.status().peak_rss_bytes >= peaks[kind], "the peak is remembered after the stop"
     assert peaks["f16"] - peaks["q8_0"] > 100_000_000
+
+
+@pytest.mark.model
+async def test_pooling_gives_vectors_and_the_engine_still_answers(smollm2, tmp_path):
+    engine = engine_for(smollm2, tmp_path, EngineOptions(context=2048, slots=1, pooling="mean"))
+    endpoint = await engine.start()
+    texts = ["how old is the king", "what is the age of the king", "word " * 600]
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"}
+    async with httpx.AsyncClient(base_url=endpoint.base_url, headers=headers, timeout=60) as client:
+        reply = await client.post(endpoint.base_url + "/embeddings", json={"model": "smol", "input": texts})
+        data = reply.json()["data"]
+        assert [len(each["embedding"]) for each in data] == [576] * 3
+        refused = await client.post(endpoint.base_url + "/rerank", json={"query": "a", "documents": ["b"]})
+        assert refused.status_code == 501
+    assert await answer(endpoint, "What is two plus two?", max_tokens=4, temperature=0)
+    await engine.stop()
 
 
 @pytest.mark.model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -11,7 +12,7 @@ from noria.core.errors import CallCut, CallFailed, CallRefused, EngineFailed
 from noria.core.events import Sent
 from noria.core.folding import collect
 from noria.core.protocols import Endpoint, EngineStatus
-from noria.core.requests import Lineage, Request
+from noria.core.requests import Lineage, Request, ToEmbed, ToRank
 from noria.targets.local import Local
 from noria.targets.scripted import Scripted, Step, answer
 
@@ -55,6 +56,22 @@ def local(engine: Engine, steps: Sequence[Step]) -> tuple[Local, list[Endpoint]]
         return Scripted(lambda _: steps)
 
     return Local(engine, make, model_id="model_1"), endpoints
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        (Request(model="local/m", embed=ToEmbed(inputs=("a",))), "other things than to give vectors.*--pooling mean"),
+        (Request(model="local/m", rank=ToRank(query="a", documents=("b",))), "other things than to rank.*reranker"),
+    ],
+)
+async def test_weights_that_can_not_do_it_are_the_callers_mistake(request_: Request, sentence: str) -> None:
+    refusal = CallRefused("This server does not support it. Start it with `--embeddings`", status=501)
+    target, _ = local(Engine(), [refusal])
+    _, error = await events_until_error(target.call(request_))
+    assert isinstance(error, CallRefused)
+    assert (error.status, error.retryable) == (400, False)
+    assert re.search(sentence, f"{error} {error.hint}")
 
 
 async def test_the_engine_starts_with_the_first_call_and_answers() -> None:

@@ -12,7 +12,7 @@ from noria.cli.command import Console, Show, with_api
 from noria.cli.groups import examples, group
 from noria.cli.tables import megabytes, short_id, table
 from noria.core.errors import CallFailed, InvalidInput, NoriaError, Unavailable
-from noria.core.models import EngineOptions, KVCacheType, LocalModel
+from noria.core.models import EngineOptions, KVCacheType, LocalModel, Pooling
 from noria.serve.shapes import PullModel
 
 POLL_S = 0.15
@@ -37,6 +37,11 @@ def models() -> None:
 @click.option("--slots", type=click.IntRange(min=1), help="Requests decoded at the same time.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--kv-cache", type=click.Choice(["f16", "q8_0", "q4_0"]), help="Element type of the KV cache.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["mean", "cls", "last"]),
+    help="Give vectors, made so from those of the tokens; weights for embeddings say it themselves.",
+)
 @with_api()
 async def pull(
     api: Api,
@@ -47,12 +52,13 @@ async def pull(
     slots: int | None,
     threads: int | None,
     kv_cache: KVCacheType | None,
+    pooling: Pooling | None,
 ) -> None:
     """Fetch weights: smollm2-135m, hf:OWNER/REPO/FILE.gguf, or file:PATH.
 
     The same weights under another name and with other flags are another model, at no cost in disk space.
     """
-    given = {"context": context, "slots": slots, "threads": threads, "kv_cache": kv_cache}
+    given = {"context": context, "slots": slots, "threads": threads, "kv_cache": kv_cache, "pooling": pooling}
     options = EngineOptions(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
     model = await pull_model(api, show, PullModel(reference=reference, name=name, options=options))
     show(

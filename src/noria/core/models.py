@@ -8,6 +8,7 @@ from noria.core.identity import content_id
 from noria.core.struct import Noun
 
 KVCacheType = Literal["f16", "q8_0", "q4_0"]
+Pooling = Literal["mean", "cls", "last"]
 
 
 class EngineOptions(Noun, forbid_unknown_fields=True):
@@ -25,6 +26,9 @@ class EngineOptions(Noun, forbid_unknown_fields=True):
     """None leaves it to the engine; a quantised V cache needs it."""
     batch: int = 2048
     """Most prompt tokens processed in one step."""
+    pooling: Pooling | None = None
+    """How the vectors of a text's tokens become one. None leaves it to the weights: those for embeddings or ranking say it,
+    those for generating text don't, and then give no vectors."""
 
 
 class LocalModel(Noun):

@@ -27,6 +27,8 @@ _MAX_LIST = 4_096
 """Numbers of one array that is kept: one for each layer."""
 _MAX_DEPTH = 4
 _MAX_DIMENSIONS = 8
+_POOLING = {1: "mean", 2: "cls", 3: "last", 4: "rank"}
+"""llama.cpp's ``llama_pooling_type``; 0 is none."""
 
 
 class GGUFHeader(Noun):
@@ -64,6 +66,8 @@ class GGUFHeader(Noun):
     """Width of one head's value."""
     chat_template: str = ""
     """Jinja template of its messages; empty when the file carries none."""
+    pooling: str = ""
+    """How vectors of tokens become one: ``mean``, ``cls``, ``last``, or ``rank`` for a reranker; empty where it gives none."""
     parts: int = 1
     """Files that the model is split over."""
 
@@ -258,6 +262,7 @@ def _header(found: dict[str, Any], version: int, size: int, parameters: int) -> 
         key_length=_whole(number.get("attention.key_length")) or width,
         value_length=_whole(number.get("attention.value_length")) or width,
         chat_template=_text(found, "tokenizer.chat_template"),
+        pooling=_POOLING.get(_whole(number.get("pooling_type")) or 0, ""),
         parts=_whole(found.get("split.count")) or 1,
     )
 

@@ -43,11 +43,12 @@ class LlamaCpp:
         self._model = model
         self._options = options
         self._warning = ""
+        self._order = {"weights": str(weights), "model": model, **msgspec.to_builtins(_all_of(options))}
         self._supervisor = Supervisor(
             name=model,
             model=model,
             argv=(sys.executable, "-P", "-X", "faulthandler", "-m", "noria.engines.llamacpp_server"),
-            order={"weights": str(weights), "model": model, **msgspec.to_builtins(_all_of(options))},
+            order=self._order,
             log=log_folder / f"{model}.log",
             policy=policy,
             check=self._check,
@@ -78,6 +79,7 @@ class LlamaCpp:
     def _check(self) -> None:
         header = read_header(self._weights)
         check_servable(header, str(self._weights))
+        self._order["pooling"] = self._options.pooling or header.pooling
         sensible, sentence = memory_verdict(memory_need(header, self._options), memory_here())
         if not sensible:
             raise CannotRun(

@@ -64,6 +64,10 @@ def flags(llama: Any, order: dict[str, Any]) -> Any:
     params.cache_type_k = params.cache_type_v = getattr(llama.ggml_type, kinds[order["kv_cache"]])
     choice = {None: "AUTO", True: "ENABLED", False: "DISABLED"}[order["flash_attention"]]
     params.flash_attn_type = getattr(llama.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{choice}")
+    if order["pooling"]:
+        params.embedding = True
+        params.pooling_type = getattr(llama.llama_pooling_type, f"LLAMA_POOLING_TYPE_{order['pooling'].upper()}")
+        params.n_ubatch = params.n_batch  # a text's vector is made in one step, so it must fit into one
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     # What was asked for is what the model's id says; fitting would change the context quietly.
     params.fit_params = False

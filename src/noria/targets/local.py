@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
-from noria.core.errors import CallFailed, EngineFailed
+from noria.core.errors import CallFailed, CallRefused, EngineFailed
 from noria.core.events import Event, Sent
 from noria.core.protocols import Endpoint, Engine, Target
 from noria.core.requests import Request, replace_lineage, request_id
@@ -16,6 +16,8 @@ from noria.targets.closing import called
 PEAK_MEMORY = "noria.engine.peak_rss_bytes"
 """Attribute: largest resident memory of the engine so far, so that the record knows what an answer took."""
 
+_NOT_IMPLEMENTED = 501
+"""llama.cpp's answer where its weights can't do what is asked for."""
 _NOTICE_S = 0.5
 """How long a supervisor may take to notice a crash after the connection to the engine broke."""
 
@@ -56,6 +58,8 @@ class Local:
                 async for event in events:
                     yield event
         except CallFailed as error:
+            if error.status == _NOT_IMPLEMENTED and (request.embed or request.rank):
+                raise _not_for(request) from error
             if error.retryable and (crash := await self._crash(endpoint)):
                 raise crash from error
             raise
@@ -71,3 +75,15 @@ class Local:
                 return await self._engine.crashed(endpoint)
         except TimeoutError:
             return None
+
+
+def _not_for(request: Request) -> CallRefused:
+    what, hint = (
+        ("rank documents", "Pull a reranker's weights: one whose GGUF file says pooling type `rank`.")
+        if request.rank
+        else (
+            "give vectors",
+            "Pull weights for embeddings, or pull these again with `--pooling mean` and a name of its own.",
+        )
+    )
+    return CallRefused(f"These weights are for other things than to {what}.", status=400, hint=hint)

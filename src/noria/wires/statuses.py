@@ -55,9 +55,10 @@ def failed(
     sentence = _sentence(stated) or _phrase(status)
     error = stated.get("error") if isinstance(stated, dict) else None
     named = {error.get("code"), error.get("type")} if isinstance(error, dict) and hopeless else set()
-    again = status in {408, 429} or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    cannot = status == HTTPStatus.NOT_IMPLEMENTED  # not now, and not at the next try
+    again = status in {408, 429} or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and not cannot)
     retryable = again and not any(isinstance(name, str) and name in hopeless for name in named)
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR or cannot:
         message = f"The provider refused the call (status {status}): {sentence}"
         return CallRefused(message, status=status, retryable=retryable, retry_after_s=retry_after_s)
     message = f"The provider failed (status {status}): {sentence}"
