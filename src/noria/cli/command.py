@@ -54,15 +54,14 @@ class Show:
             click.echo(harmless(text), err=True)
 
 
-def with_api(
-    *, reads_only: bool | str = False, tells_of_configuration: bool = True
-) -> Callable[[Work], Callable[..., None]]:
+def with_api(*, reads_only: bool | str = False, remarks: bool = True) -> Callable[[Work], Callable[..., None]]:
     """Make a click callback of an async function that takes ``api`` and ``show``; its result is the exit code.
 
     Arguments:
         reads_only: the command only looks, so it does not make a data folder where there is none; or the name of the
             flag that makes it so.
-        tells_of_configuration: a wrong configuration, of which a running server knows nothing, is worth a remark.
+        remarks: say by the way that there is no data folder yet, or that the configuration is wrong, which a running server knows
+            nothing of. Not for commands that are about something else, or tell of it themselves.
     """
 
     def decorate(function: Work) -> Callable[..., None]:
@@ -76,9 +75,9 @@ def with_api(
                 options = {"data": data, "url": url}
                 only = bool(arguments[reads_only]) if isinstance(reads_only, str) else reads_only
                 async with open_api(options, holder=_command_line(), reads_only=only) as api:
-                    if api.unread and tells_of_configuration:
+                    if api.unread and remarks:
                         show.note(f"{api.unread.message} The running server does not mind.")
-                    if api.missing:  # an empty list might be a wrong directory
+                    if api.missing and remarks:  # an empty list might be a wrong directory
                         show.note(f"There is no data folder at {api.missing} yet.")
                     code: int | None = await function(api=api, show=show, **arguments)
                     return code

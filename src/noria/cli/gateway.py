@@ -125,7 +125,7 @@ def _counted(numbers: dict[str, int]) -> str:
 )
 @click.argument("providers", nargs=-1, metavar="[PROVIDER]...")
 @click.option("--call", "calls", multiple=True, metavar="MODEL", help="Call provider/model twice, which costs money.")
-@with_api(reads_only=True)
+@with_api(reads_only=True, remarks=False)
 async def doctor(api: Api, show: Show, providers: tuple[str, ...], calls: tuple[str, ...]) -> int:
     """Test each configured provider: its key, name, connection, models, clock; and say what is wrong.
 

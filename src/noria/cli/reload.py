@@ -12,7 +12,7 @@ from noria.core.reloads import Reloaded
 
 
 @click.command()
-@with_api(reads_only=True, tells_of_configuration=False)  # the server says what is wrong
+@with_api(reads_only=True, remarks=False)
 async def reload(api: Api, show: Show) -> None:
     """Have the running server read its configuration again: providers, prices, routes and guards change without a lost call.
 
