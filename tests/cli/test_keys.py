@@ -72,5 +72,5 @@ def test_what_a_key_was_used_for(noria: Noria) -> None:
     assert [text in shown for text in ("bot", "2,000", "$0.5")] == [True] * 3
     assert "gpt" in noria.here("keys", "usage", "bot", "--since", "1h").stdout
     [used] = noria.json("keys", "usage", "bot", "--bucket", "all")
-    assert (used["model"], used["calls"], used["cost_usd"], used["unpriced"]) == ("gpt", 2, 0.5, 0)
+    assert (used["model"], used["calls"], used["cost_usd"], used["unpriced"]) == ("openai/gpt", 2, 0.5, 0)
     assert noria.here("keys", "usage", "nobody").exit_code == 2

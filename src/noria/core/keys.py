@@ -113,6 +113,14 @@ class HeldKey(Noun):
         old = bool(self.hashes.before) and hmac.compare_digest(digest, self.hashes.before)
         if not (right or (old and now_ns < self.hashes.before_until_ns)):
             return False
+        return self.in_force(now_ns)
+
+    def is_newest(self, given: str) -> bool:
+        """Whether ``given`` is this key as it was made or last rotated."""
+        return hmac.compare_digest(key_hash(given), self.hashes.newest)
+
+    def in_force(self, now_ns: int) -> bool:
+        """Whether the key is neither revoked nor over."""
         ends = self.key.expires_ns
         return self.key.revoked_ns is None and (ends is None or now_ns < ends)
 

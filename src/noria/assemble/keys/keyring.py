@@ -35,6 +35,7 @@ class Keyring:
         self._catalogue = catalogue
         self._now = now
         self._held: dict[str, HeldKey] = {}
+        self._checked: dict[str, HeldKey] = {}  # by the whole key, so that it is hashed once; as many as there are
         self._seen = -1
         self._as_of = -1
         self._wait_until_ns = 0
@@ -45,8 +46,14 @@ class Keyring:
         """The key in force that ``given`` is; None where it is none."""
         now = self._now()
         self._catch_up(now)
-        held = self._held.get(id_of(given))
-        if held is None or not held.opens(given, now):
+        held = self._checked.get(given)
+        if held is None:
+            held = self._held.get(id_of(given))
+            if held is None or not held.opens(given, now):
+                return None
+            if held.is_newest(given):
+                self._checked[given] = held
+        elif not held.in_force(now):
             return None
         self._uses[held.key.id] = now
         return held.key
@@ -99,6 +106,7 @@ class Keyring:
             return
         self._as_of = changes
         self._held.update((held.key.id, held) for held in changed)
+        self._checked.clear()
 
     async def _keep(self) -> None:
         while True:

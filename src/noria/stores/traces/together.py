@@ -15,7 +15,7 @@ from typing import Any
 from noria.core.errors import InvalidInput
 from noria.core.spans import Span
 
-GATHER_S = 0.004
+GATHER_S = 0.006
 """How long the first of an append waits for others."""
 _COMPANY = 1.5
 """Records of an append, on average over the last some, from which on it is worth to wait."""

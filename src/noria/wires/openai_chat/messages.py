@@ -19,7 +19,7 @@ _KNOWN = frozenset(MessageShape.__struct_fields__)
 _PLAIN_ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
-def messages_in(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
+def messages_in(messages: Sequence[dict[str, Any]]) -> tuple[Message, ...]:
     """The messages of a request.
 
     Those of the deprecated ``function`` role become ``tool`` messages: their calls have no ids, so they get some.
@@ -27,10 +27,15 @@ def messages_in(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
     Raises:
         InvalidInput: names the field.
     """
-    if all(map(_is_simple, messages)):
-        for fields in messages:
-            yield Message(role=fields["role"], content=fields["content"])
-        return
+    simple = []
+    for fields in messages:
+        if not _is_simple(fields):
+            return tuple(_shaped(messages))
+        simple.append(Message(role=fields["role"], content=fields["content"]))
+    return tuple(simple)
+
+
+def _shaped(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
     shapes = read_shape(messages, list[MessageShape], at="messages")
     last_call = ""
     for i, (fields, shape) in enumerate(zip(messages, shapes, strict=True)):

@@ -54,7 +54,7 @@ def decode_request(body: bytes) -> Read:
     user = shape.safety_identifier if shape.user is None else shape.user
     request = Request(
         model=shape.model,
-        messages=tuple(messages_in(shape.messages)),
+        messages=messages_in(shape.messages),
         params=params_in(shape, unread),
         tools=tools_in(shape),
         tool_choice=choice_in(shape),
