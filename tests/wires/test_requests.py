@@ -22,7 +22,7 @@ from noria.core.messages import (
 )
 from noria.core.requests import Lineage, Parameters, Reasoning, Request, Tool
 from noria.wires.carrying import Carrying
-from noria.wires.openai_chat import Dialect, decode_request, encode_request
+from noria.wires.openai_chat import Dialect, OpenAIChat, decode_request, encode_request
 from noria.wires.wire import Encoded
 
 OPENAI = Dialect(limit_field="max_completion_tokens", extensions=())
@@ -440,6 +440,22 @@ def test_refusals_and_citations_of_earlier_answers_are_kept() -> None:
     )
     assert message.content == (TextPart(text="hi", citations=(Citation(url="u", title="t", start=0, end=2),)),)
     assert (refused.content, refused.refusal) == ((), "no")
+
+
+def test_an_answer_with_citations_goes_back_as_it_came_but_for_what_only_noria_says() -> None:
+    cited = {"type": "url_citation", "url_citation": {"start_index": 3, "end_index": 5, "title": "t", "url": "u"}}
+    document = {"type": "document_citation", "document_citation": {"start_index": 0, "end_index": 1, "title": "d"}}
+    turn: dict[str, Any] = {"role": "assistant", "content": "ab cd", "annotations": [cited]}
+    assert written(read(messages=[turn]))["messages"] == [turn]
+    parts = [{"type": "text", "text": "ab "}, {"type": "text", "text": "cd"}]
+    [message] = said(turn | {"content": parts})
+    assert [[c.start for c in part.citations] for part in message.content if isinstance(part, TextPart)] == [[], [0]]
+    assert written(read(messages=[turn | {"content": parts}]))["messages"] == [turn | {"content": parts}]
+    request = read(messages=[turn | {"document_citations": [document]}])
+    encoded = OpenAIChat().encode(request, stream=False, model="m")
+    assert encoded.dropped == ("citations",)
+    assert json.loads(encoded.body)["messages"] == [turn]
+    elsewhere(request)
 
 
 def test_fields_of_a_message_without_a_noun_go_to_the_same_wire_alone() -> None:

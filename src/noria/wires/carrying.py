@@ -7,6 +7,10 @@ from noria.core.requests import Request
 
 THINKING = "thinking"
 """Name of what a model thought in earlier turns; how much it is to think now is ``reasoning``."""
+IS_ERROR = "is_error"
+"""Name of the mark on a tool's result that the tool failed; the words that say how are always carried."""
+CITATIONS = "citations"
+"""Name of what a model's earlier words rest on."""
 FORBIDDEN = "none"
 """What a caller writes into ``noria-may-drop`` who wants nothing to be left out, not even that."""
 
@@ -44,22 +48,23 @@ class Carrying:
         if name not in self._dropped:
             self._dropped.append(name)
 
-    def forgets(self, why: str) -> None:
-        """Thinking of an earlier turn is left out, and said to be, without anybody's leave.
+    def forgets(self, why: str, name: str = THINKING) -> None:
+        """What only its own provider takes back of an earlier turn is left out, and said to be, without anybody's leave.
 
         It is of use to the provider that sealed it alone, and every provider answers without it: a conversation can go on
         with another one's model. A caller forbids it with ``noria-may-drop: none``.
 
         Arguments:
             why: as above.
+            name: ``thinking``, ``citations`` of what the model said, or ``is_error`` of what a tool said.
 
         Raises:
             InvalidInput: the caller has forbidden it.
         """
         if FORBIDDEN in self._may_drop:
-            self.cannot(THINKING, why)
-        elif THINKING not in self._dropped:
-            self._dropped.append(THINKING)
+            self.cannot(name, why)
+        elif name not in self._dropped:
+            self._dropped.append(name)
 
     def foreign(self, wire: str, request: Request) -> dict[str, object]:
         """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another.

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from noria.core.errors import InvalidInput
 from noria.core.messages import (
     AudioPart,
-    Citation,
     FilePart,
     ImagePart,
     Message,
@@ -410,7 +409,6 @@ def test_a_conversation_of_another_wire() -> None:
         ({"messages": (Message(role="user", name="Ada", content="hi"),)}, "name"),
         ({"messages": (Message(role="system", content=(TextPart(text="a"), ImagePart(url="https://x"))),)}, "image"),
         ({"messages": (Message(role="assistant", tool_calls=(ToolCall(id="a", name="f", arguments="x", custom=True),)),)}, "custom"),
-        ({"messages": (Message(role="assistant", content=(TextPart(text="a", citations=(Citation(url="https://x"),)),)),)}, "citations"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_carried_is_refused_or_dropped_where_allowed(fields: dict[str, Any], name: str) -> None:

@@ -96,7 +96,7 @@ def test_a_conversation_with_everything() -> None:
         ],
         "stream": True,
     }  # fmt: skip
-    assert (encoded.dropped, encoded.emulated) == ((), ())
+    assert (encoded.dropped, encoded.emulated) == (("citations",), ())
 
 
 def test_text_files_are_documents_that_citations_count() -> None:

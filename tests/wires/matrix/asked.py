@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from noria.core.citing import together
 from noria.core.messages import AudioPart, FilePart, ImagePart
 from noria.core.requests import Request
 
@@ -291,6 +292,107 @@ FEATURES = [
         },
         lambda r: r.params.reasoning and (r.params.reasoning.tokens == 16384 or r.params.reasoning.effort == "high"),
         ("16384", "high"),
+    ),
+    Feature(
+        "a tool that failed",
+        {
+            "anthropic": {
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "tool_use", "id": "t1", "name": "tool4242", "input": {}}],
+                    },
+                    {
+                        "role": "user",
+                        "content": [{"type": "tool_result", "tool_use_id": "t1", "is_error": True, "content": WORD}],
+                    },
+                ]
+            },
+            "google": {
+                "contents": [
+                    {"role": "user", "parts": [{"text": "hi"}]},
+                    {"role": "model", "parts": [{"functionCall": {"name": "tool4242", "args": {}}}]},
+                    {
+                        "role": "user",
+                        "parts": [{"functionResponse": {"name": "tool4242", "response": {"error": WORD}}}],
+                    },
+                ]
+            },
+        },
+        lambda request: request.messages[-1].tool_failed,
+        ('"status":"error"',),
+    ),
+    Feature(
+        "citations, second turn",
+        {
+            "openai_chat": {
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {
+                        "role": "assistant",
+                        "content": "a",
+                        "annotations": [
+                            {
+                                "type": "url_citation",
+                                "url_citation": {"url": WORD, "title": "t", "start_index": 0, "end_index": 1},
+                            }
+                        ],
+                    },
+                    {"role": "user", "content": "go on"},
+                ]
+            },
+            "openai_responses": {
+                "input": [
+                    {"role": "user", "content": "hi"},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {
+                                "type": "output_text",
+                                "text": "a",
+                                "annotations": [
+                                    {
+                                        "type": "url_citation",
+                                        "url": WORD,
+                                        "title": "t",
+                                        "start_index": 0,
+                                        "end_index": 1,
+                                    }
+                                ],
+                            }
+                        ],
+                    },
+                    {"role": "user", "content": "go on"},
+                ]
+            },
+            "anthropic": {
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {
+                                "type": "text",
+                                "text": "a",
+                                "citations": [
+                                    {
+                                        "type": "char_location",
+                                        "cited_text": "b",
+                                        "document_index": 0,
+                                        "document_title": WORD,
+                                        "start_char_index": 0,
+                                        "end_char_index": 1,
+                                    }
+                                ],
+                            }
+                        ],
+                    },
+                    {"role": "user", "content": "go on"},
+                ]
+            },
+        },
+        lambda request: together(request.messages[1]),
     ),
     Feature(
         "sealed thinking, second turn",

@@ -18,7 +18,7 @@ from noria.core.requests import Request
 from noria.core.unfolding import events_of
 from noria.wires.anthropic import Anthropic, Messages
 from noria.wires.bedrock import Bedrock
-from noria.wires.carrying import THINKING
+from noria.wires.carrying import CITATIONS, IS_ERROR, THINKING
 from noria.wires.cohere import Cohere
 from noria.wires.google import GenerateContent, Google
 from noria.wires.openai_chat import ChatCompletions, OpenAIChat
@@ -51,7 +51,7 @@ SHOWN = {
     "anthropic": "Anthropic Messages",
     "google": "Google generateContent",
 }
-_BASE: dict[str, dict[str, Any]] = {
+BASE: dict[str, dict[str, Any]] = {
     "openai_chat": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
     "openai_responses": {"model": "m", "input": "hi", "store": False},
     "anthropic": {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]},
@@ -80,7 +80,7 @@ def asked(feature: Feature, wire: str, out: str) -> str:
     """What becomes of a feature that a caller asks for."""
     if wire not in feature.bodies:
         return ""
-    request, _ = read(wire, _BASE[wire] | feature.bodies[wire])
+    request, _ = read(wire, BASE[wire] | feature.bodies[wire])
     try:
         sent = OUTS[out].encode(
             request, stream=False, model="claude-sonnet-4-5" if out in {"Anthropic", "Bedrock"} else "m"
@@ -95,8 +95,13 @@ def asked(feature: Feature, wire: str, out: str) -> str:
         assert str(error)
         return "refused, or left out"
     if sent.dropped:
-        assert sent.dropped == (THINKING,), (feature.name, wire, out, "left out without leave")
-        return "in part" if feature.partly[0].encode() in sent.body else "left out"
+        assert sent.dropped in {(THINKING,), (CITATIONS,), (IS_ERROR,)}, (
+            feature.name,
+            wire,
+            out,
+            "left out without leave",
+        )
+        return "in part" if any(mark.encode() in sent.body for mark in feature.partly[:1]) else "left out"
     if sent.emulated:
         return "emulated"
     if _arrived(feature, out, sent.body):
@@ -190,7 +195,7 @@ REPLIES: dict[str, Said] = {
     "cached tokens": Said("cached_usage", lambda r: r.usage and (r.usage.input_tokens, r.usage.cached_tokens)),
     "usage": Said("text", lambda r: r.usage and (r.usage.input_tokens, r.usage.output_tokens)),
 }
-_RECORDED = {
+RECORDED = {
     "OpenAI Chat": ("openai_chat", "sse"),
     "Responses": ("openai_responses", "sse"),
     "Anthropic": ("anthropic", "sse"),
@@ -199,13 +204,13 @@ _RECORDED = {
     "Bedrock": ("bedrock", ""),
     "TGI": ("tgi", "sse"),
 }
-FROM = tuple(_RECORDED)
+FROM = tuple(RECORDED)
 
 
 def answered(name: str, wire: str, out: str) -> str:
     """What a caller of a wire sees of what a provider said."""
     said = REPLIES[name]
-    folder, streamed = _RECORDED[out]
+    folder, streamed = RECORDED[out]
     if said.feature not in features(folder, "json"):
         return ""
     request = Request(model="m", messages=())
@@ -224,7 +229,7 @@ def answered(name: str, wire: str, out: str) -> str:
 
 def _seen(said: Said, wire: str, reply: Reply, events: Any, *, streamed: bool) -> bool:
     """Whether a client of the wire reads it, in one of the two ways of delivery."""
-    asks = _BASE[wire] | ({"stream": True} if streamed and wire != "google" else {})
+    asks = BASE[wire] | ({"stream": True} if streamed and wire != "google" else {})
     if wire == "openai_chat" and streamed:
         asks |= {"stream_options": {"include_usage": True}}
     _, answer = read(wire, asks, stream=streamed)
@@ -280,7 +285,7 @@ says nothing about what a model makes of what it is sent.
 | emulated | The wire lacks it, Noria does it in its place, and says so in `noria-emulated`. |
 | refused | The wire lacks it: 400 with a sentence; with `noria-may-drop` it is left out, and said so in `noria-dropped` and on the span. |
 | refused always | As before, and it can't be left out. |
-| left out | Thinking of an earlier turn that another provider has sealed: left out, and said so in `noria-dropped` and on the span. |
+| left out | Thinking of an earlier turn that another provider has sealed, what an earlier answer rests on, or the mark that a tool failed: left out, and said so in `noria-dropped` and on the span. |
 | in part | Thinking arrives as words: the seal is of use to its own provider alone, and the caller still has it. |
 | not told | The caller's wire has no place for it. |
 | – | The wire has no words for it, or no reply with it is recorded. |

@@ -26,7 +26,7 @@ from noria.core.messages import (
     TextPart,
     ToolCall,
 )
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, Carrying
 from noria.wires.data_urls import read_data_url, write_data_url
 
 _CITED_BY = ("char_location", "page_location", "content_block_location", "search_result_location")
@@ -311,7 +311,7 @@ def _text_out(part: TextPart, carrying: Carrying) -> dict[str, Any]:
     if own := [citation.data for citation in part.citations if is_ours(citation)]:
         block["citations"] = own
     if len(own) < len(part.citations):
-        carrying.cannot("citations", "Anthropic takes back no other provider's")
+        carrying.forgets("Anthropic takes back no other provider's", CITATIONS)
     return block | cache_out(part.cache)
 
 

@@ -6,7 +6,8 @@ stop_sequence                                stop, with the sequence
 max_tokens, model_context_window_exceeded    length
 tool_use                                     tool_calls
 refusal                                      refusal; content_filter becomes it too
-pause_turn, and any other                    the same word
+pause_turn, and any other                    the same word; what Anthropic does not know is written as max_tokens,
+                                             since no answer ends well that way
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _OUT = {
     "tool_calls": "tool_use",
     "function_call": "tool_use",
     "content_filter": "refusal",
+    "refusal": "refusal",
+    "pause_turn": "pause_turn",
 }
 
 
@@ -42,4 +45,4 @@ def reason_out(reason: str, sequence: str | None, *, called: bool) -> str:
         return "tool_use"
     if reason == "stop" and sequence is not None:
         return "stop_sequence"
-    return _OUT.get(reason, reason)
+    return _OUT.get(reason, "max_tokens")

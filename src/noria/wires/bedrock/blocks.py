@@ -25,7 +25,7 @@ from noria.core.messages import (
     ToolCall,
 )
 from noria.wires import makers
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, Carrying
 from noria.wires.data_urls import read_data_url
 
 _FORMATS = {
@@ -121,6 +121,8 @@ def _blocks(part: Part, carrying: Carrying) -> list[Block]:
 def _block(part: Part, carrying: Carrying) -> Block | None:
     match part:
         case TextPart():
+            if part.citations:
+                carrying.forgets("Bedrock takes back no citations", CITATIONS)
             return {"text": part.text} if part.text else None
         case ImagePart():
             data = read_data_url(part.url)

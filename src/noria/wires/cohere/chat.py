@@ -12,7 +12,7 @@ import msgspec
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, Message, OtherPart, Part, TextPart, ToolCall
 from noria.core.requests import Reasoning, Request, Tool
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, IS_ERROR, Carrying
 from noria.wires.cohere.rerank import NAME
 from noria.wires.effort import tokens_of
 from noria.wires.wire import Encoded
@@ -150,12 +150,14 @@ def _thinking(reasoning: Reasoning) -> dict[str, Any] | None:
 
 
 def _message(message: Message, carrying: Carrying) -> dict[str, Any]:
-    if message.name is not None:
+    if message.name is not None and message.role != "tool":
         carrying.cannot("name", "Cohere's messages have no name of who speaks")
     match message.role:
         case "assistant":
             return _said(message, carrying)
         case "tool":
+            if message.tool_failed:
+                carrying.forgets("Cohere has no mark for it", IS_ERROR)
             return {
                 "role": "tool",
                 "tool_call_id": message.tool_call_id or "",
@@ -176,6 +178,8 @@ def _said(message: Message, carrying: Carrying) -> dict[str, Any]:
     for part in () if isinstance(message.content, str) else message.content:
         if not isinstance(part, TextPart):
             _part(part, carrying)
+        elif part.citations:
+            carrying.forgets("Cohere takes back no citations", CITATIONS)
     out: dict[str, Any] = {"role": "assistant"}
     if message.tool_calls:
         out["tool_calls"] = [_call(call) for call in message.tool_calls]

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, OtherPart, Part, TextPart
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, Carrying
 
 _TYPES = {
     ending: media
@@ -68,7 +68,7 @@ def write_part(part: Part, carrying: Carrying, *, own: bool) -> dict[str, Any]:
     """
     match part:
         case TextPart():
-            return {"text": part.text}
+            return _words(part, carrying)
         case ImagePart():
             if part.detail not in {None, "auto"}:
                 carrying.cannot("detail", "Gemini sets the resolution for the whole request")
@@ -90,6 +90,12 @@ def write_part(part: Part, carrying: Carrying, *, own: bool) -> dict[str, Any]:
                 f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
                 hint=f"Fetch blob {part.sha256} and send what it holds.",
             )
+
+
+def _words(part: TextPart, carrying: Carrying) -> dict[str, Any]:
+    if part.citations:
+        carrying.forgets("Gemini takes back no citations", CITATIONS)
+    return {"text": part.text}
 
 
 def write_said(part: Part) -> dict[str, Any] | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from noria.core.citing import together
+import msgspec
+
+from noria.core.citing import apart, together
 from noria.core.errors import InvalidInput
-from noria.core.messages import Message, Part, TextPart, ToolCall
+from noria.core.messages import Citation, Message, Part, TextPart, ToolCall
 from noria.wires.bodies import read_shape
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, IS_ERROR, Carrying
 from noria.wires.openai_chat.dialect import Dialect
 from noria.wires.openai_chat.parts import citations_in, citations_out, part_in, part_out
 from noria.wires.openai_chat.shapes import MessageShape, ToolCallShape
@@ -78,7 +80,7 @@ def _is_simple(fields: Any) -> bool:
 
 def _content_in(shape: MessageShape, at: str) -> tuple[str | tuple[Part, ...], str]:
     """What is said, and what of it is a refusal."""
-    cited = citations_in(shape.annotations)
+    cited = citations_in(shape.annotations, shape.document_citations)
     refusal = shape.refusal or ""
     if not isinstance(shape.content, list):
         text = shape.content or ""
@@ -90,7 +92,16 @@ def _content_in(shape: MessageShape, at: str) -> tuple[str | tuple[Part, ...], s
                 refusal += words
             case _:
                 parts.append(part_in(part, f"{at}.content[{i}]"))
-    return tuple(parts), refusal
+    return _cited(parts, cited) if cited else tuple(parts), refusal
+
+
+def _cited(parts: Sequence[Part], citations: tuple[Citation, ...]) -> tuple[Part, ...]:
+    """``parts`` with what they rest on: the wire counts in the whole text."""
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    found = iter(apart(texts, ((citation, len(texts)) for citation in citations)) if texts else ())
+    return tuple(
+        msgspec.structs.replace(part, citations=next(found)) if isinstance(part, TextPart) else part for part in parts
+    )
 
 
 def _call_in(call: ToolCallShape, at: str) -> ToolCall:
@@ -130,7 +141,12 @@ def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: 
         taken = own or "cache_control" in dialect.extensions
         parts = (part_out(part, carrying, own=own, cache=taken) for part in content)
         cited = citations_out(together(message)) if own else {}
+        if cited.pop("document_citations", None):  # a field of Noria's own answers
+            carrying.forgets("Chat Completions takes back citations of addresses alone", CITATIONS)
         content = [part for part in parts if part is not None]
+        match content:
+            case [{"type": "text", "text": text} as only] if len(only) == 2 and together(message):
+                content = text  # which was a part for its citations alone
     out: dict[str, Any] = {"role": message.role, "content": content}
     if message.name is not None:
         out["name"] = message.name
@@ -138,6 +154,8 @@ def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: 
         out["content"] = content or None
         sealed = own or "extra_content" in dialect.extensions
         out["tool_calls"] = [call_out(call, sealed=sealed) for call in message.tool_calls]
+    if message.tool_failed:
+        carrying.forgets("Chat Completions has no mark for it", IS_ERROR)
     if message.tool_call_id is not None:
         out["tool_call_id"] = message.tool_call_id
     if message.reasoning or message.thoughts or message.tool_calls:

@@ -17,7 +17,7 @@ from noria.core.messages import (
     Part,
     TextPart,
 )
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, Carrying
 
 
 def part_in(part: dict[str, Any], at: str) -> Part:
@@ -63,6 +63,8 @@ def part_out(part: Part, carrying: Carrying, *, own: bool, cache: bool) -> dict[
     """
     match part:
         case TextPart():
+            if part.citations and not own:
+                carrying.forgets("Chat Completions takes back no citations", CITATIONS)
             return {"type": "text", "text": part.text, **cache_out(part.cache, carrying, taken=cache)}
         case ImagePart():
             detail = {} if part.detail is None else {"detail": part.detail}

@@ -21,9 +21,12 @@ from noria.wires.openai_chat.shapes import AnswerShape, ChoiceShape, ReplyShape,
 from noria.wires.openai_chat.thinking import details_out, thoughts_in
 
 _reply_decoder = msgspec.json.Decoder(ReplyShape)
-_REASONS = {"function_call": "tool_calls"}
-"""Reasons to stop that only this wire knows, in the nouns' words."""
-_REASONS_OUT = {"refusal": "content_filter"}
+_REASONS = {"function_call": "tool_calls", **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence"), "stop")}
+"""Reasons to stop that only this wire knows, or servers of it, in the nouns' words."""
+_REASONS_OUT = {
+    "refusal": "content_filter",
+    **{word: word for word in ("stop", "length", "tool_calls", "content_filter")},
+}
 """The other way round: a provider that stops a model from going on calls it a filter here."""
 
 
@@ -123,11 +126,17 @@ def reason_in(reason: str) -> str:
     return _REASONS.get(reason, reason)
 
 
-def reason_out(reason: str | None, *, functions: bool = False) -> str | None:
-    """A finish reason in this wire's words, as far as it has one; a provider's own word passes."""
+def reason_out(reason: str | None, *, functions: bool = False) -> dict[str, str | None]:
+    """A finish reason in this wire's words, which clients read as one of a list.
+
+    Any other (``pause_turn``, ``MALFORMED_FUNCTION_CALL``) is told as ``length``, since no answer ends well that way, and
+    beside it as it is, as OpenRouter does.
+    """
     if functions and reason == "tool_calls":
-        return "function_call"
-    return _REASONS_OUT.get(reason or "", reason)
+        return {"finish_reason": "function_call"}
+    if reason is None or (known := _REASONS_OUT.get(reason)):
+        return {"finish_reason": None if reason is None else known}
+    return {"finish_reason": "length", "native_finish_reason": reason}
 
 
 def sequence_of(choice: ChoiceShape) -> str | None:
@@ -280,6 +289,6 @@ def _choice_out(index: int, choice: Choice, *, id: str, created: int, functions:
         "index": index,
         "message": message,
         "logprobs": logprobs_out(choice.logprobs),
-        "finish_reason": reason_out(choice.finish_reason, functions=functions),
+        **reason_out(choice.finish_reason, functions=functions),
     }
     return out | ({} if choice.sequence is None else {"stop_reason": choice.sequence})

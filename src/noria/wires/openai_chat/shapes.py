@@ -51,6 +51,7 @@ class MessageShape(msgspec.Struct):
     thinking_blocks: list[dict[str, Any]] | None = None
     refusal: str | None = None
     annotations: list[dict[str, Any]] | None = None
+    document_citations: list[dict[str, Any]] | None = None
     function_call: FunctionCall | None = None
 
 

@@ -244,16 +244,13 @@ class StreamEncoder:
         delta: dict[str, Any],
         *,
         logprobs: dict[str, Any] | None = None,
-        finish_reason: str | None = None,
-        sequence: str | None = None,
+        ended: dict[str, str | None] | None = None,
     ) -> bytes:
         if index not in self._opened:
             self._opened.add(index)
             delta = {"role": "assistant", **delta}
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
-        if sequence is not None:
-            choice["stop_reason"] = sequence
-        return self._chunk([choice])
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
+        return self._chunk([choice | (ended or {})])
 
     def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
         chunk: dict[str, Any] = {
@@ -268,8 +265,10 @@ class StreamEncoder:
         return encode_event(msgspec.json.encode(chunk))
 
     def _stopped(self, event: Stopped) -> bytes:
-        reason = reason_out(event.reason, functions=self._functions)
-        return self._choice(event.index, {}, finish_reason=reason, sequence=event.sequence)
+        ended = reason_out(event.reason, functions=self._functions)
+        return self._choice(
+            event.index, {}, ended=ended if event.sequence is None else ended | {"stop_reason": event.sequence}
+        )
 
     def _delta(self, delta: Delta) -> dict[str, Any]:
         out: dict[str, Any] = {}

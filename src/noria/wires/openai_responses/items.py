@@ -8,7 +8,7 @@ from typing import Any
 from noria.core.errors import InvalidInput
 from noria.core.messages import Message, OtherPart, Part, Role, TextPart, Thought, ToolCall, parted
 from noria.wires import makers
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import IS_ERROR, Carrying
 from noria.wires.openai_chat.thinking import seal_in, seal_out
 from noria.wires.openai_responses.parts import part_in, part_out
 
@@ -171,6 +171,8 @@ def items_out(messages: Iterable[Message], carrying: Carrying, *, own: bool) -> 
     custom: set[str] = set()
     for message in messages:
         custom.update(call.id for call in message.tool_calls if call.custom)
+        if message.tool_failed:
+            carrying.forgets("Responses has no mark for it", IS_ERROR)
         if message.role == "tool":
             kind = "custom_tool_call" if message.tool_call_id in custom else "function_call"
             output = _content_out(message, carrying, own=own)

@@ -6,7 +6,7 @@ from typing import Any
 
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, Citation, FilePart, ImagePart, OtherPart, Part, TextPart
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, Carrying
 
 TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 """Kinds of parts that are plain text."""
@@ -63,8 +63,11 @@ def part_out(part: Part, carrying: Carrying, *, own: bool, said: bool) -> dict[s
         carrying.emulates("cache")  # OpenAI caches what prompts have in common by itself
     match part:
         case TextPart():
-            cited = {"annotations": [*map(citation_out, part.citations)]} if said else {}
-            return {"type": "output_text" if said else "input_text", "text": part.text, **cited}
+            cited = [citation for citation in part.citations if own or citation.url]
+            if len(cited) < len(part.citations):
+                carrying.forgets("Responses takes back citations of addresses alone", CITATIONS)
+            annotations = {"annotations": [*map(citation_out, cited)]} if said else {}
+            return {"type": "output_text" if said else "input_text", "text": part.text, **annotations}
         case ImagePart():
             return {"type": "input_image", "image_url": part.url, "detail": part.detail or "auto"}
         case FilePart():
@@ -105,10 +108,11 @@ def citation_in(annotation: Any) -> Citation:
                 start=start if isinstance(start, int) else None,
                 end=end if isinstance(end, int) else None,
             )
-        case {"type": "document_citation"}:
+        case {"type": "file_citation", "start_index": _} | {"type": "document_citation"}:
             document, start, end = (annotation.get(key) for key in _DOCUMENT.values())
+            title = annotation.get("title") or annotation.get("filename")
             return Citation(
-                title=str(annotation.get("title") or ""),
+                title=str(title or ""),
                 cited=str(annotation.get("content") or ""),
                 document=document if isinstance(document, int) else None,
                 start=start if isinstance(start, int) else None,
@@ -121,12 +125,23 @@ _DOCUMENT = {"document": "document", "start": "start_index", "end": "end_index"}
 
 
 def citation_out(citation: Citation) -> dict[str, Any]:
-    """A citation as an annotation. One of a document of the request gets a kind of its own: OpenAI's wire has none."""
+    """A citation as an annotation, which clients read as one of four kinds.
+
+    A document of the request is told as a file, which it is not; what more is known of it stands beside.
+    """
     if citation.url:
         where = {"start_index": citation.start or 0, "end_index": citation.end or 0}
         return {"type": "url_citation", "url": citation.url, "title": citation.title, **where}
     if citation.data.get("type") in ("file_citation", "container_file_citation", "file_path"):
         return citation.data
-    numbers = {key: value for name, key in _DOCUMENT.items() if (value := getattr(citation, name)) is not None}
+    number = citation.document or 0
+    more = {key: value for name, key in _DOCUMENT.items() if (value := getattr(citation, name)) is not None}
     content = {"content": citation.cited} if citation.cited else {}
-    return {"type": "document_citation", "title": citation.title, **numbers, **content}
+    return {
+        "type": "file_citation",
+        "file_id": f"document_{number}",
+        "filename": citation.title,
+        "index": number,
+        **({"start_index": None} | more),
+        **content,
+    }

@@ -20,7 +20,12 @@ from noria.wires.openai_chat.thinking import seal_out
 from noria.wires.openai_responses.parts import citation_out
 
 Fields = dict[str, Any]
-_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter", "refusal": "content_filter"}
+_COMPLETE = frozenset({"stop", "tool_calls", "function_call"})
+_INCOMPLETE = {"content_filter": "content_filter", "refusal": "content_filter"}
+"""Any other reason is told as the limit: no answer ends well that way, and clients know no third word."""
+_ITEMS = frozenset({"compaction", "mcp_list_tools", "mcp_approval_request", "program", "program_output"})
+_ITEM = ("_call", "_call_output", "_search_output")
+"""How all other kinds of items end that OpenAI's own tools make."""
 
 
 class Writer:
@@ -86,7 +91,8 @@ class Writer:
 
     def finish(self) -> Iterator[Fields]:
         """The last events of a complete response."""
-        cut = _INCOMPLETE.get(self._reason or "")
+        complete = self._reason is None or self._reason in _COMPLETE
+        cut = None if complete else _INCOMPLETE.get(self._reason or "", "max_output_tokens")
         status = "completed" if cut is None else "incomplete"
         yield from self._close(status)
         for place in self._calls.values():
@@ -289,26 +295,25 @@ class Writer:
         yield self._event("response.output_item.done", output_index=place, item=_copy(item))
 
     def _part(self, part: Part) -> Iterator[Fields]:
-        """What comes whole: a generated image, or an item of the provider's own tools."""
-        yield from self._close()
-        place = len(self._items)
+        """What comes whole: a generated image, or an item of OpenAI's own tools.
+
+        Clients read an item as one of a list, so what only another dialect knows stands beside them, in ``other_parts`` of
+        the finished response.
+        """
         match part:
-            case OtherPart(data={"type": str(), "id": str()}):
+            case OtherPart(data={"type": str(kind), "id": str()}) if kind in _ITEMS or kind.endswith(_ITEM):
                 item = dict(part.data)
             case ImagePart():
                 made = part.url.partition(";base64,")[2] or part.url
-                item = {"id": f"ig_{self._id}{place:02x}", "type": "image_generation_call", "result": made}
+                item = {"id": f"ig_{self._id}{len(self._items):02x}", "type": "image_generation_call", "result": made}
                 item["status"] = "completed"
             case TextPart():
                 return
             case _:
-                other = msgspec.to_builtins(part)
-                item = {
-                    "id": f"other_{self._id}{place:02x}",
-                    "type": "noria_part",
-                    "part": other,
-                    "status": "completed",
-                }
+                self.response.setdefault("other_parts", []).append(msgspec.to_builtins(part))
+                return
+        yield from self._close()
+        place = len(self._items)
         yield from self._add(item)
         yield self._event("response.output_item.done", output_index=place, item=_copy(item))
 

@@ -15,7 +15,7 @@ import minijinja
 from noria.core.errors import InvalidInput
 from noria.core.messages import Message, TextPart
 from noria.core.requests import Request
-from noria.wires.carrying import Carrying
+from noria.wires.carrying import CITATIONS, Carrying
 
 _FUEL = 1_000_000
 """Most template instructions for one conversation."""
@@ -68,6 +68,8 @@ def _spoken(message: Message, carrying: Carrying) -> dict[str, Any]:
     for part in () if isinstance(message.content, str) else message.content:
         if not isinstance(part, TextPart):
             carrying.cannot(str(part.__struct_config__.tag), "its text endpoint takes text alone")
+        elif part.citations:
+            carrying.forgets("its text endpoint knows no citations", CITATIONS)
         elif part.cache:
             carrying.cannot("cache", "it caches by itself")
     role = "system" if message.role == "developer" else message.role

@@ -1,0 +1,63 @@
+"""Whatever a provider said, each client gets what its own SDK's models know, strictly: no word that is none of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from anthropic.types import Message, RawMessageStreamEvent
+from google.genai.types import GenerateContentResponse
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from noria.core.errors import CallFailed, InvalidInput
+from noria.core.events import Content
+from noria.core.replies import Reply
+from noria.core.requests import Request
+from noria.core.unfolding import events_of
+from wires.matrix.seen import BASE, FROM, INS, OUTS, RECORDED, read
+from wires.recordings import features, recorded
+
+SHAPES: dict[str, tuple[TypeAdapter[Any], TypeAdapter[Any]]] = {
+    "openai_chat": (TypeAdapter(ChatCompletion), TypeAdapter(ChatCompletionChunk)),
+    "openai_responses": (TypeAdapter(Response), TypeAdapter(ResponseStreamEvent)),
+    "anthropic": (TypeAdapter(Message), TypeAdapter(RawMessageStreamEvent)),
+    "google": (TypeAdapter(GenerateContentResponse), TypeAdapter(GenerateContentResponse)),
+}
+"""What the official client makes of a reply, and of a piece of one."""
+ASK = Request(model="m")
+
+
+def replies(out: str) -> Iterator[tuple[str, Reply, list[Content]]]:
+    """All that a provider has said on record: whole, and as a stream where it streams."""
+    folder, suffix = RECORDED[out]
+    for feature in features(folder, "json"):
+        try:
+            reply = OUTS[out].decode_reply(recorded(f"{folder}/{feature}.json"), ASK)
+        except CallFailed:
+            continue
+        if not reply.choices:
+            continue
+        streamed = suffix and feature in features(folder, suffix)
+        data = recorded(f"{folder}/{feature}.{suffix}") if streamed else b""
+        yield feature, reply, list(OUTS[out].decoder(ASK).feed(data) if streamed else events_of(reply))
+
+
+@pytest.mark.parametrize("wire", INS)
+@pytest.mark.parametrize("out", FROM)
+def test_replies_are_in_the_official_shape(out: str, wire: str) -> None:
+    whole, piece = SHAPES[wire]
+    for feature, reply, events in replies(out):
+        asks = BASE[wire] | ({"stream": True} if wire != "google" else {})
+        try:
+            whole.validate_json(read(wire, BASE[wire])[1].whole(reply), strict=True)
+            _, answer = read(wire, asks, stream=True)
+            stream = b"".join(map(answer.encode, events)) + answer.finish()
+        except InvalidInput:
+            assert wire == "anthropic", feature  # whose wire has no place for what only another provider says
+            continue
+        for line in stream.splitlines():
+            if line.startswith(b"data: {"):
+                piece.validate_json(line.removeprefix(b"data: "), strict=True)
