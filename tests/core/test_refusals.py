@@ -39,6 +39,9 @@ def _convert(values: object) -> _All:
         ("[[rows]]\nsize = 1\n[[rows]]\nsize = 2\nseize = 3\n[[rows]]", "rows.1.seize", 5),
         ('things.a.size = 1\nthings.b.size = "x"', "things.b.size", 2),
         ("rows = 1", "rows", 1),
+        ("[things.a]\n[things.b]\nsize = 1.5\n[[rows]]\nseize = 1", "things.b.size", 3),
+        ("[[rows]]\n[[rows]]\nparts = { x = 1, y = 1.5 }\n[things.a]\nseize = 1", "rows.1.parts.y", 3),
+        ("[[rows]]\n[[rows]]\nparts = { x = 1, y = 1.5 }", "rows.1.parts.y", 3),
     ],
 )
 def test_a_mistake_is_found(text: str, place: str, line: int) -> None:

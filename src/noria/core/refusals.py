@@ -30,7 +30,7 @@ def told(error: msgspec.ValidationError, values: Any, convert: Callable[[Any], o
     """
     sentence = str(error)
     at, unknown = _AT.search(sentence), _UNKNOWN.search(sentence)
-    place = () if at is None else _named(at["path"], values, convert)
+    place = () if at is None else _named(at["path"], values, lambda trial: _sentence(trial, convert) == sentence)
     return _AT.sub("", sentence), (*place, unknown["name"]) if unknown else place
 
 
@@ -43,13 +43,13 @@ def line_of(place: Place, text: str) -> int | None:
     return found
 
 
-def _named(path: str, values: Any, convert: Callable[[Any], object]) -> Place:
+def _named(path: str, values: Any, fails_alike: Callable[[Any], bool]) -> Place:
     place: Place = ()
     here = values
     for step in _STEP.finditer(path):
         key = step["field"] or step["key"]
         if key == "..." and isinstance(here, Mapping):
-            key = next((name for name in here if _refused(_only(values, place, name), convert)), key)
+            key = next((name for name in here if fails_alike(_only(values, place, name))), key)
         place = (*place, key)
         here = (
             here[int(key)] if isinstance(here, list | tuple) else here.get(key) if isinstance(here, Mapping) else None
@@ -57,20 +57,21 @@ def _named(path: str, values: Any, convert: Callable[[Any], object]) -> Place:
     return place
 
 
-def _refused(values: Any, convert: Callable[[Any], object]) -> bool:
+def _sentence(values: Any, convert: Callable[[Any], object]) -> str:
     try:
         convert(values)
-    except msgspec.ValidationError:
-        return True
-    return False
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
 
 
 def _only(values: Any, place: Place, name: str) -> Any:
-    """The same with all but one entry left out of the mapping at a place, and all beside the way there."""
+    """The same with all but one entry left out of the mapping at a place."""
     if not place:
         return {name: values[name]}
     if isinstance(values, list | tuple):
-        return [_only(values[int(place[0])], place[1:], name)]
+        at = int(place[0])
+        return [*values[:at], _only(values[at], place[1:], name), *values[at + 1 :]]
     return {**values, place[0]: _only(values[place[0]], place[1:], name)}
 
 
