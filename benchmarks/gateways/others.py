@@ -67,8 +67,11 @@ class LiteLLM(Other):
         return [program, "--config", str(made), "--host", "127.0.0.1", "--port", str(self.port), "--telemetry", "False"]
 
     def environment(self) -> dict[str, str]:
-        """Its variables: nothing is fetched."""
-        return super().environment() | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        """Its variables: nothing is fetched, and a provider may say the same word often."""
+        return super().environment() | {
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "REPEATED_STREAMING_CHUNK_LIMIT": "1000000",
+        }
 
 
 class MLflow(Other):
