@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,3 +62,23 @@ def test_replies_are_in_the_official_shape(out: str, wire: str) -> None:
         for line in stream.splitlines():
             if line.startswith(b"data: {"):
                 piece.validate_json(line.removeprefix(b"data: "), strict=True)
+
+
+def test_what_a_client_has_no_word_for_stands_beside_the_nearest() -> None:
+    paused = OUTS["Anthropic"].decode_reply(recorded("anthropic/pause_turn.json"), ASK)
+    [choice] = written("openai_chat", paused)["choices"]
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == ("length", "pause_turn")
+    response = written("openai_responses", paused)
+    assert response["status"] == "incomplete"
+    assert [part["data"]["type"] for part in response["other_parts"]] == ["server_tool_use"]
+    malformed = OUTS["Google"].decode_reply(recorded("google/malformed.json"), ASK)
+    assert written("anthropic", malformed)["stop_reason"] == "max_tokens"
+    cited = OUTS["Anthropic"].decode_reply(recorded("anthropic/cited_order.json"), ASK)
+    [annotation] = written("openai_responses", cited)["output"][2]["content"][0]["annotations"]
+    assert (annotation["type"], annotation["filename"]) == ("file_citation", "Example")
+    assert (annotation["start_index"], annotation["end_index"]) == (12, 30)
+
+
+def written(wire: str, reply: Reply) -> Any:
+    """A reply as a client of the wire gets it."""
+    return json.loads(read(wire, BASE[wire])[1].whole(reply))
