@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noria.core.errors import StorageFull, Unavailable
-from noria.stores import disk, segment_writer
-from noria.stores import spool as spool_module
+from noria.stores import disk, group_commit, room, segment_writer
 from noria.stores.disk import make_folder, to_disk, to_system
 from noria.stores.segments import START, Damage, Frame, Position, frame, scan
 from noria.stores.spool import Spool
@@ -302,7 +301,7 @@ async def test_too_much_waiting_is_said_not_dropped(tmp_path):
 
 
 async def test_memory_is_no_second_spool(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool_module, "MOST_WAITING", 100)
+    monkeypatch.setattr(group_commit, "MOST_WAITING", 100)
     gate = threading.Event()
     spool = Spool.open(tmp_path, sync=lambda _: gate.wait(20))
     slow = [asyncio.create_task(spool.append(b"x" * size)) for size in (500, 40)]
@@ -316,7 +315,7 @@ async def test_memory_is_no_second_spool(tmp_path, monkeypatch):
 
 async def test_the_last_megabytes_are_left_to_the_consumer(tmp_path, monkeypatch):
     free = 1_000
-    monkeypatch.setattr(spool_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     spool = Spool.open(tmp_path, reserve_bytes=900)
     with structlog.testing.capture_logs() as logs:
         await spool.append(b"x" * 80)
@@ -424,7 +423,7 @@ async def test_a_segment_that_somebody_cut_or_removed_is_reported_and_blocks_not
 
 async def test_a_spool_that_left_it_to_the_system_is_made_durable_at_the_next_open(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(spool_module.os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
     spool = Spool.open(tmp_path / "new" / "spool", sync=to_system, segment_bytes=10)
     inodes = {folder.stat().st_ino for folder in (tmp_path, tmp_path / "new")}
     assert inodes <= set(synced)  # else a power cut could take the folder, and with it all that is in it
@@ -487,8 +486,8 @@ def test_whichever_call_of_the_system_fails_what_was_answered_is_there_once(tmp_
                     assert isinstance(outcome, Position | StorageFull), outcome
                     kept.append(item) if isinstance(outcome, Position) else refused.add(item)
             assert read_all(spool)[0] == kept
-            spool._queue.put(None)  # killed: nothing is closed
-            spool._thread.join()
+            spool._commits._queue.put(None)  # killed: nothing is closed
+            spool._commits._thread.join()
         return kept, refused
 
     kept, refused = asyncio.run(live())
@@ -528,8 +527,8 @@ def test_append_take_and_crash_in_any_order_take_each_frame_once(tmp_path_factor
                 taken += found
                 spool.release(position)
             else:
-                spool._queue.put(None)  # the thread ends; nothing else is closed, sealed or released
-                spool._thread.join()
+                spool._commits._queue.put(None)  # the thread ends; nothing else is closed, sealed or released
+                spool._commits._thread.join()
                 if step == "torn" and (last := max(folder.glob("*.spool"), default=None)):
                     with last.open("ab") as file:
                         file.write(frame(b"never acknowledged", 99, 0)[:-3])

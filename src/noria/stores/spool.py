@@ -1,7 +1,7 @@
 """The spool: an append-only log on disk between whoever makes records and the store that takes them.
 
 An append returns when its bytes survive a power cut; a slow store, or its checkpoint, delays no call. Appenders that
-arrive together share one ``fdatasync`` (group commit): one thread writes all that waits, syncs once and answers all.
+arrive together share one ``fdatasync`` (:mod:`noria.stores.group_commit`).
 It refuses while there is still some room on the disk, so that the consumer has room to take what was accepted.
 The consumer keeps its own :class:`Position` in the same transaction as the records it took, and hands it back at
 open; so each frame is taken exactly once whatever dies when.
@@ -12,20 +12,17 @@ The spool knows nothing about what a payload means.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-import queue
-import shutil
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import structlog
 
-from noria.core.errors import InvalidInput, StorageFull, Unavailable
+from noria.core.errors import InvalidInput, Unavailable
 from noria.stores.disk import Sync, make_folder, sync_folder, to_disk
+from noria.stores.group_commit import GroupCommit
+from noria.stores.room import KEPT, RETRY_AFTER_S, Room, failed
 from noria.stores.segment_writer import SegmentWriter, cut_off
 from noria.stores.segments import LARGEST, START, SUFFIX, Damage, Frame, Position, frame_size, scan, segment_path
 
@@ -33,15 +30,8 @@ SEGMENT_BYTES = 32 << 20
 """A segment is closed when it has reached this size; also about the most that one read returns."""
 MOST_BYTES = 8 << 30
 """When so much waits for the consumer, appends are refused instead of filling the disk."""
-MOST_WAITING = 128 << 20
-"""When so much waits in memory for the disk, appends are refused instead of filling the memory."""
 RESERVE_BYTES = 256 << 20
 """Appends are refused when they would leave less than this free on the disk."""
-ROOM_S = 0.05
-"""How long a disk that had room is taken to have it."""
-RETRY_AFTER_S = 5.0
-"""Seconds after which an append that was refused is worth another try."""
-_KEPT = "Everything recorded before is safe; this batch was not recorded."
 
 log = structlog.get_logger(__name__)
 
@@ -57,13 +47,6 @@ class Batch(NamedTuple):
     """What to keep with the records: everything before it is taken."""
 
 
-class _Waiting(NamedTuple):
-    payloads: Sequence[bytes]
-    moved: bool
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[Position]
-
-
 class Spool:
     """An open spool; make one with :meth:`open`. One process a folder: its consumer's lock must see to that."""
 
@@ -72,23 +55,14 @@ class Spool:
         self._sizes = sizes  # durable bytes of each segment there is; the writer adds, the consumer removes
         self._writer = writer
         self._most = most
-        self._reserve = reserve
-        self._refusing = False
-        self._room_until = 0.0
         self._taken = START
-        self._queue: queue.SimpleQueue[_Waiting | threading.Event | None] = queue.SimpleQueue()
-        self._waiting_bytes = 0
-        self._closed = False
-        self._closing = threading.Lock()  # so that nothing is queued behind the end mark, where nobody answers it
-        self._thread = threading.Thread(target=self._serve, name="noria-spool", daemon=True)
-        self.kept: Callable[[Position], None] = lambda _end: None
-        """Called by the writer's thread with the end of what is durable, before whoever appended it is answered."""
+        self._behind = 0
+        self._room = Room(folder, reserve)
+        self._commits = GroupCommit(folder, writer, self._room)
         self.cut_bytes = 0
         """Bytes of an unfinished frame cut off the end at open: an append that a crash interrupted, never answered."""
         self.damaged_bytes = 0
         """Bytes found unreadable between whole frames while reading: records that the disk lost."""
-        self.turned_away = 0
-        """Appends refused since open because the disk was full, failed, or its consumer or itself was too slow."""
         self.first_own = writer.next_number
         """Segments before this one were written by an earlier process."""
 
@@ -125,8 +99,8 @@ class Spool:
             spool.release(taken)
             spool._settle()
         except OSError as error:
-            raise _full(folder, error) from error
-        spool._thread.start()
+            raise failed(folder, error) from error
+        spool._commits.start()
         return spool
 
     @property
@@ -134,6 +108,11 @@ class Spool:
         """Everything before it is durable."""
         last = max(self._sizes, default=0)
         return Position(last, self._sizes.get(last, 0)) if last else self._taken
+
+    @property
+    def turned_away(self) -> int:
+        """Appends refused since open because the disk was full, failed, or its consumer or itself was too slow."""
+        return self._behind + self._commits.turned_away
 
     @property
     def pending_bytes(self) -> int:
@@ -174,51 +153,23 @@ class Spool:
 
     def _begin(self, payloads: Sequence[bytes], *, moved: bool) -> asyncio.Future[Position]:
         size = sum(map(frame_size, payloads))
-        if self.pending_bytes + self._waiting_bytes + size > self._most:
-            self.turned_away += 1
+        if self.pending_bytes + self._commits.waiting_bytes + size > self._most:
+            self._behind += 1
             raise Unavailable(
                 f"The record spool holds {self.pending_bytes:,} bytes that the trace store has not taken yet.",
                 retry_after_s=RETRY_AFTER_S,
-                kept=_KEPT,
+                kept=KEPT,
                 hint="Send less, or look in the log why the trace store is slow.",
             )
-        if self._waiting_bytes and self._waiting_bytes + size > MOST_WAITING:
-            self.turned_away += 1
-            raise Unavailable(
-                f"{self._waiting_bytes:,} bytes of records wait for the disk already.",
-                kept=_KEPT,
-                hint="Send less, or use a faster disk.",
-            )
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Position] = loop.create_future()
-        with self._closing:
-            if self._closed:
-                raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
-            self._waiting_bytes += size
-            self._queue.put(_Waiting(payloads, moved, loop, done))
-        return done
+        return self._commits.begin(payloads, size, moved=moved)
 
-    def check_room(self, size: int = 0) -> None:
-        """Refuse while the consumer still has room to take what was accepted before.
+    def tell(self, kept: Callable[[Position], None]) -> None:
+        """Let ``kept`` be called by the writer's thread with the end of what is durable, before who appended is answered."""
+        self._commits.kept = kept
 
-        Without a ``size`` it is asked before every call of a model, so an answer of a moment ago is good enough.
-
-        Raises:
-            StorageFull: with ``size`` bytes more, less than the reserve would be free.
-        """
-        now = time.monotonic()
-        if not size and now < self._room_until:
-            return
-        free = shutil.disk_usage(self._folder).free
-        if free - size < self._reserve:
-            raise StorageFull(
-                f"Only {free / 1e6:,.0f} MB are free on the disk of {self._folder}, and {self._reserve / 1e6:,.0f} MB"
-                " have to stay free for the work on what was recorded before.",
-                retry_after_s=RETRY_AFTER_S,
-                kept=_KEPT,
-                hint="Free disk space, or shorten retention; recording goes on by itself.",
-            )
-        self._room_until = now + ROOM_S
+    def check_room(self) -> None:
+        """Raise ``StorageFull`` while less than the reserve is free: the consumer has to take what was accepted before."""
+        self._room.check()
 
     def read(self, after: Position, most: int = SEGMENT_BYTES) -> Batch | None:
         """The next frames of one segment; None when everything durable is before ``after``.
@@ -255,96 +206,13 @@ class Spool:
 
         Blocks for one write at most.
         """
-        done = threading.Event()
-        with self._closing:
-            if self._closed:
-                return
-            self._queue.put(done)
-        done.wait()
+        self._commits.begin_anew()
 
     def close(self) -> None:
         """Finish what is queued, stop the thread and delete what was taken. Blocks for one write at most."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        self._thread.join()
-        self._writer.seal()
-        self.release(self._taken)
-
-    # -- the writer's thread
-
-    def _serve(self) -> None:
-        going = True
-        while going:
-            group = [self._queue.get()]
-            while not self._queue.empty():
-                group.append(self._queue.get_nowait())
-            going = None not in group
-            waiting = [item for item in group if isinstance(item, _Waiting)]
-            if not waiting:
-                self._seal(group)
-                continue
-            try:
-                if new := [item for item in waiting if not item.moved]:
-                    self.check_room(sum(frame_size(payload) for item in new for payload in item.payloads))
-                positions = self._writer.write([payload for item in waiting for payload in item.payloads])
-                self.kept(positions[-1])
-            except StorageFull as error:
-                self._refuse(waiting, error)
-            except OSError as error:
-                self._refuse(waiting, _full(self._folder, error))
-            except (
-                Exception
-            ) as error:  # the thread's boundary: if it ended here, every later append would wait for ever
-                name = type(error).__name__
-                self._refuse(waiting, Unavailable(f"The record spool failed ({name}).", kept=_KEPT))
-                log.exception("spool.write_failed", refused=len(waiting))
-            else:
-                if self._refusing:
-                    self._refusing = False
-                    log.info("spool.writes_again", turned_away=self.turned_away)
-                self._answer(waiting, ends=_ends(waiting, positions))
-            self._seal(group)
-
-    def _seal(self, group: Sequence[_Waiting | threading.Event | None]) -> None:
-        """Begin anew for those who asked for it."""
-        for item in group:
-            if isinstance(item, threading.Event):
-                self._writer.seal()
-                item.set()
-
-    def _refuse(self, waiting: Sequence[_Waiting], error: Unavailable) -> None:
-        """Tell the callers each time, the log once: a full disk must not be filled with sentences about it."""
-        self.turned_away += len(waiting)
-        if not self._refusing:
-            self._refusing = True
-            log.error("spool.refuses", error=str(error), refused=len(waiting))
-        self._answer(waiting, error=error)
-
-    def _answer(
-        self, waiting: Sequence[_Waiting], *, ends: list[Position] | None = None, error: Exception | None = None
-    ) -> None:
-        """Wake each event loop once, however many of its tasks wait."""
-        loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Position | None]]] = {}
-        for index, item in enumerate(waiting):
-            loops.setdefault(item.loop, []).append((item, ends[index] if ends else None))
-        for loop, pairs in loops.items():
-            try:
-                loop.call_soon_threadsafe(self._resolve, pairs, error)
-            except RuntimeError:  # the loop was closed while its task waited: nobody is left to answer
-                log.warning("spool.unanswered", appends=len(pairs))
-
-    def _resolve(self, pairs: list[tuple[_Waiting, Position | None]], error: Exception | None) -> None:
-        for item, position in pairs:
-            self._waiting_bytes -= sum(map(frame_size, item.payloads))
-            if item.done.done():  # cancelled meanwhile
-                continue
-            if position is not None:
-                item.done.set_result(position)
-            elif error is not None:
-                item.done.set_exception(error)
+        if self._commits.close():
+            self._writer.seal()
+            self.release(self._taken)
 
     # -- files
 
@@ -402,18 +270,3 @@ class OpenSpool(Protocol):
 
     def __call__(self, folder: Path, *, taken: Position) -> Spool:
         """Open the spool in ``folder``, of which the consumer has ``taken`` so much."""
-
-
-def _ends(waiting: Iterable[_Waiting], positions: Sequence[Position]) -> list[Position]:
-    """Of the ends of all frames, the last one of each append."""
-    counts = itertools.accumulate(len(item.payloads) for item in waiting)
-    return [positions[count - 1] for count in counts]
-
-
-def _full(folder: Path, error: OSError) -> StorageFull:
-    return StorageFull(
-        f"Records can't be written to {folder}: {error.strerror or error}.",
-        retry_after_s=RETRY_AFTER_S,
-        kept=_KEPT,
-        hint="Free disk space or make the folder writable, then try again.",
-    )

@@ -70,7 +70,7 @@ class WorkerSpool:
             except BaseException:
                 os.close(lock)
                 raise
-        spool.kept = lambda end: page.put(DURABLE, end)
+        spool.tell(lambda end: page.put(DURABLE, end))
         return cls(spool, page, lock)
 
     async def close(self) -> None:
