@@ -220,6 +220,8 @@ async def test_an_incomplete_response_and_a_parsed_one(served: Served) -> None:
 
 async def test_embeddings(served: Served) -> None:
     async with served.client() as client:
+        with pytest.raises(openai.BadRequestError, match="vectors of 2 numbers where 3 were asked for"):
+            await client.embeddings.create(model="chat/e", input="a", dimensions=3)
         made = await client.embeddings.create(model="chat/e", input=["a", "b"], dimensions=2)
         floats = await client.embeddings.create(model="chat/e", input=[1, 2, 3], encoding_format="float", user="u")
         assert [one.embedding for one in made.data] == [[0.5, -1.0], [1.5, -1.0]]

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
-from noria.core.errors import CallFailed, CallGarbled, InvalidInput
+from noria.core.errors import CallFailed, CallGarbled, CallRefused, InvalidInput
 from noria.core.events import Content, Event, Raw, Sent
 from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
@@ -209,7 +209,9 @@ class Remote:
     async def _read(self, response: Response, request: Request) -> tuple[Reply, bytes]:
         """A reply that comes in one piece, and its bytes."""
         body = await self._body(response)
-        return self._wire.decode_reply(body, request), body
+        reply = self._wire.decode_reply(body, request)
+        _check_dimensions(reply, request)
+        return reply, body
 
     async def _body(self, response: Response, most: int | None = None) -> bytes:
         """The body; with ``most``, no more than about so many bytes of it."""
@@ -273,6 +275,17 @@ class _Pieces:
             yield from events  # what the stream said before it said that it failed
             raise
         yield Raw(wire=self._raw, data=data if taken == len(data) else data[:taken], events=tuple(events))
+
+
+def _check_dimensions(reply: Reply, request: Request) -> None:
+    """Refuse vectors of another length than was asked for: llama.cpp, for one, reads over the wish and says nothing."""
+    wanted = request.embed.dimensions if request.embed else None
+    if wanted is not None and reply.vectors and len(reply.vectors[0]) != wanted:
+        raise CallRefused(
+            f"The provider gave vectors of {len(reply.vectors[0])} numbers where {wanted} were asked for.",
+            status=HTTPStatus.BAD_REQUEST.value,
+            hint="Leave `dimensions` out, or call a model that can shorten its vectors.",
+        )
 
 
 def _check_text(data: bytes) -> None:
