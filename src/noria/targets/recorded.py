@@ -103,14 +103,10 @@ class Recorded:
 
     async def _write(self, span: Span) -> None:
         """Record beside the call: cancelling the call must not cancel its record."""
-        record = self._record(span)
-        if isinstance(record, asyncio.Future):  # goes on by itself
-            await record
-            return
-        writing = asyncio.ensure_future(record)
+        writing: asyncio.Future[Any] = asyncio.ensure_future(self._record(span))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
-        await asyncio.shield(writing)
+        await (asyncio.shield(writing) if isinstance(writing, asyncio.Task) else writing)
 
 
 def _on_record(span: Span) -> OnRecord:
