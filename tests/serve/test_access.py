@@ -473,6 +473,17 @@ async def test_over_tls_the_cookie_is_secure(noria: Noria) -> None:
     assert response.headers["set-cookie"].endswith("; Secure")
 
 
+async def test_behind_a_proxy_that_speaks_tls_it_is_as_well(noria: Noria) -> None:
+    for spoken, secure in (("https", True), ("http", False)):
+        response = await ask(
+            noria,
+            "GET",
+            f"/login?token={noria.access.new_link_token()}",
+            {"host": HOST, "x-forwarded-proto": spoken},
+        )
+        assert ("Secure" in response.headers["set-cookie"]) is secure
+
+
 # -- what leaves
 
 

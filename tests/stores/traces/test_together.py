@@ -101,6 +101,21 @@ async def test_an_append_that_fails_fails_for_all_that_waited_for_it() -> None:
     assert not kept
 
 
+async def test_nobody_waits_for_ever_because_whoever_is_told_fails() -> None:
+    store, reported = Appends(), list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+
+    def told(_: Span) -> None:
+        raise ZeroDivisionError
+
+    together = Together(store.begin, told)
+    both = [together.add(span_of_call(name)) for name in "ab"]
+    await asyncio.sleep(0)
+    store.end_all()
+    await asyncio.wait_for(asyncio.gather(*both), 5)
+    assert [type(error) for error in reported] == [ZeroDivisionError]
+
+
 async def test_a_caller_that_goes_away_takes_no_record_along() -> None:
     store, kept = Appends(), list[str]()
     together = Together(store.begin, lambda span: kept.append(span.span_id))

@@ -6,7 +6,7 @@ const DAY_NS = 86400e9;
 const MOST_SHOWN = 5;
 const KEY = "attributes.noria.key_id";
 
-const amount = (measure, value) => (measure === "usd" ? (value < 1 ? `$${Number(value.toPrecision(3))}` : `$${value.toLocaleString(undefined, { maximumFractionDigits: 2 })}`) : count(Math.round(value)));
+const amount = (measure, value) => (measure === "usd" ? `$${value.toLocaleString(undefined, value < 1 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 2 })}` : count(Math.round(value)));
 
 function bar(standing) {
   const part = standing.amount ? standing.used / standing.amount : 1;

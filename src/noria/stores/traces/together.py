@@ -84,10 +84,11 @@ class Together:
         elif (error := kept.exception()) is not None:
             self._fail(gathered, error)
         else:
-            for span, done in gathered:
-                self._kept(span)
+            for _, done in gathered:
                 if not done.done():
                     done.set_result(None)
+            for span, _ in gathered:  # they wake after it, and also where it fails
+                self._kept(span)
 
     def _fail(self, gathered: Gathered, error: BaseException) -> None:
         if isinstance(error, InvalidInput) and len(gathered) > 1:  # one can't be kept as it is, so none was: each alone
