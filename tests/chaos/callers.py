@@ -28,6 +28,8 @@ class Outcome:
     """Of the response."""
     odd: str = ""
     """What the client raised, where that is none of its own errors."""
+    said: str = ""
+    """What its error says."""
 
 
 Call = Callable[[str, bool, dict[str, str]], Awaitable[Outcome]]
@@ -62,9 +64,9 @@ def _chat(client: openai.AsyncOpenAI) -> Call:
             async for chunk in chunks:
                 pieces += [choice.delta.content or "" for choice in chunk.choices]
         except openai.APIStatusError as error:
-            return Outcome("".join(pieces), raised=True, status=error.status_code)
-        except openai.APIError:
-            return Outcome("".join(pieces), raised=True)
+            return Outcome("".join(pieces), raised=True, status=error.status_code, said=f"{error}")
+        except openai.APIError as error:
+            return Outcome("".join(pieces), raised=True, said=f"{error}")
         return Outcome("".join(pieces), raised=False)
 
     return call
@@ -85,9 +87,9 @@ def _responses(client: openai.AsyncOpenAI) -> Call:
                 last = event.type
                 pieces += [event.delta] if event.type == "response.output_text.delta" else []
         except openai.APIStatusError as error:
-            return Outcome("".join(pieces), raised=True, status=error.status_code)
-        except openai.APIError:
-            return Outcome("".join(pieces), raised=True)
+            return Outcome("".join(pieces), raised=True, status=error.status_code, said=f"{error}")
+        except openai.APIError as error:
+            return Outcome("".join(pieces), raised=True, said=f"{error}")
         assert last == "response.completed", "a clean end without its mark"
         return Outcome("".join(pieces), raised=False)
 
@@ -111,7 +113,7 @@ def _messages(client: anthropic.AsyncAnthropic) -> Call:
                     else []
                 )
         except anthropic.APIStatusError as error:
-            return Outcome("".join(pieces), raised=True, status=error.response.status_code)
+            return Outcome("".join(pieces), raised=True, status=error.response.status_code, said=f"{error}")
         assert kinds[-1] == "message_stop", "a clean end without its mark"
         return Outcome("".join(pieces), raised=False)
 
@@ -130,7 +132,7 @@ def _google(client: genai.client.AsyncClient) -> Call:
                 pieces.append(piece.text or "")  # noqa: PERF401  # what came before an error is kept
         except errors.APIError as error:
             began = bool(pieces)
-            return Outcome("".join(pieces), raised=True, status=200 if began else error.code)
+            return Outcome("".join(pieces), raised=True, status=200 if began else error.code, said=f"{error}")
         return Outcome("".join(pieces), raised=False)
 
     return call

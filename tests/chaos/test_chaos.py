@@ -209,6 +209,8 @@ async def test_no_fault_ends_as_if_the_reply_were_whole(matrix: Matrix, fault: s
         full = SPOKEN[kind]().text(streamed=streamed)
         assert not outcome.odd, where
         if outcome.raised:
+            assert outcome.said, where
+            assert "127.0.0.1" not in outcome.said, f"{where}: {outcome.said}"
             assert span.status == "error", where
             assert span.error_type in {"call_cut", "call_failed", "call_garbled", "call_timeout", "call_refused"}, where
             assert outcome.text == "" or full.startswith(outcome.text) or fault in SURPLUS, where

@@ -59,7 +59,9 @@ class Two:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, *, provider: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Two]:
+async def opened(
+    folder: Path, *, provider: dict[str, Any] | None = None, others: dict[str, Provider] | None = None, **settings: Any
+) -> AsyncIterator[Two]:
     async with (
         upstream.serving(lambda _: answer("one")) as one,
         upstream.serving(lambda _: answer("two")) as two,
@@ -68,7 +70,7 @@ async def opened(folder: Path, *, provider: dict[str, Any] | None = None, **sett
             name: Provider(base_url=up.base_url, **({"attempts": 1} | (provider or {})))
             for name, up in (("one", one), ("two", two))
         }
-        chosen = Settings(data=str(folder / "data"), providers=providers, **settings)
+        chosen = Settings(data=str(folder / "data"), providers=providers | (others or {}), **settings)
         async with (
             open_workspace(chosen, {"NORIA_API_KEY": KEY}, holder="a test") as workspace,
             serving(workspace, bind("127.0.0.1", 0), Access(workspace.key)) as (running, _),
@@ -152,6 +154,24 @@ async def test_the_last_failure_is_told_with_what_was_tried(tmp_path: Path) -> N
         with pytest.raises(openai.BadRequestError, match="`n` is wrong"):
             await noria.ask("safe")
         assert len(noria.two.bodies) == 1
+
+
+async def test_callers_are_told_who_failed_and_not_where_it_is(tmp_path: Path) -> None:
+    nobody = Provider(base_url="http://127.0.0.1:1/v1", attempts=1)
+    async with opened(tmp_path, others={"lab": nobody}) as noria:
+        noria.one.script = lambda _: [*answer("The ", "wheel")[:3], CUT]
+        for model, said in (
+            ("lab/m", "Nothing answers at the address of provider `lab`"),
+            ("one/a", "Provider `one` closed"),
+        ):
+            with pytest.raises(openai.APIError, match=said) as caught:
+                await noria.read(model)
+            assert "127.0.0.1" not in f"{caught.value} {caught.value.body}"
+        messages = [span["error_message"] for span in await noria.spans()]
+        assert [message.rpartition("Called at ")[2] for message in messages] == [
+            f"{nobody.base_url}.",
+            f"{noria.one.base_url}.",
+        ]
 
 
 async def test_a_cut_in_the_middle_ends_as_an_error_unless_the_caller_lets_another_go_on(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def called(library: Library, **more: Any) -> LiteLLM:
 
 class Refused(Exception):
     status_code = 429
-    message = "litellm.RateLimitError: key sk-secret is over its limit"
+    message = "litellm.RateLimitError: key sk-secret is over its limit at http://up:80/v1, says up; see upstream docs"
 
 
 async def test_chunks_are_read_as_a_servers() -> None:
@@ -113,6 +113,8 @@ async def test_an_error_has_the_providers_status_and_not_its_key() -> None:
     assert (error.status, error.retryable) == (429, True)
     assert "over its limit" in str(error)
     assert "sk-secret" not in str(error)
+    assert "its limit at provider `tail`, says provider `tail`; see upstream docs" in str(error)
+    assert error.inside == "Called at http://up."
     _, error = await events_until_error(called(Library(chunk("Hel"), ValueError("odd"))).call(ASK))
     assert isinstance(error, CallFailed)
     assert error.status == 502

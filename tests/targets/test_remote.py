@@ -159,10 +159,11 @@ async def test_a_connection_closed_without_an_answer(egress: Egress) -> None:
 async def test_nobody_there(egress: Egress, unused_tcp_port: int) -> None:
     url = f"http://user:{KEY}@127.0.0.1:{unused_tcp_port}/v1?key={KEY}"
     error = await failure(Remote(egress, OpenAIChat(), base_url=url, provider="p"))
-    assert f"Nothing answers at http://127.0.0.1:{unused_tcp_port}/v1" in str(error)
+    assert "Nothing answers at the address of provider `p`" in str(error)
+    assert error.inside == f"Called at http://127.0.0.1:{unused_tcp_port}/v1."
     assert "provider `p`" in error.hint
     assert error.retryable
-    assert KEY not in str(error)
+    assert KEY not in error.with_inside
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -53,9 +53,16 @@ class NoriaError(Exception):
         self.message = message
         self.kept = kept
         self.hint = hint
+        self.inside = ""
+        """A sentence for whoever runs Noria alone, such as which address was called: on the record, in no answer."""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.message, self.kept, self.hint) if part)
+
+    @property
+    def with_inside(self) -> str:
+        """All of it, for the record and the operator."""
+        return f"{self} {self.inside}" if self.inside else str(self)
 
 
 class InvalidInput(NoriaError):

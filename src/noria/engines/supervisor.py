@@ -112,7 +112,7 @@ class Supervisor:
     async def crashed(self, endpoint: Endpoint) -> EngineFailed:
         """Wait until the process behind ``endpoint`` is gone, and return why; at once when it is gone already."""
         if endpoint != self._endpoint or self._gone is None:
-            gone = EngineFailed(f"The engine '{self._name}' no longer runs at {endpoint.base_url}.")
+            gone = EngineFailed(f"The engine '{self._name}' no longer runs.")
             return _anew(self._failure or gone)
         return _anew(await asyncio.shield(self._gone))
 

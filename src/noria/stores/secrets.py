@@ -73,12 +73,13 @@ class SecretsFolder:
         if file is None:
             return None
         if file.secret.base_url != base_url:
-            raise InvalidInput(
-                f"The key of provider {provider!r} was stored for {file.secret.base_url}, and the provider is now at "
-                f"{base_url}, where it is not sent.",
+            error = InvalidInput(
+                f"The key of provider {provider!r} was stored for another base URL than the provider has now, where it is not sent.",
                 kept="The key is kept.",
                 hint=f"Store the key for the new address: noria secrets set {provider}.",
             )
+            error.inside = f"It was stored for {file.secret.base_url}; the provider is at {base_url}."
+            raise error
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415  # only who stores keys needs it
 
         try:

@@ -112,7 +112,7 @@ class Recording:
         """The span of a call that raised. An error that is not Noria's is a defect; its text may hold anything."""
         self._break_off()
         if isinstance(error, NoriaError):
-            return self._span("error", type=error.code, message=str(error))
+            return self._span("error", type=error.code, message=error.with_inside)
         name = type(error).__name__
         return self._span("error", type=name, message=f"Unexpected {name}.")
 

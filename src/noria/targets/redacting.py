@@ -40,7 +40,9 @@ class Secrets:
 
     def redact(self, error: NoriaError) -> None:
         """Take them out of an error's sentences."""
-        error.message, error.hint, error.kept = map(self.redacted, (error.message, error.hint, error.kept))
+        error.message, error.hint, error.kept, error.inside = map(
+            self.redacted, (error.message, error.hint, error.kept, error.inside)
+        )
         error.args = (error.message,)
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
 from noria.core.whole import Answered, Tell, collected
-from noria.targets.egress import Egress, Origin, Response, Timeouts
+from noria.targets.egress import Callee, Egress, Origin, Response, Timeouts
 from noria.targets.redacting import Secrets
 from noria.wires.sse import Whole, single_events
 from noria.wires.wire import Decoder, Encoded, WireOut
@@ -74,6 +74,7 @@ class Remote:
     ) -> None:
         place = _place(base_url, provider)
         self._root, self._query, self._shown = place.path, place.query, _shown(base_url, provider)
+        self._callee = Callee(f"provider `{provider}`", self._shown)
         if not (api_key.isascii() and api_key.isprintable()):
             raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
         if api_key and "@" in place.netloc:
@@ -158,9 +159,7 @@ class Remote:
         """
         target = quote(_joined(self._root, path, self._query), safe=_IN_A_PATH)
         request = b"GET %b HTTP/1.1\r\n%b\r\n" % (target.encode(), self._head)
-        response = await self._egress.post(
-            self._origin, request, waits=self._timeouts, shown=self._shown, provider=self._provider
-        )
+        response = await self._egress.post(self._origin, request, waits=self._timeouts, callee=self._callee)
         try:
             return response.status, response.headers, await self._body(response, most=_LARGEST_LIST)
         finally:
@@ -196,7 +195,7 @@ class Remote:
     async def _answered(self, encoded: Encoded) -> Response:
         """The response, its status known to be good."""
         response = await self._egress.post(
-            self._origin, self._written(encoded), waits=self._timeouts, shown=self._shown, provider=self._provider
+            self._origin, self._written(encoded), waits=self._timeouts, callee=self._callee
         )
         if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             return response
@@ -225,7 +224,7 @@ class Remote:
 
     def _check_size(self, read: int) -> None:
         if read > self._most_bytes:
-            raise CallFailed(f"{self._shown} sent more than {self._most_bytes} bytes for one reply.")
+            raise CallFailed(f"{self._callee.Name} sent more than {self._most_bytes} bytes for one reply.")
 
     @staticmethod
     async def _ended(pieces: _Pieces, response: Response) -> None:

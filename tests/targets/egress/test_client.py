@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from noria.core.errors import CallCut, CallFailed, CallTimeout
-from noria.targets.egress import Egress, Origin, Response, Timeouts
+from noria.targets.egress import Callee, Egress, Origin, Response, Timeouts
 from noria.targets.egress.connection import HIGH
 
 from .hostile import OK, Peer, Server, listening
@@ -24,7 +24,7 @@ WAITS = Timeouts(connect_s=2, first_byte_s=2, idle_s=2, total_s=4)
 
 async def ask(egress: Egress, server: Server, waits: Timeouts = WAITS, *, kept: bool = True) -> Response:
     origin = Origin(False, "127.0.0.1", server.port, kept=kept)
-    return await egress.post(origin, ASK, waits=waits, shown="http://h/v1", provider="p")
+    return await egress.post(origin, ASK, waits=waits, callee=Callee("provider `p`", "http://h/v1"))
 
 
 async def body(response: Response) -> bytes:
@@ -144,7 +144,7 @@ async def test_an_answer_that_comes_before_the_request_has_gone(egress: Egress) 
     async with listening(refuses) as server:
         origin = Origin(False, "127.0.0.1", server.port)
         large = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 50_000_000
-        response = await egress.post(origin, large, waits=WAITS, shown="http://h/v1", provider="p")
+        response = await egress.post(origin, large, waits=WAITS, callee=Callee("provider `p`", "http://h/v1"))
         assert (response.status, await body(response)) == (413, b"no!")
         await server.ended()  # the connection is not kept: half of a request is on it
 
@@ -466,11 +466,11 @@ async def test_a_certificate_is_checked_with_the_name_that_was_called(
 
     async def post(egress: Egress, host: str, server: Server) -> bytes:
         origin = Origin(True, host, server.port, private=True)
-        return await body(await egress.post(origin, ASK, waits=WAITS, shown="https://h/v1", provider="p"))
+        return await body(await egress.post(origin, ASK, waits=WAITS, callee=Callee("provider `p`", "https://h/v1")))
 
     async with listening(answers, context) as server:
         unknown = Egress()
-        with pytest.raises(CallFailed, match="No trusted TLS connection to https://h/v1") as raised:
+        with pytest.raises(CallFailed, match="No trusted TLS connection to provider `p`") as raised:
             await post(unknown, "localhost", server)
         assert not raised.value.retryable
         await unknown.aclose()

@@ -174,7 +174,7 @@ class MetricsExport:
         try:
             status, answer = await self._post.send(body)
         except CallFailed as error:
-            return error.message
+            return error.with_inside
         return refused_points(answer) if status == HTTPStatus.OK else f"it answers with {status}"
 
     async def _keep_exporting(self) -> None:

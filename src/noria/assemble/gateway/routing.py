@@ -99,4 +99,7 @@ class _Missing:
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         yield Sent(request=request, provider=self._name.partition("/")[0])
-        raise Unavailable(f"{self._name} can't be called: {self._why.message}", hint=self._why.hint, retry_after_s=60)
+        why = self._why
+        error = Unavailable(f"{self._name} can't be called: {why.message}", hint=why.hint, retry_after_s=60)
+        error.inside = why.inside
+        raise error

@@ -132,7 +132,7 @@ class Doctor:
                 base_url = shown_url(provider.base_url, name)
                 there = configured(name, settings, self._environ, self._stored)
             except NoriaError as error:
-                return seen.add("configuration", ok=False, said=error.message, hint=error.hint).about(name, base_url)
+                return seen.add("configuration", ok=False, said=_told(error), hint=error.hint).about(name, base_url)
             seen.add("configuration", ok=True, said=f"{there.provider.kind}; {self._where_key(there)}")
             if there.library is None and await self._resolves(there, seen):
                 await self._look(name, there, seen)
@@ -190,10 +190,10 @@ class Doctor:
             status, headers, body = await look(name, there, self._egress, waits)
         except CallFailed as error:
             hint = error.hint or "Check that the server runs, and base_url."
-            seen.add("connection", ok=False, said=error.message, hint=hint)
+            seen.add("connection", ok=False, said=_told(error), hint=hint)
             return
         except InvalidInput as error:
-            seen.add("configuration", ok=False, said=error.message, hint=error.hint)
+            seen.add("configuration", ok=False, said=_told(error), hint=error.hint)
             return
         seconds = time.perf_counter() - began
         slow = ", which is slow: look at the way there" if seconds > SLOW_S else ""
@@ -213,7 +213,7 @@ class Doctor:
         try:
             span, reply = await self._ask(request)
         except NoriaError as error:
-            seen.add(name, ok=False, said=f"{model}: {error.message}", hint=error.hint)
+            seen.add(name, ok=False, said=f"{model}: {_told(error)}", hint=error.hint)
             return
         if span.status != "ok":
             seen.add(name, ok=False, said=f"{model}: {span.error_message}", hint="See the record of the call.")
@@ -249,6 +249,11 @@ class _Seen:
         checks = tuple(self._checks)
         ok = all(check.ok is not False for check in checks)
         return Examination(provider=provider, base_url=base_url, ok=ok, checks=checks, models=self.models)
+
+
+def _told(error: NoriaError) -> str:
+    """What is wrong and where: the doctor speaks to whoever runs Noria. What to do stands beside it."""
+    return f"{error.message} {error.inside}".rstrip()
 
 
 def _clock(headers: Mapping[str, str], seen: _Seen) -> None:

@@ -16,6 +16,7 @@ address that was checked is connected to. Redirects are not followed, cookies ar
 from noria.targets.egress.addresses import Origin
 from noria.targets.egress.client import Egress, Response
 from noria.targets.egress.connection import Timeouts
+from noria.targets.egress.failures import Callee
 from noria.targets.egress.posting import Posting
 
-__all__ = ["Egress", "Origin", "Posting", "Response", "Timeouts"]
+__all__ = ["Callee", "Egress", "Origin", "Posting", "Response", "Timeouts"]

@@ -13,7 +13,7 @@ from noria.core.errors import CallFailed, CallGarbled, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
 from noria.targets.egress.compression import KNOWN, Unpacker
 from noria.targets.egress.connection import Connection, Timeouts
-from noria.targets.egress.failures import NoAddress, broken, unanswered
+from noria.targets.egress.failures import Callee, NoAddress, broken, unanswered
 from noria.targets.egress.reading import ResponseReader
 
 KEPT_S = 30.0
@@ -32,7 +32,7 @@ class Response:
         connection: Connection,
         reader: ResponseReader,
         waits: Timeouts,
-        shown: str,
+        callee: Callee,
         over: Callable[[Connection], None],
     ) -> None:
         self._connection = connection
@@ -41,7 +41,7 @@ class Response:
         self._waits = waits
         self._wait_s = waits.first_byte_s
         self._began = False
-        self._shown = shown
+        self._callee = callee
         self._unpacked: Iterator[bytes] | None = None
         self._unpacker: Unpacker | None = None
         self.status = reader.status
@@ -53,7 +53,7 @@ class Response:
             self._unpacker = Unpacker()
         elif encoding != "identity":
             self.close()
-            raise CallFailed(f"{shown} compresses its reply with {encoding[:40]!r}, which was not asked for.")
+            raise CallFailed(f"{callee.Name} compresses its reply with {encoding[:40]!r}, which was not asked for.")
 
     @property
     def content_type(self) -> str:
@@ -80,12 +80,13 @@ class Response:
             if reader.complete:
                 return b""
             if self._connection.lost or self._connection.error is not None:
-                raise broken(self._connection.error, shown=self._shown)
+                raise broken(self._connection.error, self._callee)
             try:
                 await self._connection.wait(self._wait_s if within_s is None else within_s)
             except TimeoutError as error:
                 where = "in the middle of its reply" if self._began else "before its reply began"
-                raise CallTimeout(f"{self._shown} sent nothing more in time, {where}.") from error
+                failure = CallTimeout(f"{self._callee.Name} sent nothing more in time, {where}.")
+                raise self._callee.at(failure) from error
         self._wait_s, self._began = self._waits.idle_s, True
         return data
 
@@ -94,13 +95,13 @@ class Response:
             try:
                 piece = next(self._unpacked, None) if self._unpacked is not None else None
             except zlib.error as error:
-                raise CallGarbled(f"{self._shown} sent a compressed reply that can't be unpacked.") from error
+                raise CallGarbled(f"{self._callee.Name} sent a compressed reply that can't be unpacked.") from error
             if piece is not None:
                 return piece
             packed = await self._read(within_s)
             if not packed:
                 if not unpacker.complete:
-                    raise broken(None, shown=self._shown)
+                    raise broken(None, self._callee)
                 return b""
             self._unpacked = unpacker.feed(packed)
 
@@ -127,7 +128,7 @@ class Egress:
         self._reaper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
 
-    async def post(self, origin: Origin, request: bytes, *, waits: Timeouts, shown: str, provider: str) -> Response:
+    async def post(self, origin: Origin, request: bytes, *, waits: Timeouts, callee: Callee) -> Response:
         """Send a request and return when the head of its response has come.
 
         A kept connection that its server has closed meanwhile is seen only when it is used; then, where nothing was answered,
@@ -137,8 +138,7 @@ class Egress:
             origin: where to.
             request: head and body, as they go over the wire.
             waits: how long to wait.
-            shown: the base URL, for people.
-            provider: the provider's name, for people.
+            callee: who is called, for people.
 
         Raises:
             CallTimeout: the connection, or the head, did not come in time.
@@ -151,19 +151,19 @@ class Egress:
         kept = connection is not None
         while True:
             if connection is None:
-                connection = await self._connected(origin, waits, shown, provider)
+                connection = await self._connected(origin, waits, callee)
             began = loop.time()
             reader = connection.begin(request, end)
             try:
-                await self._head(connection, reader, began + waits.first_byte_s, shown)
+                await self._head(connection, reader, began + waits.first_byte_s, callee)
             except BaseException:
                 connection.abort()
                 raise
             if reader.headed:
-                return Response(connection, reader, waits, shown, functools.partial(self._put_back, origin))
+                return Response(connection, reader, waits, callee, functools.partial(self._put_back, origin))
             connection.abort()
             if not (kept and not reader.begun and loop.time() - began < STALE_S):
-                raise unanswered(connection.error, provider=provider, shown=shown)
+                raise unanswered(connection.error, callee)
             connection, kept = None, False
 
     def _put_back(self, origin: Origin, connection: Connection) -> None:
@@ -204,15 +204,15 @@ class Egress:
         return None
 
     @staticmethod
-    async def _head(connection: Connection, reader: ResponseReader, until: float, shown: str) -> None:
+    async def _head(connection: Connection, reader: ResponseReader, until: float, callee: Callee) -> None:
         """Return when the head has come, or never will."""
         while not (reader.headed or connection.lost or connection.error):
             try:
                 await connection.wait_until(until)
             except TimeoutError as error:
-                raise CallTimeout(f"{shown} did not begin to answer in time.") from error
+                raise callee.at(CallTimeout(f"{callee.Name} did not begin to answer in time.")) from error
 
-    async def _connected(self, origin: Origin, waits: Timeouts, shown: str, provider: str) -> Connection:
+    async def _connected(self, origin: Origin, waits: Timeouts, callee: Callee) -> Connection:
         within_s = min(waits.connect_s, waits.total_s)
         until = asyncio.get_running_loop().time() + within_s
         try:
@@ -220,7 +220,7 @@ class Egress:
                 addresses = await _addresses(origin)
             return await self._connect(origin, addresses, until)
         except (OSError, UnicodeError) as error:  # a time-out is an OSError
-            raise unanswered(error, provider=provider, shown=shown) from error
+            raise unanswered(error, callee) from error
 
     async def _connect(self, origin: Origin, addresses: list[tuple[int, str]], until: float) -> Connection:
         """Connect to the first address that answers; each gets its share of the time. Raises ``OSError`` and its kinds."""
@@ -288,7 +288,7 @@ async def _addresses(origin: Origin) -> list[tuple[int, str]]:
     allowed = [pair for pair in found if pair[1] not in refused]
     if refused and not allowed:
         address, why = next(iter(refused.items()))
-        raise NoAddress(f"its address {address} is {why}")
+        raise NoAddress(address, why)
     return allowed
 
 

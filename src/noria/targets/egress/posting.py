@@ -10,6 +10,7 @@ from noria.core.errors import InvalidInput
 from noria.targets.egress.addresses import Origin
 from noria.targets.egress.client import Egress
 from noria.targets.egress.connection import Timeouts
+from noria.targets.egress.failures import Callee
 
 MOST_BYTES = 64 * 1024
 """Bytes of an answer that are read."""
@@ -57,7 +58,8 @@ class Posting:
                 raise InvalidInput(f"A header for {name} holds a character that no header can carry.")
         self.shown = f"{parts.scheme}://{parts.netloc}{parts.path}"
         """Where it goes, for people."""
-        self._egress, self._name, self._waits = egress, name, waits
+        self._egress, self._waits = egress, waits
+        self._callee = Callee(name, self.shown)
         self._origin = Origin(parts.scheme == "https", host, port or _PORTS[parts.scheme], private=private)
         target = quote(parts.path or "/", safe="/:@!$&'()*+,;=%~-._") + (f"?{parts.query}" if parts.query else "")
         fixed = {"Host": parts.netloc, "User-Agent": "noria", "Accept-Encoding": "identity"}
@@ -71,9 +73,7 @@ class Posting:
             CallFailed: and its kinds; there was no answer.
         """
         request = b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
-        response = await self._egress.post(
-            self._origin, request, waits=self._waits, shown=self.shown, provider=self._name
-        )
+        response = await self._egress.post(self._origin, request, waits=self._waits, callee=self._callee)
         try:
             answer = await response.read()
             while len(answer) < MOST_BYTES and (more := await response.read()):
