@@ -241,6 +241,7 @@ async def fill_gateway(noria: Noria) -> None:
     for name in ("up/m", "up/m", "up/m", "up/other"):
         body = {"model": name, "messages": said, "user": "ada"}
         assert (await noria.client.post("/v1/chat/completions", json=body, headers=headers)).status_code == 200
+    assert (await noria.client.post("/v1/chat/completions", json=body, headers=headers)).status_code == 429
     for _ in range(3):
         body = {"model": "far/m", "messages": said, "user": "ada"}
         assert (await noria.client.post("/v1/chat/completions", json=body)).status_code >= 500

@@ -234,6 +234,7 @@ async def test_a_breaker_spares_a_provider_that_fails(tmp_path: Path) -> None:
             await noria.ask("one/a")
         assert (caught.value.status_code, caught.value.code) == (503, "breaker_open")
         assert 50 < int(caught.value.response.headers["retry-after"]) <= 60
+        assert caught.value.response.headers["noria-attempts"] == "0"
         assert (await noria.spans())[4]["attributes"]["noria.attempts"][0]["outcome"] == "breaker_open"
         assert noria.workspace.numbers()["noria_breakers_open"] == 1
 
@@ -308,7 +309,9 @@ async def test_a_provider_with_few_places_overflows_into_the_next(tmp_path: Path
         first = asyncio.create_task(noria.ask("safe"))
         await until(lambda: noria.one.bodies)
         raw = await noria.ask("safe")
-        assert (raw.parse().choices[0].message.content, raw.headers["noria-attempts"]) == ("two", "2")
+        assert (raw.parse().choices[0].message.content, raw.headers["noria-attempts"]) == ("two", "1"), (
+            "one was not asked"
+        )
         gate.set()
         assert (await first).parse().choices[0].message.content == "one"
 
@@ -331,4 +334,5 @@ async def test_a_target_whose_key_is_missing_leaves_the_others(tmp_path: Path) -
         assert (await noria.spans())[0]["attributes"]["noria.attempts"][0] == {
             "model": "openai/gpt-4o",
             "outcome": "unavailable",
+            "asked": False,
         }

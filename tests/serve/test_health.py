@@ -37,7 +37,7 @@ async def test_calls_are_measured_under_the_names_of_the_conventions(noria: Nori
     assert f'gen_ai_client_token_usage_sum{{{labels},gen_ai_token_type="output"}} 4.0' in text
     assert f'gen_ai_client_token_usage_bucket{{{labels},gen_ai_token_type="output",le="4.0"}} 2.0' in text
     other = 'gen_ai_operation_name="chat",gen_ai_provider_name="_other",gen_ai_request_model="_other"'
-    assert f'gen_ai_client_operation_duration_seconds_count{{error_type="unknown_name",{other}}} 1.0' in text
+    assert f'noria_calls_refused_total{{by="caller",{other}}} 1.0' in text
 
 
 def test_numbers_are_read_when_they_are_asked_for() -> None:

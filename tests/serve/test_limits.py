@@ -50,6 +50,7 @@ async def test_a_limit_is_told_in_headers_and_reached_with_429(server: Noria, st
         {"name": "tpm", "measure": "tokens", "amount": 500, "window": "month", "of": "team", "who": "care"},
     )
     said = (await ask(server, bot, stream=stream)).headers
+    assert said["noria-attempts"] == "1"
     assert (said["x-ratelimit-limit-requests"], said["x-ratelimit-remaining-requests"]) == ("1", "0")
     assert (said["x-ratelimit-limit-tokens"], said["x-ratelimit-remaining-tokens"]) == ("500", "486")
     assert said["x-ratelimit-reset-requests"][-1] == "s"
@@ -60,6 +61,7 @@ async def test_a_limit_is_told_in_headers_and_reached_with_429(server: Noria, st
     assert refused.json()["error"]["type"] == "rate_limit_error"
     assert 1 <= int(refused.headers["retry-after"]) <= 31 * 86400
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert refused.headers["noria-attempts"] == "0"
     assert (await ask(server, {})).status_code == 200, "the admin key is nobody's"
     async with openai.AsyncOpenAI(
         base_url=f"{server.url}/v1", api_key=bot["authorization"][7:], max_retries=0
@@ -68,6 +70,11 @@ async def test_a_limit_is_told_in_headers_and_reached_with_429(server: Noria, st
             await client.chat.completions.create(model="up/m", messages=HI)
     assert [span.get("error_type") for span in await server.spans()] == [None, "limit_reached", None, "limit_reached"]
     assert len(server.upstream.bodies) == 2
+    assert (await server.spans())[1]["attributes"]["noria.refused_by"] == "limit"
+    labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="up",gen_ai_request_model="m"'
+    page = (await server.client.get("/metrics")).text
+    assert f'noria_calls_refused_total{{by="limit",{labels}}} 2.0' in page
+    assert 'error_type="limit_reached"' not in page, "the model has not failed"
     [rpm, tpm] = await server.get("/api/limits")
     assert [(one["used"], one["remaining"], one["name"]) for one in rpm["standings"]] == [(1, 0, "bot")]
     assert (rpm["key"], rpm["limit"]["who"], tpm["key"]) == ("bot", id, "")

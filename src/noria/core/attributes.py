@@ -5,7 +5,9 @@ from __future__ import annotations
 ATTEMPTS = "noria.attempts"
 """One entry for each attempt at an answer, in order; absent where the first one answered. An entry has ``model``,
 ``outcome`` (``ok``, ``cancelled`` or an error's code), and where there was one the provider's ``status`` and the
-``wait_s`` in seconds before the next attempt at the same model."""
+``wait_s`` in seconds before the next attempt at the same model. ``asked`` is false where it was turned away here, and nobody asked."""
+REFUSED_BY = "noria.refused_by"
+"""Who turned the call down, where no model failed: ``limit``, ``guard``, or ``caller`` for a mistake of the caller's."""
 ROUTE = "noria.route"
 """The route or alias by which the model was found; the outermost where routes lead to routes."""
 CONTINUED = "noria.continued"

@@ -27,9 +27,14 @@ Foreign errors (sockets, SQL, files) are mapped to these once, at the edge where
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from noria.core.limits import Standing
+
+RefusedBy = Literal["limit", "guard", "caller"]
+"""Who turns calls down that no model fails at."""
+_NORIAS = frozenset({401, 402, 403, 408, 429})
+"""Statuses by which a provider refuses whoever calls it, and not the request."""
 
 
 class NoriaError(Exception):
@@ -64,12 +69,22 @@ class NoriaError(Exception):
         """All of it, for the record and the operator."""
         return f"{self} {self.inside}" if self.inside else str(self)
 
+    @property
+    def refused_by(self) -> RefusedBy | None:
+        """Who turned a call down, where no model failed at it."""
+        return None
+
 
 class InvalidInput(NoriaError):
     """A file, a flag or a request from outside is wrong; nothing was written."""
 
     code = "invalid_input"
     status = 400
+
+    @property
+    def refused_by(self) -> RefusedBy:
+        """Whoever asked for what can't be done."""
+        return "caller"
 
 
 class UnknownName(InvalidInput):
@@ -109,6 +124,11 @@ class Blocked(NoriaError):
     code = "blocked"
     status = 400
 
+    @property
+    def refused_by(self) -> RefusedBy:
+        """A guard."""
+        return "guard"
+
 
 class LimitReached(NoriaError):
     """A limit on requests, tokens or concurrent calls is reached; the same call may pass later."""
@@ -123,6 +143,11 @@ class LimitReached(NoriaError):
         """Seconds until the window ends, sent as ``Retry-After``; None where waiting does not help."""
         self.standings: tuple[Standing, ...] = ()
         """How the caller's limits stand, the one that is reached among them."""
+
+    @property
+    def refused_by(self) -> RefusedBy:
+        """A limit."""
+        return "limit"
 
 
 class BudgetUsedUp(LimitReached):
@@ -203,6 +228,11 @@ class CallRefused(CallFailed):
     """The provider refused the request: its status is in ``status``."""
 
     code = "call_refused"
+
+    @property
+    def refused_by(self) -> RefusedBy | None:
+        """The caller, whose request is wrong, unless it is Noria's key or quota that the provider does not take."""
+        return "caller" if 400 <= self.status < 500 and self.status not in _NORIAS else None
 
 
 class Unreachable(CallFailed):

@@ -40,6 +40,8 @@ class Sent(Noun, tag="sent", tag_field="event"):
     """How the caller's limits stand with this call, those that are nearest to their end."""
     emulated: tuple[str, ...] = ()
     """What the provider lacks and Noria does in its place, such as ``response_schema``."""
+    asked: bool = True
+    """False where it was turned away here after all and nobody was asked: a limit, a ceiling, an open breaker, no place."""
     continues: int | None = None
     """For a model that goes on where another broke off: how many characters of the answer were said by then. This alone
     comes in the middle of a reply."""

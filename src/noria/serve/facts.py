@@ -24,7 +24,7 @@ HEADERS: dict[str, str] = {
     "noria-variant-id": "The variant of the app that answered.",
     "noria-model": "`provider/model` that answered.",
     "noria-route": "The route that chose it.",
-    "noria-attempts": "Calls that were made upstream for it, failed ones counted.",
+    "noria-attempts": "Calls that were made upstream for it, failed ones counted; 0 where it was turned away here.",
     "noria-continued": "After how many characters another model went on; of streams a comment tells it at the place itself.",
     "noria-cache": "`hit`, `miss` or `skip`, where the app or model has a cache.",
     "noria-cache-age": "Age of the kept reply, seconds.",
@@ -64,8 +64,11 @@ class Facts:
 
     def headers(self) -> Fields:
         """All of it, for a reply or a failure."""
-        call = () if self.sent is None else of_call(self.sent)
+        call = _NOBODY_ASKED if self.sent is None else of_call(self.sent)
         return (*of_trace(self._trace_id), *call, *(() if self.kept is None else of_record(self.kept)))
+
+
+_NOBODY_ASKED: Fields = ((b"noria-attempts", b"0"),)
 
 
 def of_trace(trace_id: str) -> Fields:
@@ -88,8 +91,11 @@ def of_call(sent: Sent) -> Fields:
         found.append((b"noria-dropped", ", ".join(quote(name, safe=_PLAIN) for name in sent.dropped).encode()))
     if sent.emulated:
         found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
-    if sent.replays is None and sent.provider:
-        found.append((b"noria-attempts", b"%d" % (len(attributes[ATTEMPTS]) + 1 if ATTEMPTS in attributes else 1)))
+    if sent.replays is None and (sent.provider or not sent.asked):
+        made = 1 if sent.asked else 0
+        if ATTEMPTS in attributes:
+            made += sum(entry.get("asked", True) for entry in attributes[ATTEMPTS])
+        found.append((b"noria-attempts", b"%d" % made))
     if attributes:
         found.extend(_noted(attributes))
     if sent.standings:

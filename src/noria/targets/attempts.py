@@ -37,6 +37,8 @@ def noted(request: Request, failed: Sent | None, error: NoriaError, *, wait_s: f
     entry: dict[str, Any] = {"model": called_model(tried, failed.provider if failed else ""), "outcome": error.code}
     if isinstance(error, CallFailed):
         entry["status"] = error.status
+    if failed is None or not failed.asked:
+        entry["asked"] = False
     if wait_s is not None:
         entry["wait_s"] = round(wait_s, 3)
     return msgspec.structs.replace(request, attributes=request.attributes | {ATTEMPTS: [*attempts(tried), entry]})

@@ -34,7 +34,7 @@ class Bounded:
                 async for event in events:
                     yield event
         except Overloaded:
-            yield Sent(request=request, provider=self._provider)
+            yield Sent(request=request, provider=self._provider, asked=False)
             raise
 
     async def whole(self, request: Request, tell: Tell) -> Answered:
@@ -43,5 +43,5 @@ class Bounded:
             async with self._slots.place():
                 return await answer(self._inner, request, tell)
         except Overloaded:
-            await tell(Sent(request=request, provider=self._provider))
+            await tell(Sent(request=request, provider=self._provider, asked=False))
             raise

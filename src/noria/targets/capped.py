@@ -44,7 +44,7 @@ class Capped:
         return cost is None or cost > request.max_cost_usd
 
     async def _refused(self, request: Request) -> AsyncGenerator[Event]:
-        yield Sent(request=request, provider=self._provider)
+        yield Sent(request=request, provider=self._provider, asked=False)
         cost = self._estimate(request)
         what = "has no known price" if cost is None else f"may cost {cost:.6f} US dollars for this call"
         raise TooExpensive(

@@ -75,7 +75,9 @@ class Limited:
                         try:
                             standings = await account.expect(event)
                         except LimitReached:
-                            yield event  # so that the record tells what was refused
+                            yield msgspec.structs.replace(
+                                event, asked=False
+                            )  # so that the record tells what was refused
                             raise
                         yield msgspec.structs.replace(event, standings=standings)
                     else:
@@ -98,7 +100,7 @@ class Limited:
                 try:
                     standings = await account.expect(event)
                 except NoriaError as error:
-                    await tell(event)
+                    await tell(msgspec.structs.replace(event, asked=False))
                     raise Ended(error) from error
                 event = msgspec.structs.replace(event, standings=standings)
             await tell(event)

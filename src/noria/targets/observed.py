@@ -62,7 +62,7 @@ class Observed:
                 for observer in self._observers:
                     watches.append(observer.starts())  # noqa: PERF401  # those before one that refuses have begun
             except NoriaError:
-                yield Sent(request=request, provider=self._provider)
+                yield Sent(request=request, provider=self._provider, asked=False)
                 raise
             async with called(self._inner, request) as events:
                 async for event in events:
@@ -98,7 +98,7 @@ class Observed:
                 for observer in self._observers:
                     watches.append(observer.starts())  # noqa: PERF401  # see above
             except NoriaError:
-                await tell(Sent(request=request, provider=self._provider))
+                await tell(Sent(request=request, provider=self._provider, asked=False))
                 raise
             answered = await answer(self._inner, request, hear)
             if not speaking:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.attributes import KEY_ID, SPENT, TEAM
+from noria.core.attributes import KEY_ID, REFUSED_BY, SPENT, TEAM
 from noria.core.errors import CallCut, NoriaError
 from noria.core.events import Delta, Event, Noted, Raw, Sent
 from noria.core.folding import Fold
@@ -112,6 +112,8 @@ class Recording:
         """The span of a call that raised. An error that is not Noria's is a defect; its text may hold anything."""
         self._break_off()
         if isinstance(error, NoriaError):
+            if error.refused_by:
+                self._note({REFUSED_BY: error.refused_by})
             return self._span("error", type=error.code, message=error.with_inside)
         name = type(error).__name__
         return self._span("error", type=name, message=f"Unexpected {name}.")

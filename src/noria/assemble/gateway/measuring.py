@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from noria.core.attributes import REFUSED_BY
 from noria.core.caching import CACHE, SAVED
 from noria.core.guards import GUARDS
 from noria.core.spans import Span
@@ -115,7 +116,8 @@ _MODEL = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model
 class CallMetrics:
     """Observes the record of every live call.
 
-    A call that a kept reply answered was made by nobody, so it is counted as such and is in no distribution.
+    A call that a kept reply answered was made by nobody, so it is counted as such and is in no distribution. So is one that a limit,
+    a guard or its caller's mistake ended: no model failed at it.
     """
 
     def __init__(self) -> None:
@@ -142,6 +144,9 @@ class CallMetrics:
         )
         self._cost = Counter("noria_cost_usd", "What calls cost, where the price is known, US dollars.", _MODEL)
         self._unpriced = Counter("noria_calls_without_price", "Calls whose price is unknown.", _MODEL)
+        self._refused = Counter(
+            "noria_calls_refused", "Calls that a limit, a guard or their caller's mistake ended.", (*_MODEL, "by")
+        )
         self._cached = Counter("noria_cache_calls", "Calls by what the cache did.", ("outcome",))
         self._saved = Counter("noria_cache_saved_usd", "What calls would have cost that kept replies answered.", ())
         self._guards = Counter("noria_guard_findings", "What guards found and did.", ("guard", "action"))
@@ -149,7 +154,7 @@ class CallMetrics:
             self._duration, self._first, self._each, self._tokens, self._served, self._served_first, self._served_each,
         )  # fmt: skip
         """All distributions."""
-        self.counters = (self._cost, self._unpriced, self._cached, self._saved, self._guards)
+        self.counters = (self._cost, self._unpriced, self._refused, self._cached, self._saved, self._guards)
         """All sums."""
         self._models: set[Labels] = set()
 
@@ -173,14 +178,12 @@ class CallMetrics:
             self._observe_attributes(span.attributes)
         if span.cached:
             return
-        model = self._known((span.operation, span.provider or OTHER, span.request_model or OTHER), span.status == "ok")
-        seconds = (span.end_ns - span.start_ns) / 1e9
-        failed = (*model, "" if span.status == "ok" else span.error_type or span.status)
-        self._duration.observe(failed, seconds)
-        self._time(span, model, self._first, self._each)
-        if span.provider == "local":
-            self._served.observe(failed, seconds)
-            self._time(span, model, self._served_first, self._served_each)
+        provider, name = _called(span)
+        model = self._known((span.operation, provider, name), span.status == "ok")
+        if refused_by := span.attributes.get(REFUSED_BY):
+            self._refused.add((*model, str(refused_by)))
+        else:
+            self._observe_times(span, model)
         if span.input_tokens is not None:
             self._tokens.observe((*model, "input"), span.input_tokens)
         if span.output_tokens is not None:
@@ -205,6 +208,15 @@ class CallMetrics:
         for counter in self.counters:
             for labels, value in numbers.counters.get(counter.name, ()):
                 counter.add(labels, value)
+
+    def _observe_times(self, span: Span, model: Labels) -> None:
+        seconds = (span.end_ns - span.start_ns) / 1e9
+        failed = (*model, "" if span.status == "ok" else span.error_type or span.status)
+        self._duration.observe(failed, seconds)
+        self._time(span, model, self._first, self._each)
+        if span.provider == "local":
+            self._served.observe(failed, seconds)
+            self._time(span, model, self._served_first, self._served_each)
 
     @staticmethod
     def _time(span: Span, model: Labels, first: Histogram, each: Histogram) -> None:
@@ -231,3 +243,11 @@ class CallMetrics:
             self._models.add(model)
             return model
         return (model[0], OTHER, OTHER)
+
+
+def _called(span: Span) -> Labels:
+    """Provider and model; of a call that was refused before anybody was chosen, those that its caller named."""
+    if span.provider is None and span.request_model and "/" in span.request_model:
+        provider, _, model = span.request_model.partition("/")
+        return provider, model
+    return span.provider or OTHER, span.request_model or OTHER

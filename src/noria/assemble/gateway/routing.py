@@ -98,7 +98,7 @@ class _Missing:
         self._why = why
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
-        yield Sent(request=request, provider=self._name.partition("/")[0])
+        yield Sent(request=request, provider=self._name.partition("/")[0], asked=False)
         why = self._why
         error = Unavailable(f"{self._name} can't be called: {why.message}", hint=why.hint, retry_after_s=60)
         error.inside = why.inside

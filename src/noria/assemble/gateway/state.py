@@ -191,7 +191,7 @@ def _there(name: str, settings: Settings, environ: Mapping[str, str], stored: St
         url = shown_url(provider.base_url, name) if provider else ""
         configured(name, settings, environ, stored)
     except NoriaError as error:
-        return url, error.message
+        return url, f"{error.message} {error.inside}".rstrip()
     return url, ""
 
 

@@ -7,10 +7,36 @@ import { guards, kept } from "/static/replies.js";
 const HOUR_NS = 3600e9;
 const BREAKERS = { closed: ["calls go through", "good"], half_open: ["tried carefully", "wait"], open: ["left alone", "bad"], none: ["no breaker", ""] };
 
+const REFUSED = "attributes.noria.refused_by";
+const BY = { limit: "by limits", guard: "by guards", caller: "as their callers' mistakes" };
+
+/** Calls of the last hour that no model failed at: rows of a provider, a model, who refused, and how many. */
+const refusals = (now) =>
+  query({
+    where: [{ column: "status", value: "error" }, { column: REFUSED, op: "is not null" }],
+    since_ns: now - HOUR_NS,
+    group_by: ["provider", "model", REFUSED],
+    measures: [{ measure: "count", name: "calls" }],
+    limit: 2000,
+  });
+
+/** Their sums by who refused. */
+function byWhom(rows) {
+  const sums = {};
+  for (const row of rows) sums[row[REFUSED]] = (sums[row[REFUSED]] ?? 0) + row.calls;
+  return Object.entries(sums)
+    .sort()
+    .map(([by, calls]) => `${count(calls)} ${BY[by] ?? by}`)
+    .join(", ");
+}
+
+/** `provider/model`; where a call was refused before anybody was chosen, what its caller named. */
+const named = (row) => (row.provider === null ? row.model : `${row.provider}/${row.model}`);
+
 /** What the record says of the last hour, by `provider/model`. */
 async function lastHour(now) {
   const rows = await query({
-    where: [{ column: "model", op: "is not null" }, { column: "cached", value: false }],
+    where: [{ column: "model", op: "is not null" }, { column: "cached", value: false }, { column: REFUSED, op: "is null" }],
     since_ns: now - HOUR_NS,
     group_by: ["provider", "model"],
     measures: [
@@ -24,12 +50,12 @@ async function lastHour(now) {
     limit: 500,
     tolerance: 0.01,
   });
-  return new Map(rows.map((row) => [`${row.provider}/${row.model}`, row]));
+  return new Map(rows.map((row) => [named(row), row]));
 }
 
 const share = (failed, calls) => (calls ? element("span", { class: failed ? "bad" : "" }, percent(failed / calls)) : "–");
 
-function modelRow(name, state, seen) {
+function modelRow(name, state, seen, refused) {
   const [said, kind] = BREAKERS[state?.breaker ?? "none"];
   return [
     element("span", { class: "name" }, name),
@@ -39,6 +65,7 @@ function modelRow(name, state, seen) {
     state ? count(state.outstanding) : "–",
     count(seen?.calls),
     share(seen?.failed, seen?.calls),
+    refused.length ? element("span", { title: byWhom(refused) }, count(refused.reduce((sum, row) => sum + row.calls, 0))) : "–",
     seconds(seen?.ttft_s),
     seconds(seen?.duration_s),
     seen ? dollars(seen.cost_usd) : "–",
@@ -51,12 +78,12 @@ const places = (of) => [
   of.shed ? element("span", { class: "bad" }, `${count(of.shed)} turned away`) : null,
 ];
 
-function providerPanel(provider, seen) {
+function providerPanel(provider, seen, refused) {
   const states = new Map(provider.models.map((model) => [model.model, model]));
-  const names = [...new Set([...states.keys(), ...[...seen.keys()].filter((name) => name.startsWith(`${provider.name}/`))])];
+  const names = [...new Set([...states.keys(), ...[...seen.keys(), ...refused.filter((row) => row.provider).map(named)].filter((name) => name.startsWith(`${provider.name}/`))])];
   const retries = provider.retries ? `${count(provider.retries)} made again` : null;
-  const refused = provider.retries_refused ? element("span", { class: "bad" }, `${count(provider.retries_refused)} not made again`) : null;
-  const facts = provider.models.length ? [...places(provider.places), retries, refused].filter(Boolean) : [];
+  const notRetried = provider.retries_refused ? element("span", { class: "bad" }, `${count(provider.retries_refused)} not made again`) : null;
+  const facts = provider.models.length ? [...places(provider.places), retries, notRetried].filter(Boolean) : [];
   return element(
     "section",
     { class: "panel" },
@@ -70,7 +97,7 @@ function providerPanel(provider, seen) {
     ),
     provider.why_not ? element("p", { class: "bad" }, provider.why_not) : null,
     names.length
-      ? table(["Model", "State", ["Under way"], ["Calls"], ["Failed"], ["TTFT p50"], ["Whole p95"], ["Cost"]], names.map((name) => modelRow(name, states.get(name), seen.get(name))))
+      ? table(["Model", "State", ["Under way"], ["Calls"], ["Failed"], ["Refused"], ["TTFT p50"], ["Whole p95"], ["Cost"]], names.map((name) => modelRow(name, states.get(name), seen.get(name), refused.filter((row) => named(row) === name))))
       : element("p", { class: "quiet" }, "Not called yet."),
   );
 }
@@ -105,7 +132,7 @@ function routes(found, states) {
 /** The whole view. */
 export async function gateway() {
   const now = Date.now() * 1e6;
-  const [state, seen, ...rest] = await Promise.all([get("/api/gateway"), lastHour(now), allowances(), keys(now)]);
+  const [state, seen, refused, ...rest] = await Promise.all([get("/api/gateway"), lastHour(now), refusals(now), allowances(), keys(now)]);
   const states = new Map(state.providers.flatMap((provider) => provider.models.map((model) => [model.model, model])));
   return [
     element("h2", {}, "Calls"),
@@ -113,11 +140,12 @@ export async function gateway() {
       "section",
       { class: "panel row" },
       ...places(state.places).filter(Boolean).map((fact) => element("span", {}, fact)),
+      refused.length ? element("span", {}, `refused in the last hour: ${byWhom(refused)}`) : null,
       element("span", { class: "quiet end" }, `of the process that answers, since ${when(state.since_ns)}`),
     ),
     element("h2", {}, "Providers", element("span", { class: "quiet aside" }, "calls, times and cost of the last hour")),
     ...(state.providers.length
-      ? state.providers.map((provider) => providerPanel(provider, seen))
+      ? state.providers.map((provider) => providerPanel(provider, seen, refused))
       : [none("Set a provider's key, such as `OPENAI_API_KEY`, or add one to `noria.toml`; `noria gateway doctor` says whether it is well.")]),
     element("h2", {}, "Routes"),
     state.routes.length ? routes(state.routes, states) : none("Add `[routes.NAME]` to `noria.toml`, then `noria reload`."),
