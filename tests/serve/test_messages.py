@@ -14,6 +14,7 @@ import pytest
 
 from noria.core.errors import CallRefused
 from noria.core.events import Delta, Started, Stopped, ToolCallDelta, Used
+from noria.core.messages import ImagePart
 from noria.core.replies import Usage
 from noria.serve import entrance
 from noria.settings import Provider
@@ -127,6 +128,50 @@ async def test_the_synchronous_client(server: Noria) -> None:
                 )
 
     assert await asyncio.to_thread(work) == ("Hello", "Hello", 5)
+
+
+async def test_an_image_that_the_wire_has_no_place_for_is_told_or_left_out_where_allowed(
+    server: Noria, client: anthropic.AsyncAnthropic
+) -> None:
+    drawn = ImagePart(url="data:image/png;base64,iVBORw0KGgo=")
+    server.upstream.script = lambda _: [
+        Started(model="m"),
+        Delta(text="Here it is."),
+        Delta(parts=(drawn,)),
+        Stopped(),
+        Used(usage=Usage(input_tokens=7, output_tokens=1290)),
+    ]
+    with pytest.raises(anthropic.BadRequestError, match=r"`image`.*1290 written.*noria-may-drop: image") as refused:
+        await client.messages.create(**ASK)
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    async with client.messages.stream(**ASK) as stream:
+        with pytest.raises(anthropic.APIStatusError, match="`image`"):
+            await stream.get_final_message()
+        assert stream.current_message_snapshot.content[0].to_dict()["text"] == "Here it is."
+    allowed = {"noria-may-drop": "image"}
+    raw = await client.messages.with_raw_response.create(**ASK, extra_headers=allowed)
+    assert (await raw.parse()).content[0].to_dict() == {"type": "text", "text": "Here it is."}
+    assert raw.headers["noria-dropped"] == "image"
+    streamed = await server.client.post("/v1/messages", json=ASK | {"stream": True}, headers=allowed)
+    before, comment, after = streamed.text.partition(": noria-dropped image\n\n")
+    assert comment
+    assert "Here it is." in before
+    assert "message_stop" in after
+    spans = await server.spans()
+    assert sorted(span["status"] for span in spans) == ["error", "error", "ok", "ok"]
+    assert [span["attributes"]["noria.dropped"] for span in spans if span["status"] == "ok"] == [["image"]] * 2
+
+
+async def test_an_app_that_asks_for_images_is_refused_before_anything_is_paid(
+    server: Noria, client: anthropic.AsyncAnthropic
+) -> None:
+    await server.post("/api/apps", {"name": "painter"})
+    params = {"extra": {"modalities": ["text", "image"]}}
+    await server.put("/api/apps/painter/variants/plain", {"model": "up/m", "params": params})
+    for whole in (True, False):
+        with pytest.raises(anthropic.BadRequestError, match=r"`image`.*Nothing was sent\."):
+            await client.messages.create(**(ASK | {"model": "painter@plain"}), stream=not whole)
+    assert server.upstream.bodies == []
 
 
 async def test_a_field_that_is_dropped_writes_no_header_of_its_own(server: Noria) -> None:

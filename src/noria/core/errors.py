@@ -19,7 +19,8 @@
     │   ├── Unreachable           nothing listens at the provider's address        HTTP 502, retryable
     │   ├── CallTimeout           no answer in time                                HTTP 504, retryable
     │   ├── CallGarbled           what came is no reply                            HTTP 502, retryable
-    │   └── CallCut               the stream ended before the reply was complete   HTTP 502, retryable
+    │   ├── CallCut               the stream ended before the reply was complete   HTTP 502, retryable
+    │   └── Unshowable            the caller's wire has no place for the answer    HTTP 400
     └── Cancelled                 the caller went away
 
 Foreign errors (sockets, SQL, files) are mapped to these once, at the edge where they enter.
@@ -266,6 +267,23 @@ class CallCut(CallFailed):
 
     def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
         super().__init__(message, status=502, retryable=True, kept=kept, hint=hint)
+
+
+class Unshowable(CallFailed):
+    """The model answered, and the answer holds what the caller's wire has no place for.
+
+    HTTP 400 and not 502, because clients try a 502 again, and the answer would be paid for once more.
+    """
+
+    code = "unshowable"
+
+    def __init__(self, message: str, *, kept: str = "", hint: str = "") -> None:
+        super().__init__(message, status=400, kept=kept, hint=hint)
+
+    @property
+    def refused_by(self) -> RefusedBy:
+        """The caller, whose wire it is: no model failed."""
+        return "caller"
 
 
 class Cancelled(NoriaError):

@@ -182,6 +182,8 @@ class OnRecord(Noun, tag="on_record", tag_field="event"):
     """The span in the trace."""
     cost_usd: float | None = None
     """What the call cost, US dollars; None where the price is unknown."""
+    dropped: tuple[str, ...] = ()
+    """What of the answer was left out, because the caller's wire has no place for it."""
 
 
 Event = Content | Sent | Noted | Raw | OnRecord

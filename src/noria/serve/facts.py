@@ -30,7 +30,7 @@ HEADERS: dict[str, str] = {
     "noria-cache-age": "Age of the kept reply, seconds.",
     "noria-cache-similarity": "Cosine of the two questions, where the kept reply is to one in other words.",
     "noria-cost-usd": "What the call cost, US dollars, where the price is known; not for streams, whose headers leave before.",
-    "noria-dropped": "What was left out because the provider can't be asked for it.",
+    "noria-dropped": "What was left out: of the request because the provider can't be asked for it, of the answer because the caller's wire has no place for it; of a stream's answer a comment before its end tells it.",
     "noria-emulated": "What Noria did in the provider's place.",
     "noria-budget-remaining-usd": "What is left of the budget that is nearest to its end, where one counts the call.",
     "x-ratelimit-limit-requests": "The limit on requests that is nearest to its end, where one counts the call.",
@@ -64,7 +64,8 @@ class Facts:
 
     def headers(self) -> Fields:
         """All of it, for a reply or a failure."""
-        call = _NOBODY_ASKED if self.sent is None else of_call(self.sent)
+        untold = () if self.kept is None else self.kept.dropped
+        call = _NOBODY_ASKED if self.sent is None else of_call(self.sent, untold)
         return (*of_trace(self._trace_id), *call, *(() if self.kept is None else of_record(self.kept)))
 
 
@@ -77,8 +78,8 @@ def of_trace(trace_id: str) -> Fields:
     return ((b"noria-trace-id", id), (b"x-request-id", id))
 
 
-def of_call(sent: Sent) -> Fields:
-    """What the record knows about a call before its reply."""
+def of_call(sent: Sent, untold: Sequence[str] = ()) -> Fields:
+    """What the record knows about a call before its reply, and what the caller isn't told of the reply."""
     request, attributes = sent.request, sent.request.attributes
     found: list[tuple[bytes, bytes]] = []
     if request.lineage.variant_id:
@@ -86,9 +87,8 @@ def of_call(sent: Sent) -> Fields:
     if sent.provider:
         name = request.model.removeprefix(f"{sent.provider}/")
         found.append((b"noria-model", _written(f"{sent.provider}/{name}")))
-    if sent.dropped:
-        # names of fields that Noria does not know are the caller's own
-        found.append((b"noria-dropped", ", ".join(quote(name, safe=_PLAIN) for name in sent.dropped).encode()))
+    if sent.dropped or untold:
+        found.append((b"noria-dropped", names_of(sent.dropped, untold)))
     if sent.emulated:
         found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
     if sent.replays is None and (sent.provider or not sent.asked):
@@ -101,6 +101,12 @@ def of_call(sent: Sent) -> Fields:
     if sent.standings:
         found.extend(of_limits(sent.standings))
     return tuple(found)
+
+
+def names_of(*several: Sequence[str]) -> bytes:
+    """Names of what was left out. Those of fields that Noria does not know are the caller's own, so they are quoted."""
+    names = dict.fromkeys(name for names in several for name in names)
+    return ", ".join(quote(name, safe=_PLAIN) for name in names).encode()
 
 
 def of_record(kept: OnRecord) -> Fields:

@@ -26,7 +26,7 @@ from noria.core.errors import (
     LimitReached,
     NoriaError,
 )
-from noria.core.events import Event, Sent
+from noria.core.events import Event, OnRecord, Sent
 from noria.core.keys import Caller
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
@@ -46,7 +46,7 @@ from noria.serve.asgi import (
 )
 from noria.serve.cache_wish import cache_wish, check_kept
 from noria.serve.entrance import Entrance, Places
-from noria.serve.facts import Facts, of_limits
+from noria.serve.facts import Facts, names_of, of_limits
 from noria.serve.failures import own_error
 from noria.serve.permitted import permitted
 from noria.wires.wire import Answer, WireIn
@@ -206,6 +206,8 @@ async def _stream(events: AsyncIterator[Event], answer: Answer, send: Send, fact
             chunk = answer.encode(event)
             if isinstance(event, Sent):
                 chunk = _seam(event, answer)
+            elif isinstance(event, OnRecord):
+                chunk = _untold(event, answer)
             if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             event = await anext(events, None)
@@ -233,6 +235,13 @@ def _seam(sent: Sent, answer: Answer) -> bytes:
     if sent.continues is None or not answer.content_type.startswith(b"text/event-stream"):
         return b""
     return f": noria-continued {sent.continues} {sent.provider}\n\n".encode()
+
+
+def _untold(kept: OnRecord, answer: Answer) -> bytes:
+    """Tells what of the answer was left out: a comment, since the headers have left."""
+    if not kept.dropped or not answer.content_type.startswith(b"text/event-stream"):
+        return b""
+    return b": noria-dropped %b\n\n" % names_of(kept.dropped)
 
 
 def _as_asked(

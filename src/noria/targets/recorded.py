@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from types import MappingProxyType
 from typing import Any
 
+from noria.core.errors import InvalidInput
 from noria.core.events import Event, Noted, OnRecord, Raw, Sent, ends_reply
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request
@@ -13,6 +15,7 @@ from noria.core.spans import Span
 from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.closing import called
 from noria.targets.recording import NewIds, Price, Recording
+from noria.targets.shown import Shown, Wires
 
 
 class Recorded:
@@ -30,6 +33,7 @@ class Recorded:
         now: the clock.
         new_ids: makes a trace id and a span id.
         price: US dollars for a span.
+        wires: what callers of each wire can be shown.
     """
 
     def __init__(
@@ -40,29 +44,37 @@ class Recorded:
         now: Clock,
         new_ids: NewIds,
         price: Price,
+        wires: Wires = MappingProxyType({}),
     ) -> None:
         self._inner = inner
         self._record = record
         self._now = now
         self._new_ids = new_ids
         self._price = price
+        self._wires = wires
         self._writing: set[asyncio.Future[Any]] = set()
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Call on, and record. Raises what the inner target raises, and what ``record`` raises."""
         recording = Recording(request, now=self._now, new_ids=self._new_ids, price=self._price)
+        shown = self._shown(request)
+        left_out: tuple[str, ...] = ()
         ending: list[Event] = []
         try:
             async with called(self._inner, recording.request) as events:
                 async for event in events:
                     recording.take(event)
+                    if shown is not None:
+                        shown.take(event)
                     if isinstance(event, Noted):
                         continue
                     if ends_reply(event) or (ending and isinstance(event, Raw)):
                         ending.append(event)
                     else:
                         yield event
-            span = recording.finished()
+            if shown is not None:
+                left_out = shown.left_out(recording.reply())
+            span = recording.finished(left_out)
         except (GeneratorExit, asyncio.CancelledError):
             await self._write(recording.cancelled())
             raise
@@ -72,29 +84,50 @@ class Recorded:
         await self._write(span)
         for event in ending:
             yield event
-        yield _on_record(span)
+        yield _on_record(span, left_out)
 
     async def whole(self, request: Request, tell: Tell) -> Answered:
         """The same for a reply in one piece, with its record. Nothing is told but ``Sent``."""
         recording = Recording(request, now=self._now, new_ids=self._new_ids, price=self._price)
 
+        shown = self._shown(request)
+        left_out: tuple[str, ...] = ()
+
         async def hear(event: Event) -> None:
             recording.take(event)
+            try:
+                if shown is not None:
+                    shown.take(event)
+            except InvalidInput as error:
+                raise Ended(error) from error
             if isinstance(event, Sent):
                 await tell(event)
 
         try:
             answered = await answer(self._inner, recording.request, hear)
             recording.take_whole(answered.reply)
-            span = recording.finished()
-        except (asyncio.CancelledError, Ended):
+            if shown is not None:
+                left_out = shown.left_out(answered.reply, answered.wire)
+            span = recording.finished(left_out)
+        except Ended as ended:
+            if shown is None or ended.error is not shown.refusal:
+                await self._write(recording.cancelled())
+                raise
+            await self._write(recording.failed(ended.error))
+            raise ended.error from None
+        except asyncio.CancelledError:
             await self._write(recording.cancelled())
             raise
         except Exception as error:  # see above
             await self._write(recording.failed(error))
             raise
         await self._write(span)
-        return answered._replace(kept=_on_record(span))
+        return answered._replace(kept=_on_record(span, left_out))
+
+    def _shown(self, request: Request) -> Shown | None:
+        """Follows what the caller can be shown; None where that is everything."""
+        shows = self._wires.get(request.wire)
+        return None if shows is None else Shown(request, shows)
 
     async def drain(self) -> None:
         """Wait for the records that are still being written, at shutdown. Each one's failure went to its own call."""
@@ -109,5 +142,5 @@ class Recorded:
         await (asyncio.shield(writing) if isinstance(writing, asyncio.Task) else writing)
 
 
-def _on_record(span: Span) -> OnRecord:
-    return OnRecord(trace_id=span.trace_id, span_id=span.span_id, cost_usd=span.cost_usd)
+def _on_record(span: Span, left_out: tuple[str, ...]) -> OnRecord:
+    return OnRecord(trace_id=span.trace_id, span_id=span.span_id, cost_usd=span.cost_usd, dropped=left_out)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from noria.core.attributes import KEY_ID, REFUSED_BY, SPENT, TEAM
+from noria.core.attributes import DROPPED, KEY_ID, REFUSED_BY, SPENT, TEAM
 from noria.core.errors import CallCut, NoriaError
 from noria.core.events import Delta, Event, Noted, Raw, Sent
 from noria.core.folding import Fold
@@ -102,10 +102,16 @@ class Recording:
         """Note a reply that came in one piece."""
         self._whole = reply
 
-    def finished(self) -> Span:
-        """The span of a call whose events ended. Raises ``CallCut`` when they ended before the reply was complete."""
+    def finished(self, left_out: Sequence[str] = ()) -> Span:
+        """The span of a call whose events ended. Raises ``CallCut`` when they ended before the reply was complete.
+
+        Arguments:
+            left_out: what of the reply its caller isn't shown.
+        """
         if not self.reply().complete:
             raise CallCut("The reply ended before it was complete.")
+        if left_out:
+            self._note({DROPPED: list(left_out)})
         return self._span("ok")
 
     def failed(self, error: Exception) -> Span:
@@ -191,7 +197,7 @@ class Recording:
             if sent.replays:
                 found |= {"noria.replayed.span": sent.replays, "noria.replayed.duration_s": sent.duration_s}
             if sent.dropped:
-                found["noria.dropped"] = list(sent.dropped)
+                found = _joined({DROPPED: list(sent.dropped)}, found)
             if sent.emulated:
                 found["noria.emulated"] = list(sent.emulated)
         if usage is not None and usage.cache_write_tokens is not None:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from noria.core.errors import CallCut, CallFailed, CallRefused, InvalidInput
+from noria.core.errors import CallCut, CallFailed, CallRefused
 from noria.core.events import Delta, Event, Raw, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.folding import fold
 from noria.core.messages import Citation, ImagePart, Message, TextPart, Thought, ToolCall
 from noria.core.replies import Choice, Reply, Usage
 from noria.core.requests import Request
 from noria.core.unfolding import events_of
-from noria.wires.anthropic import Anthropic, Messages, StreamDecoder, decode_reply, decode_request, encode_reply
+from noria.wires.anthropic import SHOWS, Anthropic, Messages, StreamDecoder, decode_reply, decode_request, encode_reply
 from wires.recordings import features, recorded
 
 ASK = Request(model="anthropic/claude-sonnet-4-5")
@@ -305,13 +305,15 @@ def test_other_providers_citations_come_as_the_nearest_of_anthropics() -> None:
     ]  # fmt: skip
 
 
-def test_what_the_wire_has_no_block_for_is_an_error_and_not_lost() -> None:
+def test_what_the_wire_has_no_block_for_leaves_no_trace() -> None:
     image = ImagePart(url="data:image/png;base64,AAAA")
-    reply = fold([Delta(parts=(image,)), Stopped()])
-    with pytest.raises(InvalidInput, match="`image`"):
-        encode_reply(reply, id="x")
-    with pytest.raises(InvalidInput, match="`image`"):
-        told(list(events_of(reply)))
+    reply = fold([Delta(parts=(image,)), Delta(text="a"), Stopped()])
+    assert list(SHOWS.lacks(reply)) == ["image"]
+    assert [block.type for block in sdk.Message.model_validate_json(encode_reply(reply, id="x")).content] == ["text"]
+    starts = [
+        event.content_block.type for event in seen(told(list(events_of(reply)))) if event.type == "content_block_start"
+    ]
+    assert starts == ["text"]
 
 
 # -- broken replies

@@ -211,7 +211,7 @@ def test_several_candidates() -> None:
 
 
 def test_code_and_images_stay_in_the_answer() -> None:
-    [code] = whole("code").choices
+    [code] = whole("hosted_tools").choices
     assert isinstance(code.message.content, tuple)
     assert [type(part) for part in code.message.content] == [OtherPart, OtherPart, TextPart]
     [image] = whole("image").choices

@@ -12,17 +12,20 @@ import msgspec
 from noria.core.errors import CallFailed, InvalidInput
 from noria.core.events import Content
 from noria.core.folding import fold
-from noria.core.messages import TextPart, ToolCall
+from noria.core.messages import OtherPart, TextPart, ToolCall
 from noria.core.replies import Choice, Reply
 from noria.core.requests import Request
 from noria.core.unfolding import events_of
+from noria.wires import anthropic, google, openai_responses
 from noria.wires.anthropic import Anthropic, Messages
 from noria.wires.bedrock import Bedrock
 from noria.wires.carrying import CITATIONS, IS_ERROR, THINKING
 from noria.wires.cohere import Cohere
 from noria.wires.google import GenerateContent, Google
+from noria.wires.images import image_of
 from noria.wires.openai_chat import ChatCompletions, OpenAIChat
 from noria.wires.openai_responses import OpenAIResponses, Responses
+from noria.wires.shows import ANSWERS, named
 from noria.wires.tgi import Tgi
 from noria.wires.wire import Answer, WireIn, WireOut
 from wires.matrix.asked import FEATURES, Feature
@@ -57,6 +60,8 @@ BASE: dict[str, dict[str, Any]] = {
     "anthropic": {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]},
     "google": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
 }
+SHOWS = {wire.NAME: wire.SHOWS for wire in (anthropic, google, openai_responses)}
+"""Wires that haven't a place for everything."""
 _READS = {
     "OpenAI Chat": "openai_chat",
     "compatible": "openai_chat",
@@ -131,6 +136,8 @@ class Said(NamedTuple):
     """What of it a reply holds."""
     same: Same = operator.eq
     """Whether what a client reads is what was said."""
+    beside: bool = False
+    """It may stand in a field of Noria's own, beside what the client's models know."""
 
 
 def _first(reply: Reply) -> Choice:
@@ -176,6 +183,17 @@ def _refused(reply: Reply) -> tuple[str, str]:
     return message.refusal or message.text, f"{message.text} {message.refusal}{' by the reason' if by_reason else ''}"
 
 
+def _images(reply: Reply) -> list[str]:
+    content = _first(reply).message.content
+    images = () if isinstance(content, str) else map(image_of, content)
+    return [image.url for image in images if image is not None]
+
+
+def _others(reply: Reply) -> list[str]:
+    content = _first(reply).message.content
+    return [] if isinstance(content, str) else [named(part) for part in content if isinstance(part, OtherPart)]
+
+
 REPLIES: dict[str, Said] = {
     "text": Said("text", lambda r: r.text),
     "tool call": Said("tools", _calls),
@@ -189,6 +207,8 @@ REPLIES: dict[str, Said] = {
         "logprobs", lambda r: [token["token"] for token in (_first(r).logprobs or {}).get("content", [])]
     ),
     "n": Said("n", lambda r: [choice.message.text for choice in r.choices]),
+    "a generated image": Said("image", _images),
+    "what the provider's tools did": Said("hosted_tools", _others, beside=True),
     "refusal": Said("refusal", _refused, lambda said, back: said[0] in back[1] or "by the reason" in back[1]),
     "cut at the limit": Said("length", lambda r: _first(r).finish_reason == "length"),
     "stop sequence": Said("stop", lambda r: _first(r).finish_reason),
@@ -224,7 +244,15 @@ def answered(name: str, wire: str, out: str) -> str:
         decoder.close()
         found["streamed"] = _seen(said, wire, fold(events), events, streamed=True)
     kept = [way for way, there in found.items() if there]
-    return "told" if len(kept) == len(found) else f"told {kept[0]} only" if kept else "not told"
+    if len(kept) == len(found):
+        return "told"
+    return f"told {kept[0]} only" if kept else _told_of(wire, reply)
+
+
+def _told_of(wire: str, reply: Reply) -> str:
+    """What a caller is told of what can't be shown."""
+    lacks = set(SHOWS[wire].lacks(reply)) if wire in SHOWS else set()
+    return "an error" if lacks & ANSWERS else "left out" if lacks else "LOST"
 
 
 def _seen(said: Said, wire: str, reply: Reply, events: Any, *, streamed: bool) -> bool:
@@ -242,12 +270,15 @@ def _seen(said: Said, wire: str, reply: Reply, events: Any, *, streamed: bool) -
     asked = Request(model="m", messages=())
     try:
         if not streamed:
-            back = OUTS[client].decode_reply(answer.whole(reply), asked)
-            return said.same(said.look(reply), said.look(back))
-        decoder = OUTS[client].decoder(asked)
-        made: list[Content] = list(decoder.feed(b"".join(map(answer.encode, events)) + answer.finish()))
-        decoder.close()
-        return said.same(said.look(reply), said.look(fold(made)))
+            body = answer.whole(reply)
+            back = OUTS[client].decode_reply(body, asked)
+        else:
+            body = b"".join(map(answer.encode, events)) + answer.finish()
+            decoder = OUTS[client].decoder(asked)
+            made: list[Content] = list(decoder.feed(body))
+            decoder.close()
+            back = fold(made)
+        return said.same(said.look(reply), said.look(back)) or (said.beside and b'"other_parts"' in body)
     except CallFailed:
         return False
 
@@ -285,8 +316,8 @@ says nothing about what a model makes of what it is sent.
 | emulated | The wire lacks it, Noria does it in its place, and says so in `noria-emulated`. |
 | refused | The wire lacks it: 400 with a sentence; with `noria-may-drop` it is left out, and said so in `noria-dropped` and on the span. |
 | refused always | As before, and it can't be left out. |
-| left out | Thinking of an earlier turn that another provider has sealed, what an earlier answer rests on, or the mark that a tool failed: left out, and said so in `noria-dropped` and on the span. |
+| left out | Thinking of an earlier turn that another provider has sealed, what an earlier answer rests on, or the mark that a tool failed; of an answer what only goes with it, and the caller's wire has no place for: left out, and said so in `noria-dropped` and on the span. |
+| an error | The answer itself has no place in the caller's wire: an error that says what was paid, behind all that can be shown; before the call where the request asks for it. With `noria-may-drop` it is left out, and said so. |
 | in part | Thinking arrives as words: the seal is of use to its own provider alone, and the caller still has it. |
-| not told | The caller's wire has no place for it. |
 | – | The wire has no words for it, or no reply with it is recorded. |
 """

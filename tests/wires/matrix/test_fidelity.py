@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wires.matrix.asked import FEATURES, Feature
-from wires.matrix.seen import INS, OUTS, asked, page
+from wires.matrix.seen import FROM, INS, OUTS, REPLIES, answered, asked, page
 
 PAGE = Path(__file__).parents[3] / "docs" / "fidelity.md"
 
@@ -15,6 +15,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "fidelity.md"
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_what_is_asked_for_arrives_or_is_refused(feature: Feature) -> None:
     found = {(wire, out): asked(feature, wire, out) for wire in INS for out in OUTS}
+    assert [where for where, cell in found.items() if cell == "LOST"] == []
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_what_a_provider_says_is_told_or_said_to_be_left_out(name: str) -> None:
+    found = {(wire, out): answered(name, wire, out) for wire in INS for out in FROM}
     assert [where for where, cell in found.items() if cell == "LOST"] == []
 
 

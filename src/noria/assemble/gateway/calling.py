@@ -46,6 +46,10 @@ from noria.targets.recording import RandomIds, recorded_call
 from noria.targets.redacting import Secrets
 from noria.targets.routed import Routed
 from noria.targets.slots import Slots
+from noria.wires import anthropic, google, openai_responses
+
+_WIRES = {wire.NAME: wire.SHOWS for wire in (anthropic, google, openai_responses)}
+"""What callers of a wire can be shown, where that isn't everything."""
 
 
 class Calling:
@@ -115,7 +119,12 @@ class Calling:
         self.limited = self._within_limits(Routed(self.answers.resolve))
         """Answers calls within their limits."""
         self.recorded = Recorded(
-            self.limited, self._record, now=now, new_ids=self.new_ids, price=live_price(self.prices.of_span)
+            self.limited,
+            self._record,
+            now=now,
+            new_ids=self.new_ids,
+            price=live_price(self.prices.of_span),
+            wires=_WIRES,
         )
         """Answers calls and records them."""
         self.target: Target = Admitted(self.recorded, opened.traces.check_room)

@@ -19,6 +19,7 @@ Source: https://docs.anthropic.com/en/api/messages, and the types of Anthropic's
     server.py     the wire as the gateway sees it
 """
 
+from noria.wires.anthropic.blocks import SHOWS
 from noria.wires.anthropic.client import Anthropic
 from noria.wires.anthropic.errors import decode_error, encode_error
 from noria.wires.anthropic.incoming import NAME, decode_request
@@ -29,6 +30,7 @@ from noria.wires.anthropic.stream import StreamDecoder, StreamEncoder
 
 __all__ = [
     "NAME",
+    "SHOWS",
     "Anthropic",
     "CountTokens",
     "Messages",

@@ -28,6 +28,7 @@ from noria.core.messages import (
 )
 from noria.wires.carrying import CITATIONS, Carrying
 from noria.wires.data_urls import read_data_url, write_data_url
+from noria.wires.shows import Shows
 
 _CITED_BY = ("char_location", "page_location", "content_block_location", "search_result_location")
 _UNPARSED = "INVALID_JSON"
@@ -98,26 +99,20 @@ def part_out(part: Part, carrying: Carrying, *, as_it_came: bool) -> dict[str, A
 
 
 def said_out(part: Part) -> Iterator[dict[str, Any]]:
-    """The blocks of one part of a reply.
-
-    Raises:
-        InvalidInput: the wire has no block for it.
-    """
+    """The blocks of one part of a reply; none of what the wire has no block for (see ``SHOWS``)."""
     match part:
         case TextPart():
             yield from _cited_blocks(part.text, part.citations)
         case OtherPart() if is_of_the_provider(part.data):
             yield part.data
-        case _:
-            kind = (
-                part.data.get("type")
-                if isinstance(part, OtherPart)
-                else type(part).__name__.removesuffix("Part").lower()
-            )
-            raise InvalidInput(
-                f"The reply holds `{kind}`, which Anthropic's wire can't carry.",
-                hint="Call the model on the wire of its provider.",
-            )
+
+
+def _has_block(part: Part) -> bool:
+    return isinstance(part, TextPart) or (isinstance(part, OtherPart) and is_of_the_provider(part.data))
+
+
+SHOWS = Shows(_has_block, several=False, logprobs=False)
+"""What a reply on this wire can hold."""
 
 
 def is_of_the_provider(block: dict[str, Any]) -> bool:

@@ -50,7 +50,6 @@ def encode_reply(reply: Reply, *, id: str) -> bytes:
 
     Raises:
         CallCut: it has no finish reason. Half a reply never leaves as a whole one.
-        InvalidInput: it holds what the wire has no block for.
     """
     if not reply.complete or not reply.choices:
         raise CallCut("The reply ended before it was complete.")

@@ -136,11 +136,7 @@ class StreamEncoder:
         self._usage: Usage | None = None
 
     def encode(self, event: Event) -> bytes:
-        """The bytes of one event; empty where the wire has nothing to say yet.
-
-        Raises:
-            InvalidInput: the reply holds what the wire has no block for.
-        """
+        """The bytes of one event; empty where the wire has nothing to say yet, or no block for it."""
         match event:
             case Delta():
                 return self._delta(event) if event.index == 0 else b""

@@ -19,12 +19,14 @@ from noria.wires.google.answers import GoogleAnswer
 from noria.wires.google.client import Google
 from noria.wires.google.errors import encode_error
 from noria.wires.google.models import encode_model, encode_models
+from noria.wires.google.parts import SHOWS
 from noria.wires.google.requests import NAME
 from noria.wires.google.server import CountTokens, EmbedContent, GenerateContent
 from noria.wires.google.stream import StreamDecoder
 
 __all__ = [
     "NAME",
+    "SHOWS",
     "CountTokens",
     "EmbedContent",
     "GenerateContent",

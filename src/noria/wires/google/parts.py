@@ -12,6 +12,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, OtherPart, Part, TextPart
 from noria.wires.carrying import CITATIONS, Carrying
+from noria.wires.images import image_of
+from noria.wires.shows import Shows
 
 _TYPES = {
     ending: media
@@ -99,18 +101,27 @@ def _words(part: TextPart, carrying: Carrying) -> dict[str, Any]:
 
 
 def write_said(part: Part) -> dict[str, Any] | None:
-    """A part of an answer as the wire has it; None for what only another dialect knows."""
+    """A part of an answer as the wire has it; None for what only another dialect knows (see ``SHOWS``)."""
+    if (image := image_of(part)) is not None:
+        return _by_url(image.url, None)
     match part:
         case TextPart():
             return {"text": part.text}
-        case ImagePart() | FilePart():
-            return _by_url(part.url, part.media_type if isinstance(part, FilePart) else None)
+        case FilePart():
+            return _by_url(part.url, part.media_type)
         case AudioPart():
             return {"inlineData": {"mimeType": f"audio/{part.format}", "data": part.data}}
         case OtherPart():
             return None if "type" in part.data or _OWN.isdisjoint(part.data) else part.data
-        case BlobPart():
-            return None
+    return None
+
+
+def _has_part(part: Part) -> bool:
+    return write_said(part) is not None
+
+
+SHOWS = Shows(_has_part)
+"""What an answer on this wire can hold."""
 
 
 def _inline(media: str, data: str, name: str | None) -> Part:

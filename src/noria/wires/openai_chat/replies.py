@@ -14,6 +14,7 @@ from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallGarbled
 from noria.core.messages import AudioPart, ImagePart, Message, OtherPart, Part, TextPart
 from noria.core.replies import Choice, Reply, Usage
+from noria.wires.images import image_of
 from noria.wires.openai_chat.errors import decode_error_object
 from noria.wires.openai_chat.messages import call_out, called
 from noria.wires.openai_chat.parts import citations_in, citations_out
@@ -179,15 +180,12 @@ def parts_out(parts: Iterable[Part], text: str, *, id: str, created: int) -> dic
     """
     out: dict[str, Any] = {}
     for part in parts:
-        match part:
-            case AudioPart():
-                out["audio"] = {"id": f"audio_{id}", "data": part.data, "transcript": text, "expires_at": created}
-            case ImagePart():
-                out.setdefault("images", []).append({"type": "image_url", "image_url": {"url": part.url}})
-            case TextPart():
-                pass
-            case _:
-                out.setdefault("other_parts", []).append(msgspec.to_builtins(part))
+        if isinstance(part, AudioPart):
+            out["audio"] = {"id": f"audio_{id}", "data": part.data, "transcript": text, "expires_at": created}
+        elif (image := image_of(part)) is not None:
+            out.setdefault("images", []).append({"type": "image_url", "image_url": {"url": image.url}})
+        elif not isinstance(part, TextPart):
+            out.setdefault("other_parts", []).append(msgspec.to_builtins(part))
     return out
 
 

@@ -22,10 +22,11 @@ from noria.wires.openai_responses.replies import decode_reply
 from noria.wires.openai_responses.requests import NAME, decode_request, encode_request
 from noria.wires.openai_responses.server import Responses, ResponsesAnswer
 from noria.wires.openai_responses.stream import StreamDecoder
-from noria.wires.openai_responses.writer import Writer
+from noria.wires.openai_responses.writer import SHOWS, Writer
 
 __all__ = [
     "NAME",
+    "SHOWS",
     "AzureResponses",
     "OpenAIResponses",
     "Responses",

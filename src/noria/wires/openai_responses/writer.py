@@ -18,6 +18,7 @@ from noria.core.replies import Ranked, Usage
 from noria.wires.openai_chat.errors import error_object
 from noria.wires.openai_chat.thinking import seal_out
 from noria.wires.openai_responses.parts import citation_out
+from noria.wires.shows import Shows
 
 Fields = dict[str, Any]
 _COMPLETE = frozenset({"stop", "tool_calls", "function_call"})
@@ -316,6 +317,10 @@ class Writer:
         place = len(self._items)
         yield from self._add(item)
         yield self._event("response.output_item.done", output_index=place, item=_copy(item))
+
+
+SHOWS = Shows(lambda _: True, several=False)
+"""What a response can hold: all parts of one answer, some of them in ``other_parts``."""
 
 
 def usage_out(usage: Usage) -> Fields:
