@@ -43,6 +43,7 @@ def test_a_key_from_its_making_to_its_end(noria: Noria) -> None:
 
 def test_what_a_key_was_used_for(noria: Noria) -> None:
     noria.here("keys", "create", "bot")
+    assert "No calls there." in noria.here("traces", "list", "--key", "bot").stdout
     assert "No calls with a key" in noria.here("keys", "usage").stdout
     [key] = noria.json("keys", "list")
 
@@ -74,3 +75,7 @@ def test_what_a_key_was_used_for(noria: Noria) -> None:
     [used] = noria.json("keys", "usage", "bot", "--bucket", "all")
     assert (used["model"], used["calls"], used["cost_usd"], used["unpriced"]) == ("openai/gpt", 2, 0.5, 0)
     assert noria.here("keys", "usage", "nobody").exit_code == 2
+    for name in ("bot", key["id"]):
+        assert [call["trace_id"] for call in noria.json("traces", "list", "--key", name)] == [f"{2:032x}", f"{1:032x}"]
+    missing = noria.here("traces", "list", "--key", "nobody")
+    assert (missing.exit_code, "bot" in missing.stderr) == (2, True)

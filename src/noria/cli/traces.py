@@ -43,6 +43,7 @@ _cursor = click.option("--cursor", help="Go on where an earlier list ended, whic
     epilog=examples(
         "noria traces list --app triage --status error --since 24h",
         "noria traces list --score 'correct<0.5' --where 'duration_s>2'",
+        "noria traces list --key support-bot --since 7d",
         "noria traces list --roots --user ada --json | jq '.[].trace_id'",
     ),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from noria.assemble import Workspace
+from noria.core.attributes import KEY_ID
 from noria.core.questions import Filter, Question
 from noria.serve.api.conditions import column_condition, score_condition
 from noria.serve.times import moment
@@ -18,6 +20,10 @@ Status = Annotated[Literal["ok", "error", "cancelled"] | None, QueryParameter(de
 Operation = Annotated[str | None, QueryParameter(description="Only of this kind: chat, execute_tool, invoke_agent ...")]
 Session = Annotated[str | None, QueryParameter(description="Only of this session.")]
 User = Annotated[str | None, QueryParameter(description="Only of this end user.")]
+Key = Annotated[
+    str | None,
+    QueryParameter(description="Only of this virtual key, by name or id; what Noria asked on its account included."),
+]
 Text = Annotated[str | None, QueryParameter(description='Words that must all occur; "words in quotes" as they stand.')]
 Where = Annotated[
     list[str] | None,
@@ -31,7 +37,7 @@ Until = Annotated[str | None, QueryParameter(description="Before: written as sin
 Roots = Annotated[bool, QueryParameter(description="Only spans without a parent.")]
 
 
-def provide_question(
+async def provide_question(
     workspace: NamedDependency[Workspace],
     *,
     app: App = None,
@@ -40,6 +46,7 @@ def provide_question(
     operation: Operation = None,
     session: Session = None,
     user: User = None,
+    key: Key = None,
     text: Text = None,
     where: Where = None,
     score: Scored = None,
@@ -51,7 +58,9 @@ def provide_question(
 
     Raises:
         InvalidInput: a time or a condition is none.
+        UnknownName: there is no such key.
     """
+    of_key = (await asyncio.to_thread(workspace.catalogue.keys.get, key)).id if key else None
     named = {
         "app": app,
         "model": model,
@@ -59,6 +68,7 @@ def provide_question(
         "operation": operation,
         "session_id": session,
         "user_id": user,
+        f"attributes.{KEY_ID}": of_key,
     }
     now = workspace.now()
     return Question(

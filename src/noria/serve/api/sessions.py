@@ -22,7 +22,7 @@ class SessionsController(Controller):
 
     path = "/sessions"
     tags = ("traces",)
-    dependencies = {"question": Provide(provide_question, sync_to_thread=False)}
+    dependencies = {"question": Provide(provide_question)}
 
     @get()
     async def list_sessions(
@@ -70,7 +70,7 @@ class UsersController(Controller):
 
     path = "/users"
     tags = ("traces",)
-    dependencies = {"question": Provide(provide_question, sync_to_thread=False)}
+    dependencies = {"question": Provide(provide_question)}
 
     @get()
     async def list_users(

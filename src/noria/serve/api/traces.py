@@ -37,7 +37,7 @@ class TracesController(Controller):
 
     path = "/traces"
     tags = ("traces",)
-    dependencies = {"question": Provide(provide_question, sync_to_thread=False)}
+    dependencies = {"question": Provide(provide_question)}
 
     @get()
     async def latest(

@@ -12,6 +12,7 @@ const FIELDS = [
   ["model", "Model", "any"],
   ["session", "Session", "any"],
   ["user", "User", "any"],
+  ["key", "Key", "name or id"],
   ["where", "Condition", "duration_s>2"],
   ["score", "Score", "correct<0.5"],
 ];
