@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,6 +15,7 @@ from noria.settings import Secret, Settings
 from noria.stores.blobs import open_blobs
 from noria.stores.catalogue import Catalogue
 from noria.stores.folder import DataFolder
+from noria.stores.own_folder import own_folder
 from noria.stores.traces.clickhouse.address import is_address
 from noria.stores.traces.clickhouse.store import ClickHouseTraces
 from noria.stores.traces.duckdb import DuckDBTraces
@@ -102,9 +102,7 @@ async def open_shared(settings: Settings, environ: Mapping[str, str]) -> AsyncIt
     """
     key = check_shared(settings, environ)
     async with contextlib.AsyncExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="noria-serve-", ignore_cleanup_errors=True))
-        )
+        folder, _ = stack.enter_context(own_folder("serve"))
         (folder / "logs").mkdir()
         catalogue = Catalogue.open(settings.catalogue, now=now)
         stack.callback(catalogue.close)

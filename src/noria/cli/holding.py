@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -77,6 +76,7 @@ async def _hold(
     ending: contextlib.ExitStack,
 ) -> int:
     from noria.assemble.workers.holding import Holding, telling_changes  # noqa: PLC0415  # see above
+    from noria.assemble.workers.own_folder import own_folder  # noqa: PLC0415
     from noria.assemble.workers.sharing import Sharing, leave_out, share  # noqa: PLC0415
     from noria.cli.worker import Orders, command  # noqa: PLC0415
     from noria.serve.for_workers import ForWorkers  # noqa: PLC0415
@@ -87,7 +87,7 @@ async def _hold(
     last_resort = ending.enter_context(contextlib.closing(LastResort()))
     access = access_to(workspace, settings)
     async with contextlib.AsyncExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noria-up-", ignore_cleanup_errors=True)))
+        place, lock = stack.enter_context(own_folder("up"))
         (place / "shared").mkdir()
         sharing = Sharing(folder=str(place / "shared"), processes=count + 1)
         share(workspace, sharing)
@@ -108,7 +108,9 @@ async def _hold(
             if grpc_port is not None:
                 click.echo(f"OTLP over gRPC is taken at {settings.host}:{grpc_port}")
 
-        workers = Workers(orders, count, bound, os.environ, on_ready=say, on_end=partial(leave_out, sharing))
+        workers = Workers(
+            orders, count, bound, os.environ, on_ready=say, on_end=partial(leave_out, sharing), kept_open=[lock]
+        )
         workspace.configuration.done = lambda: workers.tell(signal.SIGHUP)
         stack.enter_context(reloading_on_hangup(workspace))
         spare_collector()

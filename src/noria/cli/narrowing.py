@@ -22,7 +22,9 @@ def narrowing(function: F) -> F:
             click.option("--operation", metavar="KIND", help="Only of this kind: chat, execute_tool, invoke_agent ..."),
             click.option("--session", help="Only of this session."),
             click.option("--user", help="Only of this end user."),
-            click.option("--key", help="Only of this virtual key, by name or id; what Noria asked on its account included."),
+            click.option(
+                "--key", help="Only of this virtual key, by name or id; what Noria asked on its account included."
+            ),
             click.option("--since", metavar="TIME", help="Not before: 2h (ago), 2026-11-25, 2026-11-25T08:00Z."),
             click.option("--until", metavar="TIME", help="Before this time."),
             click.option(

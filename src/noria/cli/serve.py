@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +61,8 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
 
 
 async def _serve_with_workers(host: str | None, port: int | None, count: int) -> int:
-    from noria.assemble.workers.sharing import Sharing, leave_out  # noqa: PLC0415  # see above
+    from noria.assemble.workers.own_folder import own_folder  # noqa: PLC0415  # see above
+    from noria.assemble.workers.sharing import Sharing, leave_out  # noqa: PLC0415
     from noria.cli.logs import configure_logging  # noqa: PLC0415
     from noria.cli.worker import Orders, Ready, command  # noqa: PLC0415
     from noria.serve.port import bind  # noqa: PLC0415
@@ -78,8 +78,6 @@ async def _serve_with_workers(host: str | None, port: int | None, count: int) ->
             hint="Set it to 0 and send OTLP over HTTP, or start another `noria serve` without --workers for it.",
         )
     configure_logging(settings.log_level)
-    place = tempfile.TemporaryDirectory(prefix="noria-serve-", ignore_cleanup_errors=True)
-    sharing = Sharing(folder=place.name, processes=count + 1)
 
     def orders(post: Post) -> tuple[str, ...]:
         return command(Orders(post=post, sharing=sharing.by(post.number), host=host, port=port))
@@ -88,7 +86,11 @@ async def _serve_with_workers(host: str | None, port: int | None, count: int) ->
         ready = msgspec.json.decode(line, type=Ready)
         say_ready(ready.url, ready.login_link)
 
-    with place, contextlib.closing(bind(settings.host, settings.port)) as bound:
-        workers = Workers(orders, count, bound, os.environ, on_ready=say, on_end=partial(leave_out, sharing))
+    with own_folder("serve") as own, contextlib.closing(bind(settings.host, settings.port)) as bound:
+        (own.path / "shared").mkdir()
+        sharing = Sharing(folder=str(own.path / "shared"), processes=count + 1)
+        workers = Workers(
+            orders, count, bound, os.environ, on_ready=say, on_end=partial(leave_out, sharing), kept_open=[own.lock]
+        )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, workers.tell, signal.SIGHUP)
         return await workers.run()

@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from noria.assemble.workers.own_folder import own_folder
 from noria.core.struct import Noun
 
 SHORTEST_WAIT_S = 0.5
@@ -60,6 +60,7 @@ class Workers:
         environ: their environment; each gets a ``TMPDIR`` of its own, emptied before it is started again.
         on_ready: called once, with the first worker's line, when all accept calls.
         on_end: called with the number of one that ended, before it is started again.
+        kept_open: descriptors that each of them keeps open, without knowing what for.
         shortest_wait_s: until one that ended is started again.
         stop_s: what they get to stop.
     """
@@ -73,6 +74,7 @@ class Workers:
         *,
         on_ready: Callable[[str], None],
         on_end: Callable[[int], None] = lambda _number: None,
+        kept_open: Sequence[int] = (),
         shortest_wait_s: float = SHORTEST_WAIT_S,
         stop_s: float = STOP_S,
     ) -> None:
@@ -82,6 +84,7 @@ class Workers:
         self._environ = dict(environ)
         self._on_ready = on_ready
         self._on_end = on_end
+        self._kept_open = tuple(kept_open)
         self._shortest_wait_s = shortest_wait_s
         self._stop_s = stop_s
         self._ready: dict[int, asyncio.subprocess.Process] = {}
@@ -96,9 +99,10 @@ class Workers:
         When one ends by itself before it was ever ready, the others are stopped, and the status is that worker's: it has
         said what was wrong. One that is killed then has said nothing, and is started again where another answers already.
         """
-        with tempfile.TemporaryDirectory(prefix="noria-workers-", ignore_cleanup_errors=True) as folder:
+        with own_folder("workers") as own:
+            self._kept_open += (own.lock,)
             keeping = [
-                asyncio.create_task(self._keep(number, Path(folder, f"worker-{number}")), name=f"noria-worker-{number}")
+                asyncio.create_task(self._keep(number, own.path / f"worker-{number}"), name=f"noria-worker-{number}")
                 for number in range(1, self._count + 1)
             ]
             with contextlib.suppress(asyncio.CancelledError):  # which is how they are told to stop
@@ -152,7 +156,7 @@ class Workers:
                     *self._command(post),
                     stdin=asyncio.subprocess.DEVNULL,
                     env=self._environ | {"TMPDIR": str(folder)},
-                    pass_fds=(post.listening, lifeline, ready),
+                    pass_fds=(post.listening, lifeline, ready, *self._kept_open),
                     start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on once
                 )
             finally:
