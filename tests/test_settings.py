@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_where_in_the_file_it_is_wrong_is_said(tmp_path: Path) -> None:
     path.write_text('port = 1\n[providers.b]\nbase_url = "http://b"\nattempts = "x"\n')
     with pytest.raises(InvalidInput, match=r"noria\.toml, line 4: providers\.b\.attempts: Expected `int`, got `str`"):
         load_settings({}, tmp_path)
+    b = '[providers.b]\nbase_url = "http://b"\n'
+    for written, sentence in (
+        (b + 'kind = "telepathy"\n', "line 3: Provider 'b' is of kind 'telepathy'; the kinds are anthropic, "),
+        (b + '[aliases]\nc = "b/m"\nd = "nobody/m"\n', "line 5: Route 'd': 'nobody/m' is neither"),
+        (b + '[routes.r]\npolicy = "cost"\ntargets = ["b/m", "x"]\n', "line 5: Route 'r': 'x' is neither"),
+        (b + '[routes."a/b"]\ntargets = ["b/m"]\n', "line 3: A route or alias can't be called 'a/b'"),
+        ('[routes.r]\ntargets = ["s"]\n[routes.s]\ntargets = ["r"]\n', "line 2: Route 'r' leads back to itself"),
+        (b + '[routes.r]\ntargets = ["b/m"]\nweights = [1]\n', "line 3: Route 'r': weights and sticky"),
+    ):
+        path.write_text(written)
+        with pytest.raises(InvalidInput, match=rf"noria\.toml, {re.escape(sentence)}"):
+            load_settings({}, tmp_path)
     path.write_text('[providers.b]\nbase_url = "http://b"\n')
     with pytest.raises(InvalidInput, match=r"^Provider 'b'"):
         load_settings({"NORIA_PROVIDERS": '{"b": {"base_url": "ftp://b"}}'}, tmp_path)

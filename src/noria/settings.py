@@ -26,7 +26,7 @@ from noria.core.errors import InvalidInput
 from noria.core.guards import GuardRule
 from noria.core.prices import AgreedPrice
 from noria.core.refusals import Place, line_of, told
-from noria.core.routes import Route, check_routes
+from noria.core.routes import Route, route_checks
 from noria.core.struct import Noun
 
 
@@ -54,13 +54,29 @@ Extension = Literal[
 ]
 
 
+KINDS = (
+    "anthropic",
+    "bedrock",
+    "cohere",
+    "openai",
+    "openai_responses",
+    "azure",
+    "google",
+    "vertex",
+    "litellm",
+    "tei",
+    "tgi",
+)
+"""What ``kind`` of a provider may be; what each speaks is chosen in :mod:`noria.assemble.providers.configured`."""
+
+
 class Provider(Noun, forbid_unknown_fields=True):
     """A server that models are called on, as ``<its name>/<model>``."""
 
     base_url: str
     """Base URL, such as ``https://api.example.com/v1``."""
     kind: str = "openai"
-    """What it speaks: a key of :data:`noria.assemble.providers.configured.KINDS`."""
+    """What it speaks: one of :data:`KINDS`."""
     api_key_env: str = ""
     """Environment variable that holds the key; empty sends none. The key itself never stands in a file."""
     api_key_file: str = ""
@@ -261,7 +277,6 @@ def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mappin
             if line is None:
                 raise
             raise InvalidInput(f"{path}, line {line}: {error.message}", kept=error.kept, hint=error.hint) from error
-    check_routes(settings.routes, settings.aliases, lambda name: name == "local" or settings.provider(name) is not None)
     return settings
 
 
@@ -318,11 +333,15 @@ def _checks(settings: Settings) -> Iterator[tuple[Place, Callable[[], None]]]:
     """What no type says, each with where it stands."""
     for name, provider in settings.providers.items():
         yield ("providers", name), partial(_check_provider, name, provider)
+        yield ("providers", name, "kind"), partial(_check_kind, name, provider)
     for name, agreed in settings.prices.items():
         for price in (agreed,) if isinstance(agreed, AgreedPrice) else agreed:
             yield ("prices", name), partial(_check_price, name, price)
     for name, policy in settings.caches.items():
         yield ("caches", name), partial(_check_cache, name, policy)
+    yield from route_checks(
+        settings.routes, settings.aliases, lambda name: name == "local" or settings.provider(name) is not None
+    )
 
 
 def _from_variable(field: str, variable: str, text: str) -> Any:
@@ -404,6 +423,11 @@ def _check_price(name: str, price: AgreedPrice) -> None:
         value = getattr(price, field)
         if isinstance(value, float) and not 0 <= value < math.inf:
             raise InvalidInput(f'prices."{name}": {field} is an amount of US dollars, not {value}.')
+
+
+def _check_kind(name: str, provider: Provider) -> None:
+    if provider.kind not in KINDS:
+        raise InvalidInput(f"Provider {name!r} is of kind {provider.kind!r}; the kinds are {', '.join(KINDS)}.")
 
 
 def _check_provider(name: str, provider: Provider) -> None:

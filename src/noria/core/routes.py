@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
 
 from noria.core.errors import InvalidInput
+from noria.core.refusals import Place
 from noria.core.struct import Noun
 
 _NAME = re.compile(r"[!-~]+")
@@ -37,38 +39,47 @@ class Route(Noun, forbid_unknown_fields=True):
     """Models or routes that a part of the calls, above 0 and at most 1, is mirrored to."""
 
 
-def check_routes(routes: Mapping[str, Route], aliases: Mapping[str, str], is_provider: Callable[[str], bool]) -> None:
-    """Refuse routes that could never work.
+def route_checks(
+    routes: Mapping[str, Route], aliases: Mapping[str, str], is_provider: Callable[[str], bool]
+) -> Iterator[tuple[Place, Callable[[], None]]]:
+    """What refuses routes that could never work: checks, each with the place of what it is about.
+
+    A check raises ``InvalidInput``, naming the route and what is wrong with it.
 
     Arguments:
         routes: by name.
         aliases: further names, each of one model or route.
         is_provider: whether a provider of that name is known.
-
-    Raises:
-        InvalidInput: naming the route and what is wrong with it.
     """
-    for name in [*routes, *aliases]:
-        if not _NAME.fullmatch(name) or "/" in name or "@" in name or "," in name:
-            raise InvalidInput(
-                f"A route or alias can't be called {name!r}: its name is plain, without `/`, `@` or `,`."
-            )
-        if name in routes and name in aliases:
-            raise InvalidInput(f"{name!r} is a route and an alias; choose another name for one of them.")
     leads_to = {name: (*route.targets, *route.shadows) for name, route in routes.items()}
     leads_to |= {name: (target,) for name, target in aliases.items()}
-    for name, targets in leads_to.items():
-        for target in targets:
-            provider, slash, model = target.partition("/")
-            if not (slash and model and is_provider(provider)) and target not in leads_to:
-                raise InvalidInput(
-                    f"Route {name!r}: {target!r} is neither a model of a known provider nor another route.",
-                    hint="Models are written provider/model; providers are named in noria.toml.",
-                )
-        if name in _reached(name, leads_to):
-            raise InvalidInput(f"Route {name!r} leads back to itself.")
+    for table, names in (("routes", routes), ("aliases", aliases)):
+        for name in names:
+            yield (table, name), partial(_check_name, name, table == "aliases" and name in routes)
+    for table, names in (("routes", routes), ("aliases", aliases)):
+        for name in names:
+            yield (table, name, "targets"), partial(_check_targets, name, leads_to, is_provider)
     for name, route in routes.items():
-        _check_weights(name, route)
+        yield ("routes", name), partial(_check_weights, name, route)
+
+
+def _check_name(name: str, twice: bool) -> None:
+    if not _NAME.fullmatch(name) or "/" in name or "@" in name or "," in name:
+        raise InvalidInput(f"A route or alias can't be called {name!r}: its name is plain, without `/`, `@` or `,`.")
+    if twice:
+        raise InvalidInput(f"{name!r} is a route and an alias; choose another name for one of them.")
+
+
+def _check_targets(name: str, leads_to: Mapping[str, tuple[str, ...]], is_provider: Callable[[str], bool]) -> None:
+    for target in leads_to[name]:
+        provider, slash, model = target.partition("/")
+        if not (slash and model and is_provider(provider)) and target not in leads_to:
+            raise InvalidInput(
+                f"Route {name!r}: {target!r} is neither a model of a known provider nor another route.",
+                hint="Models are written provider/model; providers are named in noria.toml.",
+            )
+    if name in _reached(name, leads_to):
+        raise InvalidInput(f"Route {name!r} leads back to itself.")
 
 
 def _check_weights(name: str, route: Route) -> None:

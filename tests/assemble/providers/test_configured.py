@@ -11,6 +11,7 @@ from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.requests import Request
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
+from noria.settings import KINDS as WRITTEN
 
 GATEWAY = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text(encoding="utf-8")
 
@@ -58,6 +59,7 @@ def test_every_kind_and_every_built_in_provider_is_documented() -> None:
     kinds = re.search(r"^\| kind \|(?:.*\n)+?\n", GATEWAY, re.MULTILINE)
     assert kinds is not None
     assert [line.split("|")[1].strip(" `") for line in kinds[0].splitlines()[2:-1]] == list(KINDS)
+    assert tuple(KINDS) == WRITTEN
 
 
 def test_a_wrong_chat_template_is_refused_when_noria_starts() -> None:
