@@ -37,6 +37,24 @@ async def ask(noria: Noria, text: str = "hi", *, stream: bool = False, model: st
     )
 
 
+async def test_an_alias_is_what_it_stands_for_unless_it_has_a_policy_of_its_own(tmp_path: Path) -> None:
+    async with opened(
+        tmp_path / "data",
+        caches={"up/*": PLAIN, "own": CachePolicy(scope="key")},
+        aliases={"mini": "up/m", "smaller": "mini", "own": "up/m"},
+    ) as (workspace, *_):
+        policies = workspace.calling.caches.policy
+        assert [policies(name) and policies(name).scope for name in ("mini", "smaller", "own", "other")] == [
+            "app",
+            "app",
+            "key",
+            None,
+        ]
+    async with serving(tmp_path / "data", aliases={"mini": "up/m"}) as noria:
+        said = [(await ask(noria, model="mini")).headers["noria-cache"] for _ in range(2)]
+        assert said == ["miss", "hit"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_same_call_again_costs_nothing(tmp_path: Path, stream: bool) -> None:
     async with serving(tmp_path / "data") as noria:

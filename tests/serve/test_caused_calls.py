@@ -101,6 +101,10 @@ async def test_a_judge_is_on_the_account_of_the_call_that_it_judges(tmp_path: Pa
         assert spans["judge"]["lineage"]["app"] is None, "its answer is no answer of the app"
         [mine] = await noria.get("/api/keys/usage")
         assert (mine["calls"], mine["caused"], mine["cost_usd"]) == (2, 1, 1.4)
+        page = (await noria.client.get("/metrics")).text
+        model = 'gen_ai_operation_name="chat",gen_ai_provider_name="up",gen_ai_request_model='
+        assert f'noria_cost_usd_total{{{model}"m"}} 0.4' in page
+        assert f'noria_own_calls_cost_usd_total{{{model}"judge",purpose="judge"}} 1.0' in page
         by_model = await noria.get("/api/keys/bot/usage")
         assert [(one["model"], one["calls"], one["caused"], one["cost_usd"]) for one in by_model] == [
             ("up/judge", 1, 1, 1.0),

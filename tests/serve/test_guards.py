@@ -33,21 +33,23 @@ async def serving(folder: Path, rule: GuardRule, **more: Any) -> AsyncIterator[N
             yield Noria(workspace, access, client, provider, clock)
 
 
-async def ask(noria: Noria, text: str, *, stream: bool) -> httpx.Response:
-    body = {"model": "up/m", "messages": [{"role": "user", "content": text}], "stream": stream}
+async def ask(noria: Noria, text: str, *, stream: bool, model: str = "up/m") -> httpx.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": stream}
     return await noria.client.post("/v1/chat/completions", json=body)
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_request_is_stopped_with_an_error(tmp_path: Path, stream: bool) -> None:
     rule = GuardRule(kind="regex", on=("up/*",), places=("input",), options=NAMES)
-    async with serving(tmp_path / "data", rule) as noria:
+    async with serving(tmp_path / "data", rule, aliases={"mini": "up/m"}) as noria:
+        assert (await ask(noria, "hallo", stream=stream, model="mini")).status_code == 400
         refused = await ask(noria, "hallo", stream=stream)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "blocked")
         assert "It holds a greeting." in refused.text
         assert noria.upstream.bodies == []
-        [span] = await noria.spans()
+        _, span = await noria.spans()
         assert (span["status"], span["attributes"]["noria.guards"][0]["action"]) == ("error", "blocked")
+        assert (refused.headers["noria-attempts"], span["attributes"]["noria.refused_by"]) == ("0", "guard")
 
 
 async def test_a_stream_that_is_stopped_has_no_clean_end(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Caches:
     The place for replies is opened when the settings first name a cache, or when something in it is to be forgotten.
 
     Arguments:
-        settings: the policies, by the name of an app or a model, and how much is kept.
+        settings: the policies, by the name of an app or a model, other names of these, and how much is kept.
         url: database of the replies.
         embed: turns questions into vectors.
         alone: no other process answers calls from them.
@@ -35,7 +35,7 @@ class Caches:
     """
 
     def __init__(self, settings: Settings, url: str, embed: Embed, *, alone: bool) -> None:
-        self._policies = settings.caches
+        self._policies, self._aliases = settings.caches, settings.aliases
         self._most_bytes = _most_bytes(settings)
         self._url = url
         self._embed = embed
@@ -52,7 +52,7 @@ class Caches:
 
     def become(self, settings: Settings) -> None:
         """Take the policies from these settings, which were prepared for."""
-        self._policies, self._most_bytes = settings.caches, _most_bytes(settings)
+        self._policies, self._aliases, self._most_bytes = settings.caches, settings.aliases, _most_bytes(settings)
         if self.replies is not None:
             self.replies.resize(self._most_bytes)
 
@@ -76,7 +76,7 @@ class Caches:
 
     def policy(self, name: str) -> CachePolicy | None:
         """The policy for calls of ``name``, its own before one for many."""
-        for written in names_for(name):
+        for written in names_for(name, self._aliases):
             if written in self._policies:
                 return self._policies[written]
         return None

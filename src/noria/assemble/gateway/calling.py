@@ -104,7 +104,7 @@ class Calling:
             caches=self.caches,
             prices=self.prices,
             mirror=self._mirrored,
-            guards=Guards(settings.guards),
+            guards=Guards(settings.guards, settings.aliases),
             stored=stored,
             secrets=self.secrets,
         )
@@ -231,6 +231,7 @@ class Calling:
         request = msgspec.structs.replace(request, cache="skip")
         span, reply = await recorded_call(target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span)
         await self._keep(span)
+        self.metrics.observe_own(span)
         return span, reply
 
     def _record(self, span: Span) -> asyncio.Future[Any]:

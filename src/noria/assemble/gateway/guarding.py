@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from noria.assemble.gateway.naming import names_for
 from noria.core.errors import InvalidInput
@@ -15,18 +15,23 @@ from noria.targets.guarded import Guarded, InForce
 class Guards:
     """Puts guards around what is called, where the settings ask for them.
 
+    Arguments:
+        rules: the guards in force, and on what each is.
+        aliases: other names of what is called.
+
     Raises:
         InvalidInput: a rule can't be put into force: its kind or an option is wrong, or it comes to nothing.
     """
 
-    def __init__(self, rules: Sequence[GuardRule]) -> None:
+    def __init__(self, rules: Sequence[GuardRule], aliases: Mapping[str, str]) -> None:
         for rule in rules:
             if not rule.places or not rule.on or not rule.deadline_s > 0:
                 raise InvalidInput(f"The guard {rule.title!r} needs places, calls that it is on, and a deadline.")
+        self._aliases = aliases
         self._guards = [InForce(make(rule), rule) for rule in rules]
 
     def around(self, called: Sequence[str], inner: Target) -> Target:
         """``inner``, checked as calls of any of these names have to be."""
-        names = {written for name in called for written in names_for(name)}
+        names = {written for name in called for written in names_for(name, self._aliases)}
         mine = [one for one in self._guards if names & set(one.rule.on)]
         return Guarded(inner, mine) if mine else inner

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from noria.core.attributes import REFUSED_BY
+from noria.core.attributes import PURPOSE, REFUSED_BY
 from noria.core.caching import CACHE, SAVED
 from noria.core.guards import GUARDS
 from noria.core.spans import Span
@@ -114,7 +114,7 @@ _MODEL = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model
 
 
 class CallMetrics:
-    """Observes the record of every live call.
+    """Observes the record of every live call, and what it cost that Noria asked by itself.
 
     A call that a kept reply answered was made by nobody, so it is counted as such and is in no distribution. So is one that a limit,
     a guard or its caller's mistake ended: no model failed at it.
@@ -144,6 +144,16 @@ class CallMetrics:
         )
         self._cost = Counter("noria_cost_usd", "What calls cost, where the price is known, US dollars.", _MODEL)
         self._unpriced = Counter("noria_calls_without_price", "Calls whose price is unknown.", _MODEL)
+        self._own_cost = Counter(
+            "noria_own_calls_cost_usd",
+            "What calls cost that Noria made by itself, where the price is known, US dollars.",
+            (*_MODEL, "purpose"),
+        )
+        self._own_unpriced = Counter(
+            "noria_own_calls_without_price",
+            "Calls that Noria made by itself, whose price is unknown.",
+            (*_MODEL, "purpose"),
+        )
         self._refused = Counter(
             "noria_calls_refused", "Calls that a limit, a guard or their caller's mistake ended.", (*_MODEL, "by")
         )
@@ -154,7 +164,16 @@ class CallMetrics:
             self._duration, self._first, self._each, self._tokens, self._served, self._served_first, self._served_each,
         )  # fmt: skip
         """All distributions."""
-        self.counters = (self._cost, self._unpriced, self._refused, self._cached, self._saved, self._guards)
+        self.counters = (
+            self._cost,
+            self._unpriced,
+            self._own_cost,
+            self._own_unpriced,
+            self._refused,
+            self._cached,
+            self._saved,
+            self._guards,
+        )
         """All sums."""
         self._models: set[Labels] = set()
 
@@ -192,6 +211,15 @@ class CallMetrics:
             self._cost.add(model, span.cost_usd)
         elif span.status == "ok":
             self._unpriced.add(model)
+
+    def observe_own(self, span: Span) -> None:
+        """Count what a call cost that Noria made by itself: a judge's, one of the cache for a vector, a doctor's."""
+        model = self._known((span.operation, *_called(span)), span.status == "ok")
+        labels = (*model, str(span.attributes.get(PURPOSE, "doctor")))
+        if span.cost_usd is not None:
+            self._own_cost.add(labels, span.cost_usd)
+        elif span.status == "ok":
+            self._own_unpriced.add(labels)
 
     def counted(self) -> CallNumbers:
         """All of it as it is now."""
