@@ -28,6 +28,7 @@ from noria.wires.openai_responses import OpenAIResponses, Responses
 from noria.wires.shows import ANSWERS, named
 from noria.wires.tgi import Tgi
 from noria.wires.wire import Answer, WireIn, WireOut
+from wires.bedrock.framing import stream as framed
 from wires.matrix.asked import FEATURES, Feature
 from wires.recordings import features, recorded
 
@@ -221,10 +222,15 @@ RECORDED = {
     "Anthropic": ("anthropic", "sse"),
     "Google": ("google", "sse"),
     "Cohere": ("cohere", "sse"),
-    "Bedrock": ("bedrock", ""),
+    "Bedrock": ("bedrock", "jsonl"),
     "TGI": ("tgi", "sse"),
 }
 FROM = tuple(RECORDED)
+
+
+def stream_of(folder: str, feature: str, suffix: str) -> bytes:
+    """The bytes of a recorded stream; AWS frames its events in binary."""
+    return framed(feature) if suffix == "jsonl" else recorded(f"{folder}/{feature}.{suffix}")
 
 
 def answered(name: str, wire: str, out: str) -> str:
@@ -240,7 +246,7 @@ def answered(name: str, wire: str, out: str) -> str:
     found = {"whole": _seen(said, wire, reply, events_of(reply), streamed=False)}
     if streamed and said.feature in features(folder, streamed):
         decoder = OUTS[out].decoder(request)
-        events = list(decoder.feed(recorded(f"{folder}/{said.feature}.{streamed}")))
+        events = list(decoder.feed(stream_of(folder, said.feature, streamed)))
         decoder.close()
         found["streamed"] = _seen(said, wire, fold(events), events, streamed=True)
     kept = [way for way, there in found.items() if there]

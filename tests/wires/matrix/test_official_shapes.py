@@ -18,7 +18,7 @@ from noria.core.events import Content
 from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.unfolding import events_of
-from wires.matrix.seen import BASE, FROM, INS, OUTS, RECORDED, read
+from wires.matrix.seen import BASE, FROM, INS, OUTS, RECORDED, read, stream_of
 from wires.recordings import features, recorded
 
 SHAPES: dict[str, tuple[TypeAdapter[Any], TypeAdapter[Any]]] = {
@@ -42,7 +42,7 @@ def replies(out: str) -> Iterator[tuple[Reply, list[Content]]]:
         if not reply.choices:
             continue
         streamed = suffix and feature in features(folder, suffix)
-        data = recorded(f"{folder}/{feature}.{suffix}") if streamed else b""
+        data = stream_of(folder, feature, suffix) if streamed else b""
         yield reply, list(OUTS[out].decoder(ASK).feed(data) if streamed else events_of(reply))
 
 

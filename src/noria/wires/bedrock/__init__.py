@@ -7,6 +7,7 @@ the wire. The base URL names the region: ``https://bedrock-runtime.eu-central-1.
     requests.py   Request                    ->  body of POST /converse
     blocks.py     parts, calls and thinking  ->  content blocks
     replies.py    reply, events of a stream  ->  Reply, Event
+    told.py       what the blocks of a reply mean, whole or in pieces;  shapes.py: the fields that are read
     frames.py     AWS's framing of a stream
     client.py     the wire as targets see it
 """
