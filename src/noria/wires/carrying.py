@@ -11,6 +11,8 @@ IS_ERROR = "is_error"
 """Name of the mark on a tool's result that the tool failed; the words that say how are always carried."""
 CITATIONS = "citations"
 """Name of what a model's earlier words rest on."""
+FILENAME = "filename"
+"""Name of what a file is called; the file itself is always carried, or refused as ``file``."""
 FORBIDDEN = "none"
 """What a caller writes into ``noria-may-drop`` who wants nothing to be left out, not even that."""
 
@@ -52,11 +54,11 @@ class Carrying:
         """What only its own provider takes back of an earlier turn is left out, and said to be, without anybody's leave.
 
         It is of use to the provider that sealed it alone, and every provider answers without it: a conversation can go on
-        with another one's model. A caller forbids it with ``noria-may-drop: none``.
+        with another one's model. So is what only goes with what is carried. A caller forbids it with ``noria-may-drop: none``.
 
         Arguments:
             why: as above.
-            name: ``thinking``, ``citations`` of what the model said, or ``is_error`` of what a tool said.
+            name: ``thinking``, ``citations`` of what the model said, ``is_error`` of what a tool said, or ``filename``.
 
         Raises:
             InvalidInput: the caller has forbidden it.

@@ -109,6 +109,19 @@ def test_a_stream_that_begins_again_fails_where_its_counts_or_its_id_show_it() -
     assert fold(streamed(one_for_each)).text == fold(streamed(first + second + last)).text
 
 
+def test_a_first_piece_that_comes_twice_fails_where_its_tokens_were_counted() -> None:
+    first, second, last = (event + b"\r\n\r\n" for event in recorded("google/text.sse").split(b"\r\n\r\n") if event)
+    assert streamed(first + first + second + last), "without a count it may be the model that repeats itself"
+    counted = first.replace(b'"totalTokenCount": 9', b'"candidatesTokenCount": 4, "totalTokenCount": 13')
+    with pytest.raises(CallGarbled, match="began again"):
+        streamed(counted + counted + second + last)
+    grown = counted.replace(b'"candidatesTokenCount": 4', b'"candidatesTokenCount": 8')
+    assert fold(streamed(counted + grown + last)).text == "A noria lifts waA noria lifts wa."
+    assert streamed(counted + grown.replace(b": 8", b": 4").replace(b"lifts", b"turns") + last)
+    silent = counted.replace(b"A noria lifts wa", b"")
+    assert streamed(silent + silent + second + last), "nothing was said, so nothing was repeated"
+
+
 def test_text_and_tokens() -> None:
     events = streamed(recorded("google/text.sse"))
     assert events[0] == Started(id="mcpxaMWGLbK9kdUPqo6ZuAk", model="gemini-2.5-flash")

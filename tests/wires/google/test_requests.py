@@ -241,6 +241,24 @@ def test_calls_of_other_models_go_unsealed_to_those_that_want_seals() -> None:
     assert "thoughtSignature" not in written(said)["contents"][0]["parts"][0]
 
 
+def test_the_name_of_a_file_goes_to_whoever_takes_it() -> None:
+    files = (FilePart(url=PDF, name="a.pdf"), FilePart(url="https://a.example/c.pdf", name="c.pdf"))
+    request = asked(Message(role="user", content=files), wire="openai_chat")
+    assert encoded(request).dropped == ("filename",)
+    assert b"displayName" not in encoded(request).body
+    with pytest.raises(InvalidInput, match="`filename` can't be carried to Gemini"):
+        encoded(msgspec.structs.replace(request, may_drop=("none",)))
+    to_vertex = Google(vertex=True).encode(request, stream=False, model="gemini-2.5-flash")
+    own = encoded(msgspec.structs.replace(request, wire="google"))
+    for sent in (to_vertex, own):
+        assert sent.dropped == ()
+        seen = types.Content.model_validate(json.loads(sent.body)["contents"][0])
+        [inline, elsewhere] = seen.parts or []
+        assert inline.inline_data
+        assert elsewhere.file_data
+        assert (inline.inline_data.display_name, elsewhere.file_data.display_name) == ("a.pdf", "c.pdf")
+
+
 REFUSED: list[tuple[str, Request]] = [
     ("parallel_tools", asked(tools=(WEATHER,), params=Parameters(parallel_tools=False))),
     ("name", asked(Message(role="user", content="a", name="bob"))),

@@ -161,12 +161,8 @@ FEATURES = [
     Feature(
         "PDF",
         {
-            "openai_chat": said(
-                [{"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}", "filename": "a.pdf"}}]
-            ),
-            "openai_responses": item(
-                {"type": "input_file", "file_data": f"data:application/pdf;base64,{PDF}", "filename": "a.pdf"}
-            ),
+            "openai_chat": said([{"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}"}}]),
+            "openai_responses": item({"type": "input_file", "file_data": f"data:application/pdf;base64,{PDF}"}),
             "anthropic": said(
                 [{"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}]
             ),
@@ -174,6 +170,30 @@ FEATURES = [
         },
         parts_of(FilePart),
         (PDF,),
+    ),
+    Feature(
+        "the name of a file",
+        {
+            "openai_chat": said(
+                [{"type": "file", "file": {"file_data": "data:text/plain;base64,eA==", "filename": f"{WORD}.txt"}}]
+            ),
+            "openai_responses": item(
+                {"type": "input_file", "file_data": "data:text/plain;base64,eA==", "filename": f"{WORD}.txt"}
+            ),
+            "anthropic": said(
+                [
+                    {
+                        "type": "document",
+                        "title": f"{WORD}.txt",
+                        "source": {"type": "text", "media_type": "text/plain", "data": "x"},
+                    }
+                ]
+            ),
+            "google": contents(
+                {"inlineData": {"mimeType": "text/plain", "data": "eA==", "displayName": f"{WORD}.txt"}}
+            ),
+        },
+        lambda r: any(isinstance(part, FilePart) and part.name == f"{WORD}.txt" for part in r.messages[-1].content),
     ),
     Feature(
         "audio",

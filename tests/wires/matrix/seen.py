@@ -19,7 +19,7 @@ from noria.core.unfolding import events_of
 from noria.wires import anthropic, google, openai_responses
 from noria.wires.anthropic import Anthropic, Messages
 from noria.wires.bedrock import Bedrock
-from noria.wires.carrying import CITATIONS, IS_ERROR, THINKING
+from noria.wires.carrying import CITATIONS, FILENAME, IS_ERROR, THINKING
 from noria.wires.cohere import Cohere
 from noria.wires.google import GenerateContent, Google
 from noria.wires.images import image_of
@@ -101,7 +101,7 @@ def asked(feature: Feature, wire: str, out: str) -> str:
         assert str(error)
         return "refused, or left out"
     if sent.dropped:
-        assert sent.dropped in {(THINKING,), (CITATIONS,), (IS_ERROR,)}, (
+        assert sent.dropped in {(THINKING,), (CITATIONS,), (IS_ERROR,), (FILENAME,)}, (
             feature.name,
             wire,
             out,
@@ -322,7 +322,7 @@ says nothing about what a model makes of what it is sent.
 | emulated | The wire lacks it, Noria does it in its place, and says so in `noria-emulated`. |
 | refused | The wire lacks it: 400 with a sentence; with `noria-may-drop` it is left out, and said so in `noria-dropped` and on the span. |
 | refused always | As before, and it can't be left out. |
-| left out | Thinking of an earlier turn that another provider has sealed, what an earlier answer rests on, or the mark that a tool failed; of an answer what only goes with it, and the caller's wire has no place for: left out, and said so in `noria-dropped` and on the span. |
+| left out | Thinking of an earlier turn that another provider has sealed, what an earlier answer rests on, the mark that a tool failed, or the name of a file; of an answer what only goes with it, and the caller's wire has no place for: left out, and said so in `noria-dropped` and on the span. |
 | an error | The answer itself has no place in the caller's wire: an error that says what was paid, behind all that can be shown; before the call where the request asks for it. With `noria-may-drop` it is left out, and said so. |
 | in part | Thinking arrives as words: the seal is of use to its own provider alone, and the caller still has it. |
 | – | The wire has no words for it, or no reply with it is recorded. |

@@ -45,7 +45,7 @@ class Google(Noun):
             return encode_embed(request, request.embed, model=model, vertex=self.vertex)
         if request.count:
             return encode_count(request, model=model, vertex=self.vertex)
-        return encode_request(request, stream=stream, model=model)
+        return encode_request(request, stream=stream, model=model, vertex=self.vertex)
 
     def decoder(self, request: Request) -> StreamDecoder:
         """A decoder for one streamed reply."""

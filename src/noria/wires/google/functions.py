@@ -114,7 +114,7 @@ def read_result(result: dict[str, Any], call_id: str) -> Message:
     )
 
 
-def write_result(message: Message, name: str, carrying: Carrying, *, own: bool) -> dict[str, Any]:
+def write_result(message: Message, name: str, carrying: Carrying, *, own: bool, named: bool) -> dict[str, Any]:
     """A part with the ``functionResponse`` that a tool message is."""
     text = message.text
     response = {"error": text} if message.tool_failed else arguments_of(text) if text.startswith("{") else None
@@ -124,5 +124,5 @@ def write_result(message: Message, name: str, carrying: Carrying, *, own: bool) 
     if not isinstance(message.content, str):
         media = [part for part in message.content if not isinstance(part, TextPart)]
         if media:
-            out["parts"] = [write_part(part, carrying, own=own) for part in media]
+            out["parts"] = [write_part(part, carrying, own=own, named=named) for part in media]
     return {"functionResponse": out}

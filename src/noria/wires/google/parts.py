@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, OtherPart, Part, TextPart
-from noria.wires.carrying import CITATIONS, Carrying
+from noria.wires.carrying import CITATIONS, FILENAME, Carrying
 from noria.wires.images import image_of
 from noria.wires.shows import Shows
 
@@ -59,11 +59,14 @@ def read_part(part: dict[str, Any]) -> Part:
     return OtherPart(data=part)
 
 
-def write_part(part: Part, carrying: Carrying, *, own: bool) -> dict[str, Any]:
+def write_part(part: Part, carrying: Carrying, *, own: bool, named: bool) -> dict[str, Any]:
     """A part as the wire has it.
 
     Arguments:
+        part: the part.
+        carrying: notes what can't be carried.
         own: the caller speaks this dialect, or nobody's.
+        named: names of files go with them: Vertex AI takes them, and Gemini's API does not.
 
     Raises:
         InvalidInput: it can't be carried.
@@ -76,9 +79,7 @@ def write_part(part: Part, carrying: Carrying, *, own: bool) -> dict[str, Any]:
                 carrying.cannot("detail", "Gemini sets the resolution for the whole request")
             return _by_url(part.url, None)
         case FilePart():
-            if part.cite:
-                carrying.cannot("cite", "Gemini does not cite documents of the request")
-            return _by_url(part.url, part.media_type)
+            return _file(part, carrying, named=named)
         case AudioPart():
             return {"inlineData": {"mimeType": f"audio/{part.format}", "data": part.data}}
         case OtherPart():
@@ -92,6 +93,14 @@ def write_part(part: Part, carrying: Carrying, *, own: bool) -> dict[str, Any]:
                 f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
                 hint=f"Fetch blob {part.sha256} and send what it holds.",
             )
+
+
+def _file(part: FilePart, carrying: Carrying, *, named: bool) -> dict[str, Any]:
+    if part.cite:
+        carrying.cannot("cite", "Gemini does not cite documents of the request")
+    if part.name and not named:
+        carrying.forgets("Gemini's API takes no names of files", FILENAME)
+    return _by_url(part.url, part.media_type, part.name if named else None)
 
 
 def _words(part: TextPart, carrying: Carrying) -> dict[str, Any]:
@@ -132,14 +141,15 @@ def _inline(media: str, data: str, name: str | None) -> Part:
     return ImagePart(url=url) if kind == "image" else FilePart(url=url, name=name)
 
 
-def _by_url(url: str, media: str | None) -> dict[str, Any]:
+def _by_url(url: str, media: str | None, name: str | None = None) -> dict[str, Any]:
+    shown = {"displayName": name} if name else {}
     if url.startswith("data:"):
         head, _, data = url.removeprefix("data:").partition(",")
         if not head.endswith(";base64"):  # a text of percent signs
             data = b64encode(unquote_to_bytes(data)).decode()
-        return {"inlineData": {"mimeType": head.partition(";")[0] or media or "text/plain", "data": data}}
+        return {"inlineData": {"mimeType": head.partition(";")[0] or media or "text/plain", "data": data, **shown}}
     known = media or _type_of(url)
-    return {"fileData": {"fileUri": url, **({"mimeType": known} if known else {})}}
+    return {"fileData": {"fileUri": url, **({"mimeType": known} if known else {}), **shown}}
 
 
 def _type_of(url: str) -> str | None:

@@ -63,7 +63,7 @@ def path_of(model: str, method: str) -> str:
     return f"/{model}:{method}" if model.startswith(_RESOURCES) else f"/models/{model}:{method}"
 
 
-def encode_request(request: Request, *, stream: bool, model: str) -> Encoded:
+def encode_request(request: Request, *, stream: bool, model: str, vertex: bool = False) -> Encoded:
     """Write a request. Fields in ``extra`` and ``unread`` never replace those that Noria sets itself.
 
     Raises:
@@ -80,7 +80,7 @@ def encode_request(request: Request, *, stream: bool, model: str) -> Encoded:
     config |= _object(body.get("generationConfig")) | _config(request, model, carrying)
     if config:
         body["generationConfig"] = config
-    system, contents = _Contents(request, model, carrying, own=own).written()
+    system, contents = _Contents(request, model, carrying, own=own, named=vertex or request.wire == NAME).written()
     if system:
         body["systemInstruction"] = {"parts": system}
     body["contents"] = contents
@@ -102,7 +102,7 @@ def encode_request(request: Request, *, stream: bool, model: str) -> Encoded:
 
 def encode_count(request: Request, *, model: str, vertex: bool) -> Encoded:
     """Ask how many tokens a request has. Raises ``InvalidInput``."""
-    call = encode_request(request, stream=False, model=model)
+    call = encode_request(request, stream=False, model=model, vertex=vertex)
     path, fields = path_of(model, "countTokens"), msgspec.json.decode(call.body)
     if vertex:
         body = {name: value for name, value in fields.items() if name in _COUNTED_BY_VERTEX}
@@ -177,10 +177,11 @@ def _tools(tools: tuple[Tool, ...], extras: dict[str, Any], carrying: Carrying, 
 class _Contents:
     """Writes a conversation: what the system says apart, results of functions together in one turn."""
 
-    def __init__(self, request: Request, model: str, carrying: Carrying, *, own: bool) -> None:
+    def __init__(self, request: Request, model: str, carrying: Carrying, *, own: bool, named: bool) -> None:
         self._messages = request.messages
         self._carrying = carrying
         self._own = own
+        self._named = named
         self._sealed = model.rpartition("/")[2].startswith(_SEALED)
         self._names: dict[str, str] = {}
         self._system: list[dict[str, Any]] = []
@@ -203,7 +204,7 @@ class _Contents:
                 name = self._names.get(message.tool_call_id or "") or message.name
                 if not name:
                     raise InvalidInput(f"`messages[{i}].tool_call_id` names no call that was made before it.")
-                results.append(write_result(message, name, self._carrying, own=self._own))
+                results.append(write_result(message, name, self._carrying, own=self._own, named=self._named))
                 continue
             elif message.role == "assistant":
                 self._contents.append({"role": "model", "parts": self._said(message, i)})
@@ -220,7 +221,7 @@ class _Contents:
     def _part(self, part: Part) -> dict[str, Any]:
         if not isinstance(part, OtherPart) and getattr(part, "cache", None) is not None:
             self._carrying.cannot("cache", "Gemini caches by itself, or what was stored beforehand (`cachedContent`)")
-        return write_part(part, self._carrying, own=self._own)
+        return write_part(part, self._carrying, own=self._own, named=self._named)
 
     def _call(self, call: ToolCall, at: str) -> dict[str, Any]:
         args = arguments_of(call.arguments)
