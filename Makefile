@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-proxies check format bench lock clean
+.PHONY: help demo up ready test test-proxies check format bench lock clean
 
 help:
 	@sed -n '3,8p' Makefile | cut -c3-
@@ -47,9 +47,11 @@ demo: .venv/.demo
 up: .venv/.demo
 	@$(BIN)/noria up
 
-test: .venv/.dev
+ready: .venv/.dev
 	@sh scripts/system-packages.sh
 	@$(MAKE) --no-print-directory .venv/.instruments
+
+test: ready
 	@echo "· running the tests"
 	@$(BIN)/python -m pytest -m "not proxies" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	@$(BIN)/python -m coverage report --fail-under=90

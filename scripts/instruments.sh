@@ -6,8 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 place=${1:-.venv/instruments}
 python=${PYTHON:-.venv/bin/python}
-"$python" -m venv --clear "$place"
-"$place/bin/python" -m pip --disable-pip-version-check -qq install --require-hashes --no-deps --prefer-binary -r requirements/instruments.txt
+"$python" -m venv --without-pip --clear "$place"
+sh scripts/locked.sh requirements/instruments.txt "$place"
 if command -v npm >/dev/null 2>&1; then
     for app in vercel_ai gateway_clients; do
         mkdir -p "$place/$app"

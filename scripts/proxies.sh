@@ -4,5 +4,5 @@ set -eu
 cd "$(dirname "$0")/.."
 place=${1:-.venv/proxies}
 python=${PYTHON:-.venv/bin/python}
-"$python" -m venv --clear "$place"
-"$place/bin/python" -m pip --disable-pip-version-check -qq install --require-hashes --no-deps --prefer-binary -r requirements/proxies.txt
+"$python" -m venv --without-pip --clear "$place"
+sh scripts/locked.sh requirements/proxies.txt "$place"
