@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,8 +14,6 @@ from noria.core.errors import InvalidInput
 from noria.core.messages import (
     AudioPart,
     BlobPart,
-    CacheLife,
-    Citation,
     FilePart,
     ImagePart,
     OtherPart,
@@ -26,11 +21,13 @@ from noria.core.messages import (
     TextPart,
     ToolCall,
 )
+from noria.wires.anthropic.citations import citation_in, cited_blocks, is_ours
+from noria.wires.anthropic.documents import document_out, file_in
+from noria.wires.anthropic.marks import cache_in, cache_out
 from noria.wires.carrying import CITATIONS, Carrying
 from noria.wires.data_urls import read_data_url, write_data_url
 from noria.wires.shows import Shows
 
-_CITED_BY = ("char_location", "page_location", "content_block_location", "search_result_location")
 _UNPARSED = "INVALID_JSON"
 """Key under which arguments that are no JSON object travel, as Anthropic's guide to tool use proposes."""
 _OF_THE_PROVIDER = frozenset({"server_tool_use", "mcp_tool_use", "container_upload"})
@@ -57,7 +54,7 @@ def part_in(block: dict[str, Any], at: str) -> Part:
             if len(source) == 2 and _only(rest, "cache_control"):
                 return ImagePart(url=url, cache=cache_in(block, at))
         case {"type": "document", "source": dict(source), **rest} if _only(rest, "cache_control", "title", "citations"):
-            if file := _file(block, source, at):
+            if file := file_in(block, source, at):
                 return file
     if not isinstance(block.get("type"), str):
         raise InvalidInput(f"`{at}.type` must name the kind of the block, such as `text`.")
@@ -83,7 +80,7 @@ def part_out(part: Part, carrying: Carrying, *, as_it_came: bool) -> dict[str, A
                 source = {"type": "url", "url": part.url}
             return {"type": "image", "source": source} | cache_out(part.cache)
         case FilePart():
-            return _document_out(part, carrying)
+            return document_out(part, carrying)
         case OtherPart() if as_it_came:
             return part.data
         case OtherPart():
@@ -102,7 +99,7 @@ def said_out(part: Part) -> Iterator[dict[str, Any]]:
     """The blocks of one part of a reply; none of what the wire has no block for (see ``SHOWS``)."""
     match part:
         case TextPart():
-            yield from _cited_blocks(part.text, part.citations)
+            yield from cited_blocks(part.text, part.citations)
         case OtherPart() if is_of_the_provider(part.data):
             yield part.data
 
@@ -168,139 +165,6 @@ def id_out(id: str) -> str:
     return id if _ID.fullmatch(id) else f"toolu_{sha256(id.encode(errors='surrogatepass')).hexdigest()[:24]}"
 
 
-def cache_in(block: dict[str, Any], at: str) -> CacheLife | None:
-    """How long to cache the prompt up to here. Raises ``InvalidInput``."""
-    match block.get("cache_control"):
-        case None:
-            return None
-        case {"type": "ephemeral", **rest} if not rest or rest == {"ttl": "5m"}:
-            return "5m"
-        case {"type": "ephemeral", "ttl": "1h", **rest} if not rest:
-            return "1h"
-    raise InvalidInput(f'`{at}.cache_control` is wrong: it is {{"type": "ephemeral"}}, with a `ttl` of 5m or 1h.')
-
-
-def cache_out(cache: CacheLife | None) -> dict[str, Any]:
-    """The field ``cache_control``, where it is wanted; five minutes are what it means without saying."""
-    if cache is None:
-        return {}
-    return {"cache_control": {"type": "ephemeral"} | ({"ttl": cache} if cache != "5m" else {})}
-
-
-def citation_in(citation: Any, *, start: int | None = None, end: int | None = None) -> Citation:
-    """A citation; ``start`` and ``end`` are the place of the block that rests on it, in the answer's text."""
-    data = citation if isinstance(citation, dict) else {}
-    document = data.get("document_index")
-    return Citation(
-        url=_word(data, "url") or _word(data, "source"),
-        title=_word(data, "title") or _word(data, "document_title"),
-        cited=_word(data, "cited_text"),
-        document=document if isinstance(document, int) else None,
-        start=start,
-        end=end,
-        data=data,
-    )
-
-
-def citation_out(citation: Citation) -> dict[str, Any]:
-    """A citation in a reply: as it came, or, where another wire's model cites, what comes nearest."""
-    if is_ours(citation):
-        return citation.data
-    if citation.document is not None:
-        return {
-            "type": "char_location",
-            "cited_text": citation.cited,
-            "document_index": citation.document,
-            "document_title": citation.title or None,
-            "start_char_index": 0,
-            "end_char_index": len(citation.cited),
-        }
-    return {
-        "type": "web_search_result_location",
-        "cited_text": citation.cited,
-        "url": citation.url,
-        "title": citation.title or None,
-        "encrypted_index": "",
-    }
-
-
-def is_ours(citation: Citation) -> bool:
-    """Whether a citation is in Anthropic's own spelling, so that Anthropic takes it back."""
-    kind = citation.data.get("type")
-    return kind in _CITED_BY or (kind == "web_search_result_location" and bool(citation.data.get("encrypted_index")))
-
-
-def _cited_blocks(text: str, citations: tuple[Citation, ...]) -> Iterator[dict[str, Any]]:
-    """The text in blocks that each rest on their own citations, as far as the citations say where they belong."""
-    places: dict[tuple[int, int], list[Citation]] = {}
-    for citation in citations:
-        start, end = citation.start, citation.end
-        placed = start is not None and end is not None and 0 <= start < end <= len(text)
-        places.setdefault((start or 0, end or 0) if placed else (0, len(text)), []).append(citation)
-    spans = sorted(places)
-    if any(end > after for (_, end), (after, _) in pairwise(spans)):
-        places, spans = {(0, len(text)): list(citations)}, [(0, len(text))]
-    done = 0
-    for start, end in spans:
-        if start > done:
-            yield {"type": "text", "text": text[done:start]}
-        yield {"type": "text", "text": text[start:end], "citations": [citation_out(c) for c in places[start, end]]}
-        done = end
-    if done < len(text):
-        yield {"type": "text", "text": text[done:]}
-
-
-def _file(block: dict[str, Any], source: dict[str, Any], at: str) -> FilePart | None:
-    """A document; None where it says more than the noun."""
-    if block.get("citations") not in (None, {"enabled": False}, {"enabled": True}):
-        return None
-    media_type: str | None = None
-    match [source.get("type"), source.get("media_type"), source.get("data"), source.get("url"), len(source)]:
-        case ["base64", str(kind), str(data), None, 3]:
-            url = write_data_url(kind, data)
-        case ["text", "text/plain", str(text), None, 3]:
-            url = write_data_url("text/plain", base64.b64encode(text.encode(errors="surrogatepass")).decode())
-        case ["url", None, None, str(url), 2]:
-            media_type = "application/pdf"
-        case _:
-            return None
-    title = block.get("title")
-    if title is not None and not isinstance(title, str):
-        raise InvalidInput(f"`{at}.title` must be a text.")
-    cite = block.get("citations") == {"enabled": True}
-    return FilePart(url=url, name=title, media_type=media_type, cite=cite, cache=cache_in(block, at))
-
-
-def _document_out(part: FilePart, carrying: Carrying) -> dict[str, Any] | None:
-    source: dict[str, Any]
-    inline = read_data_url(part.url)
-    if inline is None:
-        if part.media_type not in {None, "application/pdf"}:
-            carrying.cannot("file", f"Anthropic fetches PDFs alone, and this is {part.media_type}")
-            return None
-        source = {"type": "url", "url": part.url}
-    elif inline.media_type == "application/pdf":
-        source = {"type": "base64", "media_type": inline.media_type, "data": inline.data}
-    elif inline.media_type.startswith("text/"):
-        source = {"type": "text", "media_type": "text/plain", "data": _plain(inline.data)}
-    else:
-        carrying.cannot("file", f"Anthropic reads PDFs and plain text, and this is {inline.media_type}")
-        return None
-    block: dict[str, Any] = {"type": "document", "source": source}
-    if part.name:
-        block["title"] = part.name
-    if part.cite:
-        block["citations"] = {"enabled": True}
-    return block | cache_out(part.cache)
-
-
-def _plain(data: str) -> str:
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput(f"A document is no text in base64: {error}.", kept="Nothing was sent.") from error
-
-
 def _text_out(part: TextPart, carrying: Carrying) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "text", "text": part.text}
     if own := [citation.data for citation in part.citations if is_ours(citation)]:
@@ -319,8 +183,3 @@ def _text(block: dict[str, Any], name: str, at: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(f"`{at}.{name}` must be a text." if name in block else f"`{at}.{name}` is missing.")
     return value
-
-
-def _word(data: dict[str, Any], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""

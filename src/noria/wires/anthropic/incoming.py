@@ -25,7 +25,8 @@ from noria.core.messages import (
     parted,
 )
 from noria.core.requests import Lineage, Parameters, Request, Tool
-from noria.wires.anthropic.blocks import cache_in, cache_out, call_in, part_in
+from noria.wires.anthropic.blocks import call_in, part_in
+from noria.wires.anthropic.marks import cache_in, cache_out
 from noria.wires.anthropic.seals import call_seal_in, thought_in
 from noria.wires.anthropic.shapes import MessageShape, RequestShape
 from noria.wires.anthropic.thinking import reasoning_in

@@ -11,8 +11,8 @@ import msgspec
 
 from noria.core.errors import InvalidInput
 from noria.core.requests import Parameters, Request, Tool
-from noria.wires.anthropic.blocks import cache_out
 from noria.wires.anthropic.incoming import NAME
+from noria.wires.anthropic.marks import cache_out
 from noria.wires.anthropic.thinking import Thinking, thinking_out
 from noria.wires.anthropic.turns import Conversation
 from noria.wires.carrying import Carrying

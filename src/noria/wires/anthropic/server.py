@@ -13,7 +13,7 @@ from noria.core.struct import Noun
 from noria.wires.anthropic.errors import encode_error
 from noria.wires.anthropic.incoming import NAME, decode_request
 from noria.wires.anthropic.replies import encode_reply
-from noria.wires.anthropic.stream import StreamEncoder
+from noria.wires.anthropic.writer import StreamEncoder
 from noria.wires.wire import Incoming, InOnePiece
 
 _PASSED_ON = ("anthropic-version", "anthropic-beta")

@@ -12,7 +12,8 @@ from noria.core.errors import CallGarbled
 from noria.core.events import Content, Delta, Started, Stopped, ThoughtDelta, ToolCallDelta, Used
 from noria.core.messages import OtherPart
 from noria.wires import makers
-from noria.wires.anthropic.blocks import arguments_in, citation_in
+from noria.wires.anthropic.blocks import arguments_in
+from noria.wires.anthropic.citations import citation_in
 from noria.wires.anthropic.counts import later, usage_of
 from noria.wires.anthropic.reasons import reason_in
 from noria.wires.anthropic.shapes import DeltaShape, ReplyShape, StopDetails, UsageShape

@@ -14,8 +14,9 @@ from noria.core.errors import InvalidInput
 from noria.core.messages import Message, Part, TextPart, Thought, ToolCall
 from noria.core.requests import Request
 from noria.wires import makers
-from noria.wires.anthropic.blocks import cache_out, call_out, id_out, part_out
+from noria.wires.anthropic.blocks import call_out, id_out, part_out
 from noria.wires.anthropic.incoming import NAME
+from noria.wires.anthropic.marks import cache_out
 from noria.wires.anthropic.seals import thought_out
 from noria.wires.anthropic.thinking import takes_system_turns
 from noria.wires.carrying import Carrying
