@@ -110,8 +110,12 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(folder: Path, monkeypatch:
     assert code == 1
     assert asked == [Examine(providers=("p",), calls=("p/m",))]
     assert "wrong  connection     Nothing answers." in said
-    assert "no data folder" not in said, "which the first command of a new user is not about"
+    assert "no data folder" in said
+    assert "these calls are on no record" in said
     assert "Start it." in said
+    assert "no data folder" not in run("gateway", "doctor", "p")[1], (
+        "which the first command of a new user is not about"
+    )
     code, said = run("gateway", "doctor", "--json")
     assert (code, json.loads(said[said.index("[") :])[0]["checks"][1]["hint"]) == (1, "Start it.")
 

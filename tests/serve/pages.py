@@ -20,7 +20,7 @@ from noria.settings import Provider
 
 from .conftest import Noria
 
-__all__ = ["GATEWAY", "HOSTILE", "agent_steps", "fill", "fill_gateway"]
+__all__ = ["GATEWAY", "HOSTILE", "agent_steps", "cut_call", "fill", "fill_gateway"]
 
 HOSTILE = '<img src=x onerror="document.title=\'pwned\'"><script>document.title="pwned"</script><b>bold</b>&amp;'
 _NOW = 1_795_400_000_000_000_000
@@ -176,6 +176,26 @@ def agent_steps() -> list[Span]:
             )
         )
     return made
+
+
+def cut_call() -> Span:
+    """A call that broke off, so that its provider never counted its tokens."""
+    estimated = {"noria.estimated.input_tokens": 38, "noria.estimated.output_tokens": 7}
+    return Span(
+        trace_id="c" * 32,
+        span_id="d" * 16,
+        name="chat up/m",
+        operation="chat",
+        start_ns=_NOW,
+        end_ns=_NOW + 10**9,
+        status="error",
+        error_type="call_cut",
+        error_message="The provider ended its reply in the middle.",
+        provider="up",
+        request_model="m",
+        output=(Message(role="assistant", content="A noria is a water wh"),),
+        attributes=estimated,
+    )
 
 
 _EMBEDDER = "openai/text-embedding-3-small"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ import pytest
 
 from guards.conftest import registered
 from noria.core.caching import CachePolicy
-from noria.core.guards import GuardRule
+from noria.core.guards import Checked, Flaw, GuardRule
+from noria.core.messages import Message
+from noria.core.requests import Request
 from noria.serve.app import Application
 from noria.targets.scripted import answer
 
 from .conftest import KEY, Noria, opened
+from .test_limits import key
 
 __all__ = ["registered"]
 
@@ -97,3 +100,44 @@ async def test_a_guard_on_a_variant_is_in_force_for_whoever_gets_it(tmp_path: Pa
             ("triage", "bold"): 200,
             ("triage@bold", "bold"): 200,
         }
+
+
+class Asks:
+    """A guard that asks a model."""
+
+    name, version, reach = "asks", "1", None
+
+    async def check(self, checked: Checked) -> Sequence[Flaw]:
+        said = Message(role="user", content=f"Is this bad? {checked.text}")
+        reply = await checked.ask(Request(model="up/judge", messages=(said,)))
+        return [Flaw(reason="It is bad.")] if reply.text == "yes" else []
+
+
+async def test_what_a_guard_asks_is_on_the_account_of_the_call_it_checks_and_checked_by_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noria.assemble.gateway.guarding.make", lambda _: Asks())
+    rule = GuardRule(kind="asks", places=("input",), deadline_s=20)
+    async with serving(tmp_path / "data", rule) as noria:
+        noria.upstream.script = lambda body: answer(
+            "Hello." if body["model"] == "m" else "yes" if "a bomb" in body["messages"][0]["content"] else "no"
+        )
+        bot = await key(noria, "bot")
+        limit = {"name": "all", "measure": "tokens", "amount": 2100, "of": "key", "window": "month"}
+        await noria.put("/api/limits", limit)
+        said = []
+        for text in ("a cake", "a bomb", "a pie"):
+            body = {"model": "up/m", "messages": [{"role": "user", "content": text}], "max_tokens": 9}
+            answered = await noria.client.post("/v1/chat/completions", json=body, headers=bot)
+            said.append((answered.status_code, answered.json().get("error", {}).get("code")))
+            limit["amount"] = 1000 if len(said) == 2 else 2100
+            await noria.put("/api/limits", limit)
+        assert said == [(200, None), (400, "blocked"), (503, "unavailable")], (
+            "the last had no room for the guard's call"
+        )
+        assert [body["model"] for body in noria.upstream.bodies] == ["judge", "m", "judge"]
+        spans = await noria.spans()
+        asked, call = (next(one for one in spans if one["request_model"] == name) for name in ("judge", "m"))
+        assert asked["attributes"]["noria.purpose"] == "guard"
+        assert asked["attributes"]["noria.key_id"] == call["attributes"]["noria.key_id"]
+        assert (asked["trace_id"], asked["parent_id"]) == (call["trace_id"], call["span_id"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import UPSTREAM_KEY, Noria, served
-from .pages import GATEWAY, HOSTILE, agent_steps, fill, fill_gateway
+from .pages import GATEWAY, HOSTILE, agent_steps, cut_call, fill, fill_gateway
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -77,12 +77,14 @@ async def test_hostile_texts_stay_texts(server: Noria, tmp_path: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 async def test_traces_are_searched_by_the_address_and_gathered(server: Noria, tmp_path: Path) -> None:
     await fill(server)
-    await server.workspace.traces.append(agent_steps())
+    await server.workspace.traces.append([*agent_steps(), cut_call()])
     await opened(server, "", tmp_path / "profile")
     body = await opened(server, "traces?user=ada&text=order", tmp_path / "profile")
     assert body.count('class="trace"') == 1
     assert ">3 steps<" in body
     assert "Where is my order?" in body
+    body = await opened(server, f"traces?where=trace_id%3D{'c' * 32}", tmp_path / "profile")
+    assert "~38 → ~7" in body, "the only trace that was found is open"
     refused = await dom(f"{server.url}/#traces?where=nothing%3D1", tmp_path / "profile")
     assert "There is no column" in refused[0]
     body = await opened(server, "sessions", tmp_path / "profile")

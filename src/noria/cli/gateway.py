@@ -130,8 +130,10 @@ async def doctor(api: Api, show: Show, providers: tuple[str, ...], calls: tuple[
     """Test each configured provider: its key, name, connection, models, clock; and say what is wrong.
 
     Nothing that costs money is done without --call, which makes a whole and a streamed call of a few tokens. They are
-    recorded like any others. Exit code 1 says that something is wrong.
+    recorded like any others, where there is a data folder. Exit code 1 says that something is wrong.
     """
+    if calls and api.missing:
+        show.note(f"There is no data folder at {api.missing} yet, so these calls are on no record.")
     body = Examine(providers=providers, calls=calls)
     found = await api.post("/api/gateway/doctor", list[Examination], body)
 

@@ -6,9 +6,13 @@ has those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Literal, Protocol
 
+import msgspec
+
+from noria.core.errors import Unavailable
+from noria.core.replies import Reply
 from noria.core.requests import Request
 from noria.core.struct import Noun
 
@@ -20,6 +24,15 @@ Place = Literal["input", "stream", "output"]
 Policy = Literal["block", "redact", "flag", "shadow"]
 """Refuse the call; put something else in the place of what was found; note it on the record; note it too, but let no call
 wait for it."""
+
+
+Ask = Callable[[Request], Awaitable[Reply]]
+"""Calls a model for a guard."""
+
+
+async def nobody(_: Request) -> Reply:
+    """Where no model can be asked. Raises ``Unavailable``."""
+    raise Unavailable("No model can be asked here.")
 
 
 class Checked(Noun):
@@ -39,6 +52,9 @@ class Checked(Noun):
     """False where more of the text may follow."""
     request: Request
     """The call."""
+    ask: Annotated[Ask, msgspec.Meta(extra_json_schema={"not": {}})] = nobody  # JSON has no such thing
+    """Calls a model for the guard: recorded in the trace of the call that is checked, on its account and within its limits, and
+    looked at by no guard. Raises ``CallFailed`` where it does not answer."""
 
 
 class Flaw(Noun):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
+from noria.core.attributes import PURPOSE
 from noria.core.errors import Blocked, InvalidInput, Unavailable
 from noria.core.events import Content, Event, Noted, Raw, Sent, ends_reply
 from noria.core.folding import Fold
@@ -26,6 +28,12 @@ from noria.wires.openai_responses.requests import STORED
 _TURN_S = 0.005
 """What a shadow that was not done gets at the end: its turn, if it needs nothing else."""
 _log = structlog.get_logger(__name__)
+
+
+AskFor = Callable[[Request, Request], Awaitable[Reply]]
+"""Calls a model because of a call: that, and what to ask."""
+GUARDS_OWN = "guard"
+"""Purpose of what guards ask."""
 
 
 class InForce(NamedTuple):
@@ -52,15 +60,17 @@ class Guarded:
     Arguments:
         inner: what is called.
         guards: in the order in which they check.
+        ask: calls a model for a guard, because of a call. What it calls is checked by nobody, so that no guard waits for itself.
     """
 
-    def __init__(self, inner: Target, guards: Sequence[InForce]) -> None:
+    def __init__(self, inner: Target, guards: Sequence[InForce], ask: AskFor | None = None) -> None:
         self._inner = inner
         self._guards = guards
+        self._ask = ask
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Check, call on, check. Raises ``Blocked``, and ``Unavailable`` where a check that must not fail does."""
-        checks = _Checks(self._guards)
+        checks = _Checks(() if request.attributes.get(PURPOSE) == GUARDS_OWN else self._guards, self._ask)
         try:
             checked = await checks.request(request)
             if checked is not request:  # so that what was taken out is on no record, whatever follows
@@ -148,8 +158,9 @@ class _Reply:
 class _Checks:
     """The checks of one call, and what they found."""
 
-    def __init__(self, guards: Sequence[InForce]) -> None:
+    def __init__(self, guards: Sequence[InForce], ask: AskFor | None) -> None:
         self._guards = guards
+        self._ask = ask
         self._notes: list[dict[str, Any]] = []
         self._shadows: list[tuple[InForce, Place, asyncio.Task[Sequence[Flaw]]]] = []
 
@@ -239,6 +250,8 @@ class _Checks:
         A flaw that begins behind what leaves is looked at again later; one before what was cleared was dealt with.
         """
         rule = one.rule
+        if self._ask is not None:
+            checked = msgspec.structs.replace(checked, ask=partial(self._ask, checked.request))
         if rule.policy == "shadow":
             self._shadows.append((one, checked.place, asyncio.create_task(_all(one.guard, checked))))
             return []

@@ -141,7 +141,7 @@ class Answers:
             InvalidInput: a provider could never be called, or a guard put into force; then all stays as it was.
         """
         check_kinds(settings)
-        self._guards = Guards(settings.guards, settings.aliases)
+        self._guards = self._guards.anew(settings.guards, settings.aliases)
         self._caches.become(settings)
         self._settings, self._known = settings, {}
 

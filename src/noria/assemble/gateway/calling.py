@@ -39,6 +39,7 @@ from noria.stores.places import SharedPlaces
 from noria.stores.traces.together import Together
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
+from noria.targets.guarded import GUARDS_OWN
 from noria.targets.limited import Limited
 from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
@@ -104,7 +105,7 @@ class Calling:
             caches=self.caches,
             prices=self.prices,
             mirror=self._mirrored,
-            guards=Guards(settings.guards, settings.aliases),
+            guards=Guards(settings.guards, settings.aliases, self.ask_for_guard),
             stored=stored,
             secrets=self.secrets,
         )
@@ -141,6 +142,23 @@ class Calling:
     async def ask_within_limits(self, request: Request) -> tuple[Span, Reply]:
         """For judges of live calls: the same, within the limits of whoever's call is judged."""
         return await self._call(self.limited, request)
+
+    async def ask_for_guard(self, cause: Request, request: Request) -> Reply:
+        """Call a model for a guard, in the trace and on the account of the call that it checks.
+
+        Raises:
+            CallFailed: there is no answer.
+        """
+        request = msgspec.structs.replace(
+            request,
+            trace=cause.trace,
+            caller=account_of(cause),
+            attributes=request.attributes | {PURPOSE: GUARDS_OWN},
+        )
+        span, reply = await self.ask_within_limits(request)
+        if span.status != "ok":
+            raise CallFailed(f"{request.model} did not answer a guard: {span.error_message}")
+        return reply
 
     async def embed(self, model: str, text: str, cause: Request | None = None) -> Sequence[float]:
         """The vector of a text: a call of ``provider/model`` that is recorded.
@@ -229,7 +247,9 @@ class Calling:
 
     async def _call(self, target: Target, request: Request) -> tuple[Span, Reply]:
         request = msgspec.structs.replace(request, cache="skip")
-        span, reply = await recorded_call(target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span)
+        span, reply = await recorded_call(
+            target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span, cut=self._cut_calls
+        )
         await self._keep(span)
         self.metrics.observe_own(span)
         return span, reply

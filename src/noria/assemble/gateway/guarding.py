@@ -9,7 +9,7 @@ from noria.core.errors import InvalidInput
 from noria.core.guards import GuardRule
 from noria.core.protocols import Target
 from noria.guards.registry import make
-from noria.targets.guarded import Guarded, InForce
+from noria.targets.guarded import AskFor, Guarded, InForce
 
 
 class Guards:
@@ -18,20 +18,26 @@ class Guards:
     Arguments:
         rules: the guards in force, and on what each is.
         aliases: other names of what is called.
+        ask: calls a model for a guard, because of a call.
 
     Raises:
         InvalidInput: a rule can't be put into force: its kind or an option is wrong, or it comes to nothing.
     """
 
-    def __init__(self, rules: Sequence[GuardRule], aliases: Mapping[str, str]) -> None:
+    def __init__(self, rules: Sequence[GuardRule], aliases: Mapping[str, str], ask: AskFor) -> None:
         for rule in rules:
             if not rule.places or not rule.on or not rule.deadline_s > 0:
                 raise InvalidInput(f"The guard {rule.title!r} needs places, calls that it is on, and a deadline.")
         self._aliases = aliases
+        self._ask = ask
         self._guards = [InForce(make(rule), rule) for rule in rules]
+
+    def anew(self, rules: Sequence[GuardRule], aliases: Mapping[str, str]) -> Guards:
+        """The guards of other settings. Raises ``InvalidInput``."""
+        return Guards(rules, aliases, self._ask)
 
     def around(self, called: Sequence[str], inner: Target) -> Target:
         """``inner``, checked as calls of any of these names have to be."""
         names = {written for name in called for written in names_for(name, self._aliases)}
         mine = [one for one in self._guards if names & set(one.rule.on)]
-        return Guarded(inner, mine) if mine else inner
+        return Guarded(inner, mine, self._ask) if mine else inner

@@ -191,6 +191,7 @@ export async function traces(chosen, leave) {
     if (error instanceof NoSession) throw error;
     return [form, element("p", { class: "panel bad" }, error.message)];
   }
+  if (found === 1 && query.size) list.box.querySelector("details").open = true; // it is what was looked for
   if (!found) {
     list.box.append(element("p", { class: "quiet nothing" }, ...(query.size ? ["No trace fits."] : ["None yet. Call a model through ", element("code", {}, "/v1/chat/completions"), ", or send traces to ", element("code", {}, "/v1/traces"), "."])));
   }
