@@ -8,7 +8,7 @@ const HOUR_NS = 3600e9;
 const BREAKERS = { closed: ["calls go through", "good"], half_open: ["tried carefully", "wait"], open: ["left alone", "bad"], none: ["no breaker", ""] };
 
 const REFUSED = "attributes.noria.refused_by";
-const BY = { limit: "by limits", guard: "by guards", caller: "as their callers' mistakes" };
+const BY = { limit: "by limits", guard: "by guards", caller: "by their callers' mistakes" };
 
 /** Calls of the last hour that no model failed at: rows of a provider, a model, who refused, and how many. */
 const refusals = (now) =>
@@ -140,10 +140,9 @@ export async function gateway() {
       "section",
       { class: "panel row" },
       ...places(state.places).filter(Boolean).map((fact) => element("span", {}, fact)),
-      refused.length ? element("span", {}, `refused in the last hour: ${byWhom(refused)}`) : null,
       element("span", { class: "quiet end" }, `of the process that answers, since ${when(state.since_ns)}`),
     ),
-    element("h2", {}, "Providers", element("span", { class: "quiet aside" }, "calls, times and cost of the last hour")),
+    element("h2", {}, "Providers", element("span", { class: "quiet aside" }, "calls, times and cost of the last hour", refused.length ? `; refused ${byWhom(refused)}` : null)),
     ...(state.providers.length
       ? state.providers.map((provider) => providerPanel(provider, seen, refused))
       : [none("Set a provider's key, such as `OPENAI_API_KEY`, or add one to `noria.toml`; `noria gateway doctor` says whether it is well.")]),
