@@ -99,6 +99,7 @@ async def test_the_gateway_with_all_that_it_does(tmp_path: Path) -> None:
         await fill_gateway(server)
         await opened(server, "", tmp_path / "profile")
         body = await opened(server, "gateway", tmp_path / "profile")
+        assert '<span class="badge wait">refused</span>' in await opened(server, "traces", tmp_path / "profile")
     assert "None yet." not in body
     assert html.escape(HOSTILE, quote=False) in body
     for said in (

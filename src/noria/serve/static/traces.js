@@ -48,6 +48,9 @@ function snippet(span, words) {
   return null;
 }
 
+/** The badge of a step that is not well; nobody failed at one that was refused. */
+const came = (span) => (span.attributes?.["noria.refused_by"] ? badge("refused", "wait") : badge(span.status, STATUS[span.status]));
+
 /** One line for a trace, of which ``spans`` are known so far; it shows the uppermost of them. */
 function traceLine(spans, words) {
   const ids = new Set(spans.map((span) => span.span_id));
@@ -65,7 +68,7 @@ function traceLine(spans, words) {
       element("span", { class: "quiet app" }, top.lineage?.app ?? top.name),
       element("span", { class: "quiet steps" }, spans.length > 1 ? `${spans.length} steps` : ""),
       element("span", { class: "quiet number" }, seconds((top.end_ns - top.start_ns) / 1e9)),
-      failed ? badge(failed.status, STATUS[failed.status]) : dot("ok"),
+      failed ? came(failed) : dot("ok"),
     ),
     box,
   );
