@@ -27,7 +27,7 @@ def test_every_setting_has_a_variable(tmp_path: Path) -> None:
         "NORIA_CACHES": '{"*": {"ttl_s": 60}}', "NORIA_CACHE_MB": "1",
         "NORIA_PRICES": '{"mine/*": {"per_request": 1}}',
         "NORIA_ROUTES": '{"fast": {"targets": ["mine/a", "openai/b"]}}', "NORIA_ALIASES": '{"quick": "fast"}',
-        "NORIA_MAX_CALLS": "10", "NORIA_MAX_WAITING": "5",
+        "NORIA_MAX_CALLS": "10", "NORIA_MAX_WAITING": "5", "NORIA_MAX_LATE_MS": "0",
         "NORIA_GUARDS": '[{"kind": "length", "options": {"characters": 9}}]',
     }  # fmt: skip
     assert set(given) == set(VARIABLES.values())

@@ -75,7 +75,8 @@ class PowerCut:
     def cut(self) -> None:
         """The power is back: turn the data folder into what was durable."""
         ends = self._unsynced_ends()
-        shutil.rmtree(self._data)
+        if self._data.exists():  # not yet, where it went while the first start began
+            shutil.rmtree(self._data)
         self._restore(self._data, ends)
 
     def _list(self, folder: Path) -> None:

@@ -202,6 +202,8 @@ class Settings(Noun, forbid_unknown_fields=True):
     """Calls that the gateway answers at a time."""
     max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 200
     """Calls that may wait for one of those places, ten seconds at most; further ones are turned away at once, with 503."""
+    max_late_ms: Annotated[int, msgspec.Meta(ge=0)] = 100
+    """Milliseconds that a call may lie there before there is time for it; others are turned away while that stands; 0 for any."""
     guards: tuple[GuardRule, ...] = ()
     """Checks of calls while they are made, in the order in which they check."""
     url: str = ""
@@ -246,6 +248,7 @@ _WHOLE = {
     "large_content_bytes": "a number of bytes",
     "max_calls": "a number of calls",
     "max_waiting": "a number of calls",
+    "max_late_ms": "a number of milliseconds",
 }
 """Settings that are whole numbers, and of what."""
 

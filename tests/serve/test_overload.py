@@ -1,4 +1,4 @@
-"""Four times as many calls as can be answered, for a while: those that are taken are answered, the rest is told at once."""
+"""More calls than can be answered, for a while: those that are taken are answered, the rest is told at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
+import pytest
 
+from noria.targets import lateness
 from noria.targets.scripted import answer
 
 from .conftest import KEY, served
@@ -60,3 +63,38 @@ async def test_a_flood_leaves_the_work_of_those_who_are_taken(tmp_path: Path) ->
         assert row == [len(taken) + 2]  # those that were turned away cost no record
     assert len(taken) > 0.3 * PLACES * flood_s / CALL_S  # of what there are places for, on however busy a machine
     assert sorted(shed)[len(shed) // 2] < sorted(taken)[len(taken) // 2]
+
+
+async def test_a_loop_that_is_late_for_long_turns_calls_away_until_it_is_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "AVERAGED_S", 0.2)
+
+    async def compute() -> None:
+        while True:
+            time.sleep(0.03)  # noqa: ASYNC251  # that is the load
+            await asyncio.sleep(0)
+
+    async with served(tmp_path / "data", max_late_ms=20) as noria:
+        refused: list[httpx.Response] = []
+
+        async def calls() -> None:
+            while not refused:
+                response = await noria.client.post("/v1/chat/completions", json=BODY)
+                if response.status_code != 200:
+                    refused.append(response)
+
+        load = asyncio.create_task(compute())
+        try:
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(calls() for _ in range(8)))
+        finally:
+            load.cancel()
+        response = refused[0]
+        error = response.json()["error"]
+        assert (response.status_code, error["code"], response.headers["retry-after"]) == (503, "overloaded", "1")
+        assert "lay there" in error["message"]
+        await asyncio.sleep(0.2)
+        assert (await noria.client.post("/v1/chat/completions", json=BODY)).status_code == 200
+        numbers = noria.workspace.numbers()
+        assert numbers["noria_calls_shed_late_total"] == numbers["noria_calls_shed_total"] == len(refused)

@@ -76,6 +76,7 @@ class Application:
             workspace.calling.target,
             workspace.new_trace_id,
             workspace.calling.slots,
+            workspace.calling.lateness,
             workspace.calling.reuses,
         )
         models = ModelRoutes(workspace.callable_models)

@@ -20,6 +20,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+CAME = "noria.came"
+"""Where a scope has the time at which its request was read, by the event loop's clock, where the server offers it."""
 GONE = "noria.gone"
 """Where a scope has its connection's :class:`Hangup`, where the server offers one."""
 

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from noria.serve.asgi import GONE, Hangup
+from noria.serve.asgi import CAME, GONE, Hangup
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -76,6 +76,7 @@ class BoundedHTTP(HttpToolsProtocol):
         def at_once(scope: Any, receive: Any, _send: Any) -> Awaitable[None]:
             return app(scope, receive, _Sending(cycle))
 
+        cycle.scope[CAME] = self.loop.time()  # type: ignore[literal-required]  # our own, beside those of ASGI
         super()._start_asgi_task(cycle, at_once)
 
     def on_message_begin(self) -> None:

@@ -35,25 +35,41 @@ class Places(Protocol):
         ...
 
 
+class Lateness(Protocol):
+    """How late calls are taken up."""
+
+    def check(self, came_s: float) -> None:
+        """A call that came then is taken up. Raises ``Overloaded``."""
+        ...
+
+
 class Entrance:
     """Lets calls in.
 
     Arguments:
         places: for the calls themselves.
+        lateness: says when there is no time for more of them.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, lateness: Lateness) -> None:
         self.places = places
+        self._lateness = lateness
         self._held = 0
 
-    def call(self, receive: Receive) -> Entered:
+    def call(self, receive: Receive, came_s: float | None) -> Entered:
         """``async with`` it: a place, and the call's body.
+
+        Arguments:
+            receive: ASGI's.
+            came_s: when it was read, by the event loop's clock; None where nobody knows.
 
         Raises:
             InvalidInput: 413, the body is too large; 408, it took too long.
-            Overloaded: there is no place, or too much is waiting for one.
+            Overloaded: there is no place, too much is waiting for one, or there is no time.
             Cancelled: the client went away.
         """
+        if came_s is not None:
+            self._lateness.check(came_s)
         return Entered(self, receive)
 
     async def read(self, receive: Receive) -> bytes:

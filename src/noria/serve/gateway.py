@@ -33,6 +33,7 @@ from noria.core.requests import Request, TraceContext
 from noria.core.whole import answer
 from noria.serve.access import KEY
 from noria.serve.asgi import (
+    CAME,
     GONE,
     ASGIApp,
     Hangup,
@@ -45,7 +46,7 @@ from noria.serve.asgi import (
     retry_after,
 )
 from noria.serve.cache_wish import cache_wish, check_kept
-from noria.serve.entrance import Entrance, Places
+from noria.serve.entrance import Entrance, Lateness, Places
 from noria.serve.facts import Facts, names_of, of_limits
 from noria.serve.failures import own_error
 from noria.serve.permitted import permitted
@@ -68,6 +69,7 @@ class Gateway:
         reuses: whether calls of a name may be answered from kept replies.
         new_trace_id: makes 32 hex digits.
         places: for calls.
+        lateness: says when there is no time for more of them.
     """
 
     def __init__(
@@ -75,9 +77,10 @@ class Gateway:
         target: Target,
         new_trace_id: Callable[[], str],
         places: Places,
+        lateness: Lateness,
         reuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._entrance = Entrance(places)
+        self._entrance = Entrance(places, lateness)
         self._target = target
         self._reuses = reuses
         self._new_trace_id = new_trace_id
@@ -91,7 +94,7 @@ class Gateway:
         trace = self._trace(headers.get("traceparent", ""))
         facts = Facts(trace.trace_id)
         try:
-            async with self._entrance.call(receive) as body:
+            async with self._entrance.call(receive, scope.get(CAME)) as body:
                 query = scope["query_string"].decode("latin-1")
                 path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
                 request, written = wire.decode(body, path=path, id=self._id(trace), created=_now())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ from noria.stores.traces.together import Together
 from noria.targets.admitted import Admitted
 from noria.targets.egress import Egress
 from noria.targets.guarded import GUARDS_OWN
+from noria.targets.lateness import Lateness
 from noria.targets.limited import Limited
 from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
@@ -115,6 +117,8 @@ class Calling:
         self._together = Together(self._begin, self._on_record)
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""
+        self.lateness = Lateness(self.slots, settings.max_late_ms / 1000, time.monotonic)
+        """How late they are taken up."""
         self.limits = Limits(opened.catalogue, now, key_name)
         """Limits and budgets of calls."""
         self.limited = self._within_limits(Routed(self.answers.resolve))
@@ -208,6 +212,7 @@ class Calling:
         self.answers.configure(settings)
         self.prices.become(prices_of(settings))
         self.slots.resize(settings.max_calls, waiting=settings.max_waiting)
+        self.lateness.allow(settings.max_late_ms / 1000)
 
     def share(self, places: SharedPlaces) -> None:
         """Count places for calls together with the other processes of this server; nobody has called yet."""
@@ -224,6 +229,7 @@ class Calling:
             "noria_calls_running": self.slots.taken,
             "noria_calls_waiting": self.slots.waiting,
             "noria_calls_shed_total": self.slots.shed,
+            "noria_calls_shed_late_total": self.lateness.shed,
             "noria_shadows_total": self.mirror.made,
             "noria_shadows_skipped_total": self.mirror.skipped,
             "noria_shadows_failed_total": self.mirror.failed,

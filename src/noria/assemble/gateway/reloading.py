@@ -15,7 +15,10 @@ from noria.core.errors import InvalidInput
 from noria.core.reloads import Reloaded
 from noria.settings import Settings
 
-LIVE = ("providers", "prices", "routes", "aliases", "guards", "caches", "cache_mb", "max_calls", "max_waiting")
+LIVE = (
+    *("providers", "prices", "routes", "aliases", "guards", "caches", "cache_mb"),
+    *("max_calls", "max_waiting", "max_late_ms"),
+)
 """Settings that a reload puts in force; the others need a restart."""
 
 _log = structlog.get_logger(__name__)
