@@ -174,3 +174,28 @@ class BreakerMachine(RuleBasedStateMachine):
 
 BreakerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
 TestBreaker = BreakerMachine.TestCase
+
+
+class Memory:
+    """What processes tell each other, in one of them."""
+
+    until_s = 0.0
+
+    def tell(self, until_s: float) -> None:
+        self.until_s = max(self.until_s, until_s)
+
+
+def test_what_opens_in_one_process_opens_in_all_and_each_comes_back_by_itself() -> None:
+    memory = Memory()
+    (one, clock), (other, clock_of_other) = breaker(elsewhere=memory), breaker(elsewhere=memory)
+    end(one, *["failed"] * 4)  # type: ignore[arg-type]  # a list of the literal
+    with pytest.raises(BreakerOpen) as caught:
+        other.starts()
+    assert (other.state, caught.value.retry_after_s, other.opened) == ("open", 5, 0)
+    clock.now = clock_of_other.now = 1005.0
+    one.starts().ends("failed")
+    other.starts().ends("answered")
+    assert (one.state, other.state) == ("open", "closed")
+    other.starts().ends("answered")  # a probe that failed elsewhere is nothing to it
+    end(other, *["failed"] * 3)  # type: ignore[arg-type]  # see above
+    assert (other.state, memory.until_s) == ("open", 1010.0)

@@ -20,8 +20,10 @@ from noria.stores.page import shared_memory
 STALE_US = 1_000_000
 """Microseconds after which those who wait in a process that does not look any more are passed over."""
 _TRIES = 3
-_NUMBER = 8
-_COLUMNS = 4
+NUMBER = 8
+"""Bytes of a number."""
+COLUMNS = 4
+"""Numbers that each process has at the start of a file, one behind the other."""
 
 
 class Counts:
@@ -34,10 +36,10 @@ class Counts:
     """
 
     def __init__(self, path: Path, row: int, rows: int) -> None:
-        self._numbers = memoryview(shared_memory(path, _COLUMNS * rows * _NUMBER, os.O_CREAT)).cast("q")
+        self._numbers = memoryview(shared_memory(path, COLUMNS * rows * NUMBER, os.O_CREAT)).cast("q")
         self._row = row
         self._taken, self._waiting, self._since, self._looked = (
-            self._numbers[column * rows : (column + 1) * rows] for column in range(_COLUMNS)
+            self._numbers[column * rows : (column + 1) * rows] for column in range(COLUMNS)
         )
 
     @property
@@ -115,6 +117,6 @@ def forget(folder: Path, row: int, rows: int) -> None:
     """Free the places of a process that is gone."""
     for path in folder.glob("*"):
         with path.open("r+b", buffering=0) as file:  # and not a byte of the others'
-            for column in range(_COLUMNS):
-                file.seek((column * rows + row) * _NUMBER)
-                file.write(bytes(_NUMBER))
+            for column in range(COLUMNS):
+                file.seek((column * rows + row) * NUMBER)
+                file.write(bytes(NUMBER))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from noria.core.errors import BreakerOpen
 from noria.targets.observed import Outcome
@@ -21,8 +21,24 @@ _SLICES = 10
 """Parts of the window; results leave it a part at a time."""
 
 
+class Elsewhere(Protocol):
+    """The same breaker in other processes of this machine. Times are seconds of a clock that all of them share."""
+
+    @property
+    def until_s(self) -> float:
+        """Until when it was opened last anywhere."""
+        ...
+
+    def tell(self, until_s: float) -> None:
+        """It has opened here, until then."""
+        ...
+
+
 class Breaker:
     """The breaker of one model. An observer of its calls.
+
+    What opens it in one process opens it in all. Each tries by itself whether the model is back, and closes its own: a process that
+    alone can't reach the model keeps the others from it once, and not for ever.
 
     Arguments:
         name: ``provider/model``, for the error.
@@ -32,6 +48,7 @@ class Breaker:
         window_s: how far back it looks, seconds.
         open_s: how long it stays open the first time, seconds.
         longest_open_s: how long it stays open at most.
+        elsewhere: other processes'; None where there are none.
     """
 
     def __init__(
@@ -44,7 +61,9 @@ class Breaker:
         window_s: float = 30.0,
         open_s: float = 5.0,
         longest_open_s: float = 60.0,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._name = name
         self._clock = clock
         self._error_rate = error_rate
@@ -75,6 +94,8 @@ class Breaker:
 
     def starts(self) -> _Permit:
         """A call is to be made. Raises ``BreakerOpen``."""
+        if self._opened_until is None:
+            self._heed_elsewhere()
         if self._opened_until is None:
             return _Permit(self, self._era, probing=False)
         left_s = self._opened_until - self._clock()
@@ -108,6 +129,8 @@ class Breaker:
             ended, broken = self.seen
             if ended >= self._calls and broken >= self._error_rate * ended:
                 self._open()
+                if self._elsewhere is not None and self._opened_until is not None:
+                    self._elsewhere.tell(self._opened_until)
 
     def given_up(self, permit: _Permit) -> None:
         """Nobody waited for what a call would come to. Where it was the probe, the next call is."""
@@ -115,10 +138,18 @@ class Breaker:
             self._probe = None
 
     def _open(self) -> None:
-        self._era += 1
         self.opened += 1
-        self._opened_until, self._probe = self._clock() + self._open_s, None
+        self._open_until(self._clock() + self._open_s)
+
+    def _open_until(self, end: float) -> None:
+        self._era += 1
+        self._opened_until, self._probe = end, None
         self._slices.clear()
+
+    def _heed_elsewhere(self) -> None:
+        """Open it where another process has."""
+        if self._elsewhere is not None and (until_s := self._elsewhere.until_s) > self._clock():
+            self._open_until(until_s)
 
     def _count(self, *, failed: bool) -> None:
         number = int(self._clock() / self._slice_s)

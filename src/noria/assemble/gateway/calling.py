@@ -36,6 +36,7 @@ from noria.core.requests import Request, ToEmbed
 from noria.core.spans import Span
 from noria.evaluate.running.runner import Ask
 from noria.settings import Settings
+from noria.stores.openings import Openings
 from noria.stores.places import SharedPlaces
 from noria.stores.traces.together import Together
 from noria.targets.admitted import Admitted
@@ -214,10 +215,10 @@ class Calling:
         self.slots.resize(settings.max_calls, waiting=settings.max_waiting)
         self.lateness.allow(settings.max_late_ms / 1000)
 
-    def share(self, places: SharedPlaces) -> None:
-        """Count places for calls together with the other processes of this server; nobody has called yet."""
+    def share(self, places: SharedPlaces, openings: Openings) -> None:
+        """Count places for calls together with the other processes of this server, and heed their breakers; nobody has called yet."""
         self.slots.share(places.of("server"))
-        self.answers.standing.share(places)
+        self.answers.standing.share(places, openings)
 
     def numbers(self) -> Mapping[str, float]:
         """What ``/metrics`` shows."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from noria.settings import Provider
+from noria.stores.openings import Openings
 from noria.stores.places import SharedPlaces
 from noria.targets.breaker import Breaker
 from noria.targets.load import Load
@@ -22,9 +23,10 @@ class ModelStanding:
     Arguments:
         name: ``provider/model``.
         provider: its provider's settings; None for a local model, whose engine has a supervisor in place of a breaker.
+        openings: where other processes of this server tell of their breakers; None where there are none.
     """
 
-    def __init__(self, name: str, provider: Provider | None) -> None:
+    def __init__(self, name: str, provider: Provider | None, openings: Openings | None = None) -> None:
         self.load = Load(time.monotonic)
         """Calls under way, and how fast it begins to answer."""
         self.breaker: Breaker | None = None
@@ -37,6 +39,7 @@ class ModelStanding:
                 calls=provider.breaker_calls,
                 window_s=provider.breaker_window_s,
                 open_s=provider.breaker_open_s,
+                elsewhere=None if openings is None else openings.of(name),
             )
 
 
@@ -73,10 +76,11 @@ class Standing:
         self.local: dict[str, ModelStanding] = {}
         """Models of this machine that were called."""
         self._places: SharedPlaces | None = None
+        self._openings: Openings | None = None
 
-    def share(self, places: SharedPlaces) -> None:
-        """Count the places of providers together with other processes; none was called yet."""
-        self._places = places
+    def share(self, places: SharedPlaces, openings: Openings) -> None:
+        """Count the places of providers together with other processes, and heed their breakers; none was called yet."""
+        self._places, self._openings = places, openings
 
     def provider(self, name: str, provider: Provider) -> ProviderStanding:
         """A provider."""
@@ -88,7 +92,7 @@ class Standing:
     def model(self, name: str, provider: Provider | None) -> ModelStanding:
         """A model, ``provider/model``, of a provider or of this machine."""
         models = self.local if provider is None else self.provider(name.partition("/")[0], provider).models
-        found = models.pop(name, None) or ModelStanding(name, provider)
+        found = models.pop(name, None) or ModelStanding(name, provider, self._openings)
         models[name] = found
         if len(models) > _MOST_MODELS:
             del models[next(iter(models))]

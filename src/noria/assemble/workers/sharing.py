@@ -1,4 +1,4 @@
-"""What the processes of one server share beside their stores: places for calls, so that `max_calls` is the server's number."""
+"""What the processes of one server share beside their stores: places for calls, so that `max_calls` is the server's number, and breakers that open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from noria.core.struct import Noun
+from noria.stores.openings import Openings
 from noria.stores.places import SharedPlaces, forget
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class Sharing(Noun):
 
 
 def share(workspace: Workspace, sharing: Sharing) -> None:
-    """Count calls together with the others. Raises ``StorageFull``, ``InvalidInput``."""
-    workspace.calling.share(SharedPlaces(Path(sharing.folder), sharing.process, sharing.processes))
+    """Count calls together with the others, and tell each other of breakers. Raises ``StorageFull``, ``InvalidInput``."""
+    where = (Path(sharing.folder), sharing.process, sharing.processes)
+    workspace.calling.share(SharedPlaces(*where), Openings(*where))
 
 
 def leave_out(sharing: Sharing, process: int) -> None:
