@@ -141,3 +141,19 @@ async def test_what_a_guard_asks_is_on_the_account_of_the_call_it_checks_and_che
         assert asked["attributes"]["noria.purpose"] == "guard"
         assert asked["attributes"]["noria.key_id"] == call["attributes"]["noria.key_id"]
         assert (asked["trace_id"], asked["parent_id"]) == (call["trace_id"], call["span_id"])
+
+
+async def test_what_a_guard_asked_is_on_record_also_where_its_deadline_came_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noria.assemble.gateway.guarding.make", lambda _: Asks())
+    rule = GuardRule(kind="asks", places=("input",), deadline_s=0.3, late="pass")
+    async with serving(tmp_path / "data", rule) as noria:
+        never = asyncio.Event()
+        noria.upstream.script = lambda body: answer("Hello.") if body["model"] == "m" else [never]
+        assert (await ask(noria, "a cake", stream=False)).status_code == 200
+        await noria.workspace.calling._cut_calls.drain()
+        assert {span["request_model"]: span["status"] for span in await noria.spans()} == {
+            "m": "ok",
+            "judge": "cancelled",
+        }

@@ -52,6 +52,7 @@ class Checked(Noun):
     """False where more of the text may follow."""
     request: Request
     """The call."""
+    # it can't be written as JSON, which every noun's schema has to say
     ask: Annotated[Ask, msgspec.Meta(extra_json_schema={"not": {}})] = msgspec.field(default_factory=lambda: nobody)
     """Calls a model for the guard: recorded in the trace of the call that is checked, on its account and within its limits, and
     looked at by no guard. Raises ``CallFailed`` where it does not answer."""

@@ -255,11 +255,16 @@ class Calling:
     async def _call(self, target: Target, request: Request) -> tuple[Span, Reply]:
         request = msgspec.structs.replace(request, cache="skip")
         span, reply = await recorded_call(
-            target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span, cut=self._cut_calls
+            target, request, now=now, new_ids=self.new_ids, price=self.prices.of_span, cut=self._cut_own
         )
         await self._keep(span)
         self.metrics.observe_own(span)
         return span, reply
+
+    def _cut_own(self, span: Span) -> None:
+        """Keep what a call used that was not waited for any longer, such as one of a guard whose deadline has come."""
+        self._cut_calls(span)
+        self.metrics.observe_own(span)
 
     def _record(self, span: Span) -> asyncio.Future[Any]:
         return self._together.add(with_savings(span, self.prices.of_span) if span.cached else span)
