@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noria.core.errors import InvalidInput
+from noria.core.messages import BlobPart
 from noria.core.requests import Request
 
 THINKING = "thinking"
@@ -15,6 +16,14 @@ FILENAME = "filename"
 """Name of what a file is called; the file itself is always carried, or refused as ``file``."""
 FORBIDDEN = "none"
 """What a caller writes into ``noria-may-drop`` who wants nothing to be left out, not even that."""
+
+
+def elsewhere(part: BlobPart) -> InvalidInput:
+    """The error of whoever is to send a part that no record holds any more."""
+    return InvalidInput(
+        f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
+        hint=f"Fetch blob {part.sha256} and send what it holds.",
+    )
 
 
 class Carrying:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from noria.core.errors import CallFailed, InvalidInput
-from noria.core.events import Content
+from noria.core.events import Content, Event
 from noria.core.folding import fold
 from noria.core.messages import OtherPart, TextPart, ToolCall
 from noria.core.replies import Choice, Reply
@@ -263,30 +263,43 @@ def _told_of(wire: str, reply: Reply) -> str:
 
 def _seen(said: Said, wire: str, reply: Reply, events: Any, *, streamed: bool) -> bool:
     """Whether a client of the wire reads it, in one of the two ways of delivery."""
-    asks = BASE[wire] | ({"stream": True} if streamed and wire != "google" else {})
-    if wire == "openai_chat" and streamed:
-        asks |= {"stream_options": {"include_usage": True}}
-    _, answer = read(wire, asks, stream=streamed)
-    client = {
-        "openai_chat": "compatible",
-        "openai_responses": "Responses",
-        "anthropic": "Anthropic",
-        "google": "Google",
-    }[wire]
-    asked = Request(model="m", messages=())
     try:
-        if not streamed:
-            body = answer.whole(reply)
-            back = OUTS[client].decode_reply(body, asked)
+        if streamed:
+            body = written(wire, events)
+            back = streamed_back(wire, body)
         else:
-            body = b"".join(map(answer.encode, events)) + answer.finish()
-            decoder = OUTS[client].decoder(asked)
-            made: list[Content] = list(decoder.feed(body))
-            decoder.close()
-            back = fold(made)
+            _, answer = read(wire, BASE[wire])
+            body = answer.whole(reply)
+            back = OUTS[_CLIENTS[wire]].decode_reply(body, Request(model="m"))
         return said.same(said.look(reply), said.look(back)) or (said.beside and b'"other_parts"' in body)
     except CallFailed:
         return False
+
+
+_CLIENTS = {
+    "openai_chat": "compatible",
+    "openai_responses": "Responses",
+    "anthropic": "Anthropic",
+    "google": "Google",
+}
+"""By whom a wire in is read as its clients read it."""
+
+
+def written(wire: str, events: Iterable[Event]) -> bytes:
+    """A streamed reply as a caller of the wire gets it."""
+    asks = BASE[wire] | ({"stream": True} if wire != "google" else {})
+    if wire == "openai_chat":
+        asks |= {"stream_options": {"include_usage": True}}
+    _, answer = read(wire, asks, stream=True)
+    return b"".join(map(answer.encode, events)) + answer.finish()
+
+
+def streamed_back(wire: str, body: bytes) -> Reply:
+    """What a client of the wire reads in a stream."""
+    decoder = OUTS[_CLIENTS[wire]].decoder(Request(model="m"))
+    made: list[Content] = list(decoder.feed(body))
+    decoder.close()
+    return fold(made)
 
 
 def page() -> str:

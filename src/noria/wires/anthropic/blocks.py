@@ -24,7 +24,7 @@ from noria.core.messages import (
 from noria.wires.anthropic.citations import citation_in, cited_blocks, is_ours
 from noria.wires.anthropic.documents import document_out, file_in
 from noria.wires.anthropic.marks import cache_in, cache_out
-from noria.wires.carrying import CITATIONS, Carrying
+from noria.wires.carrying import CITATIONS, Carrying, elsewhere
 from noria.wires.data_urls import read_data_url, write_data_url
 from noria.wires.shows import Shows
 
@@ -88,10 +88,7 @@ def part_out(part: Part, carrying: Carrying, *, as_it_came: bool) -> dict[str, A
         case AudioPart():
             carrying.cannot("audio", "Anthropic's models don't hear")
         case BlobPart():
-            raise InvalidInput(
-                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
-                hint=f"Fetch blob {part.sha256} and send what it holds.",
-            )
+            raise elsewhere(part)
     return None
 
 

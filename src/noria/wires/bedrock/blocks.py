@@ -25,7 +25,7 @@ from noria.core.messages import (
     ToolCall,
 )
 from noria.wires import makers
-from noria.wires.carrying import CITATIONS, Carrying
+from noria.wires.carrying import CITATIONS, Carrying, elsewhere
 from noria.wires.data_urls import read_data_url
 
 _FORMATS = {
@@ -136,10 +136,7 @@ def _block(part: Part, carrying: Carrying) -> Block | None:
         case OtherPart():
             carrying.cannot(str(part.data.get("type") or "part"))
         case BlobPart():
-            raise InvalidInput(
-                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
-                hint=f"Fetch blob {part.sha256} and send what it holds.",
-            )
+            raise elsewhere(part)
     return None
 
 

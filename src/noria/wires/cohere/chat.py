@@ -12,7 +12,7 @@ import msgspec
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, Message, OtherPart, Part, TextPart, ToolCall
 from noria.core.requests import Reasoning, Request, Tool
-from noria.wires.carrying import CITATIONS, IS_ERROR, Carrying
+from noria.wires.carrying import CITATIONS, IS_ERROR, Carrying, elsewhere
 from noria.wires.cohere.rerank import NAME
 from noria.wires.effort import tokens_of
 from noria.wires.wire import Encoded
@@ -221,10 +221,7 @@ def _part(part: Part, carrying: Carrying, *, images: bool = False) -> dict[str, 
         case OtherPart():
             carrying.cannot(str(part.data.get("type") or "part"))
         case BlobPart():
-            raise InvalidInput(
-                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
-                hint=f"Fetch blob {part.sha256} and send what it holds.",
-            )
+            raise elsewhere(part)
     return None
 
 

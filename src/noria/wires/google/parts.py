@@ -9,9 +9,8 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, OtherPart, Part, TextPart
-from noria.wires.carrying import CITATIONS, FILENAME, Carrying
+from noria.wires.carrying import CITATIONS, FILENAME, Carrying, elsewhere
 from noria.wires.images import image_of
 from noria.wires.shows import Shows
 
@@ -89,10 +88,7 @@ def write_part(part: Part, carrying: Carrying, *, own: bool, named: bool) -> dic
                 return {"text": ""}
             return part.data
         case BlobPart():
-            raise InvalidInput(
-                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
-                hint=f"Fetch blob {part.sha256} and send what it holds.",
-            )
+            raise elsewhere(part)
 
 
 def _file(part: FilePart, carrying: Carrying, *, named: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from noria.core.messages import (
     Part,
     TextPart,
 )
-from noria.wires.carrying import CITATIONS, Carrying
+from noria.wires.carrying import CITATIONS, Carrying, elsewhere
 
 
 def part_in(part: dict[str, Any], at: str) -> Part:
@@ -80,10 +80,7 @@ def part_out(part: Part, carrying: Carrying, *, own: bool, cache: bool) -> dict[
             carrying.cannot(str(part.data.get("type", "part")))
             return None
         case BlobPart():
-            raise InvalidInput(
-                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
-                hint=f"Fetch blob {part.sha256} and send what it holds.",
-            )
+            raise elsewhere(part)
 
 
 def _file_out(part: FilePart, carrying: Carrying, *, own: bool, cache: bool) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from noria.core.errors import InvalidInput
 from noria.core.messages import AudioPart, BlobPart, Citation, FilePart, ImagePart, OtherPart, Part, TextPart
-from noria.wires.carrying import CITATIONS, Carrying
+from noria.wires.carrying import CITATIONS, Carrying, elsewhere
 
 TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 """Kinds of parts that are plain text."""
@@ -79,10 +79,7 @@ def part_out(part: Part, carrying: Carrying, *, own: bool, said: bool) -> dict[s
                 carrying.cannot(str(part.data.get("type", "part")))
             return part.data if own else None
         case BlobPart():
-            raise InvalidInput(
-                f"A part of {part.bytes:,} bytes was moved out of its record, and can't be sent from there.",
-                hint=f"Fetch blob {part.sha256} and send what it holds.",
-            )
+            raise elsewhere(part)
 
 
 def _file_out(part: FilePart, carrying: Carrying, *, own: bool) -> dict[str, Any]:
