@@ -16,8 +16,8 @@ from noria.core.folding import collect
 from noria.core.messages import Message
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Ended
-from noria.core.whole import answer as in_one_piece
+from noria.core.answering import Ended
+from noria.core.answering import answer as in_one_piece
 from noria.targets.scripted import answer
 
 ASK = Request(model="m", messages=(Message(role="user", content="Hi?"),))
@@ -39,7 +39,7 @@ class Told:
         self.events: list[Event] = []
         self._then = then
 
-    async def hear(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
         self.events.append(event)
         self._then(event)
 
@@ -129,7 +129,7 @@ class TargetContract:
             one = msgspec.structs.replace(ASK, stream=False)
             answered = await in_one_piece(opened.target, one, told.hear)
             assert answered.reply == await collect(opened.target.call(one))
-        assert answered.reply.complete
+        assert answered.reply and answered.reply.complete
         assert isinstance(told.events[0], Sent)
 
     async def test_a_failed_call_for_one_piece_has_told_whom_it_went_to(self, open: Open) -> None:

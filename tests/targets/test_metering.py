@@ -19,7 +19,7 @@ from noria.core.protocols import Target
 from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request, Tool
 from noria.core.spans import Span
-from noria.core.whole import answer as answered
+from noria.core.answering import answer as answered
 from noria.scorers.schemas import reading
 from noria.stores.catalogue import Catalogue
 from noria.targets.allowances import Allowances, Counted
@@ -69,7 +69,7 @@ def made(request: pytest.FixtureRequest, catalogue: Catalogue) -> Made:
         async def record(span: Span) -> None:
             spans.append(span)
 
-        async def tell(_: Event) -> None:
+        def tell(_: Event) -> None:
             return None
 
         limit = Counted(Limit(name="l", measure="tokens", amount=10_000, of="team"), "l", "care")

@@ -57,7 +57,7 @@ class Facts:
         self.kept: OnRecord | None = None
         """Its record, once that is durable."""
 
-    async def hear(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
         """Note whom the call goes to."""
         if isinstance(event, Sent):
             self.sent = event

@@ -11,13 +11,13 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 
 import msgspec
-import structlog
 
+from noria.core.answering import answer
 from noria.core.errors import (
     CallFailed,
     CallRefused,
@@ -26,11 +26,9 @@ from noria.core.errors import (
     LimitReached,
     NoriaError,
 )
-from noria.core.events import Event, OnRecord, Sent
 from noria.core.keys import Caller
 from noria.core.protocols import Target
 from noria.core.requests import Request, TraceContext
-from noria.core.whole import answer
 from noria.serve.access import KEY
 from noria.serve.asgi import (
     CAME,
@@ -50,7 +48,8 @@ from noria.serve.entrance import Entrance, Lateness, Places
 from noria.serve.facts import Facts, names_of, of_limits
 from noria.serve.failures import own_error
 from noria.serve.permitted import permitted
-from noria.wires.wire import Answer, WireIn
+from noria.serve.streaming import streamed
+from noria.wires.wire import WireIn
 
 Prepare = Callable[[Request], Awaitable[Request]]
 """Completes a request before it is called."""
@@ -58,7 +57,6 @@ _JSON = "application/json"
 _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<later>-.*)?"
 )
-_log = structlog.get_logger(__name__)
 
 
 class Gateway:
@@ -106,13 +104,13 @@ class Gateway:
                     check_kept(request.model, self._reuses)
                 async with _WhileConnected(scope, receive):
                     if request.stream:
-                        async with _Closing(self._target.call(request)) as events:
-                            await _stream(events, written, send, facts)
-                    else:
-                        said = await answer(self._target, request, facts.hear)
-                        facts.kept = said.kept
-                        raw = said.data if said.wire == wire.name else b""
-                        await respond(send, 200, written.whole(said.reply, raw), _JSON, facts.headers())
+                        await streamed(self._target, request, written, send, facts)
+                        return
+                    said = await answer(self._target, request, facts.hear)
+                    assert said.reply is not None  # noqa: S101  # only of a streamed call it was told
+                    facts.kept = said.kept
+                    raw = said.data if said.wire == wire.name else b""
+                    await respond(send, 200, written.whole(said.reply, raw), _JSON, facts.headers())
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
@@ -175,53 +173,6 @@ class _WhileConnected:
         self._task.cancel()
 
 
-class _Closing:
-    """Closes the stream at the end of the block, so that an unfinished call is cancelled upstream at once."""
-
-    __slots__ = ("_events",)
-
-    def __init__(self, events: AsyncIterator[Event]) -> None:
-        self._events = events
-
-    async def __aenter__(self) -> AsyncIterator[Event]:
-        return self._events
-
-    async def __aexit__(self, *_: object) -> None:
-        aclose = getattr(self._events, "aclose", None)
-        if aclose is not None:
-            await aclose()
-
-
-async def _stream(events: AsyncIterator[Event], answer: Answer, send: Send, facts: Facts) -> None:
-    """Send the reply as it comes. A failure before its first piece is left to the caller."""
-    event = await anext(events, None)
-    while isinstance(event, Sent):
-        facts.sent, event = event, await anext(events, None)
-    fields = [
-        (b"content-type", answer.content_type),
-        (b"cache-control", b"no-cache"),
-        (b"x-accel-buffering", b"no"),
-        *facts.headers(),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": fields})
-    try:
-        while event is not None:
-            chunk = answer.encode(event)
-            if isinstance(event, Sent):
-                chunk = _seam(event, answer)
-            elif isinstance(event, OnRecord):
-                chunk = _untold(event, answer)
-            if chunk:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            event = await anext(events, None)
-    except Exception as error:  # noqa: BLE001  # the response has begun, so the failure must be told in it
-        failure = own_error(error, "the gateway")
-        _log.warning("gateway.stream_failed", code=failure.code)
-        await send({"type": "http.response.body", "body": answer.error(failure)})
-        return
-    await send({"type": "http.response.body", "body": answer.finish()})
-
-
 async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers) -> None:
     """Answer with an error. ``x-should-retry`` is read by OpenAI's clients, which else guess from the status."""
     if isinstance(error, CallRefused) and error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -231,20 +182,6 @@ async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers)
     if isinstance(error, LimitReached):
         headers = (*headers, *of_limits(error.standings))
     await respond(send, error.status, wire.encode_error(error), _JSON, headers)
-
-
-def _seam(sent: Sent, answer: Answer) -> bytes:
-    """Tells that another model goes on from here: a comment, which clients of server-sent events pass over."""
-    if sent.continues is None or not answer.content_type.startswith(b"text/event-stream"):
-        return b""
-    return f": noria-continued {sent.continues} {sent.provider}\n\n".encode()
-
-
-def _untold(kept: OnRecord, answer: Answer) -> bytes:
-    """Tells what of the answer was left out: a comment, since the headers have left."""
-    if not kept.dropped or not answer.content_type.startswith(b"text/event-stream"):
-        return b""
-    return b": noria-dropped %b\n\n" % names_of(kept.dropped)
 
 
 def _as_asked(

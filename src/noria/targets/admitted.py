@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
+from noria.core.answering import Answering, Tell, answer
 from noria.core.errors import NoriaError
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answering, Tell, answer
 from noria.targets.closing import failing
 
 
@@ -32,7 +32,7 @@ class Admitted:
             return failing(error)
         return self._inner.call(request)
 
-    def whole(self, request: Request, tell: Tell) -> Answering:
-        """The same for a reply in one piece. Raises at once."""
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told. Raises at once."""
         self._check()
         return answer(self._inner, request, tell)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from noria.core.answering import Answered, Tell, answer, told
 from noria.core.errors import Overloaded
 from noria.core.events import Event, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answered, Tell, answer
 from noria.targets.closing import called
 from noria.targets.slots import Slots
 
@@ -37,11 +37,11 @@ class Bounded:
             yield Sent(request=request, provider=self._provider, asked=False)
             raise
 
-    async def whole(self, request: Request, tell: Tell) -> Answered:
-        """The same for a reply in one piece."""
+    async def answer(self, request: Request, tell: Tell) -> Answered:
+        """The same, told."""
         try:
             async with self._slots.place():
                 return await answer(self._inner, request, tell)
         except Overloaded:
-            await tell(Sent(request=request, provider=self._provider, asked=False))
+            await told([Sent(request=request, provider=self._provider, asked=False)], tell)
             raise

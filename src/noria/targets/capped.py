@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+from noria.core.answering import Answering, Tell, answer, from_events
 from noria.core.errors import TooExpensive
 from noria.core.events import Event, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answering, Tell, answer, collected
 
 
 class Capped:
@@ -31,10 +31,10 @@ class Capped:
         """Call on. Raises ``TooExpensive``, from the iterator."""
         return self._refused(request) if self._beyond(request) else self._inner.call(request)
 
-    def whole(self, request: Request, tell: Tell) -> Answering:
-        """The same for a reply in one piece."""
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told."""
         if self._beyond(request):
-            return collected(self._refused(request), tell)
+            return from_events(self._refused(request), request, tell)
         return answer(self._inner, request, tell)
 
     def _beyond(self, request: Request) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import msgspec
 
+from noria.core.answering import Answering, Tell, answer
 from noria.core.events import Counted, Event, Sent
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, Message, OtherPart, TextPart
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answering, Tell, answer
 
 _BYTES_A_TOKEN = 4
 """Of English prose and JSON, about; other languages take more tokens for as many bytes of UTF-8."""
@@ -38,8 +38,8 @@ class Counting:
         """Call one or the other."""
         return (self._counter if request.count else self._inner).call(request)
 
-    def whole(self, request: Request, tell: Tell) -> Answering:
-        """The same for a reply in one piece."""
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told."""
         return answer(self._counter if request.count else self._inner, request, tell)
 
 

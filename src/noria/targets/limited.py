@@ -7,17 +7,17 @@ model chosen, is about to leave (``Sent``, see there): a call beyond its limit i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
+from noria.core.answering import Answered, Ended, Tell, answer, told
 from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
 from noria.core.events import Event, Sent
 from noria.core.limits import Standing, amount
 from noria.core.protocols import Clock, Target
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
-from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.allowances import Allowances, Counted, Refusal, Reservation, counted_units
 from noria.targets.closing import called
 from noria.targets.estimate import OUTPUT, expected_usage
@@ -87,23 +87,24 @@ class Limited:
             raise
         account.end()
 
-    async def whole(self, request: Request, tell: Tell) -> Answered:
-        """The same for a reply in one piece."""
+    async def answer(self, request: Request, tell: Tell) -> Answered:
+        """The same, told."""
         limits = self._matching(request)
         if not limits:
             return await answer(self._inner, request, tell)
         account = _Account(limits, self._allowances, self._prices, self._now)
 
-        async def hear(event: Event) -> None:
+        async def leave(sent: Sent) -> None:
+            try:
+                standings = await account.expect(sent)
+            except NoriaError as error:
+                await told([msgspec.structs.replace(sent, asked=False)], tell)
+                raise Ended(error) from error
+            await told([msgspec.structs.replace(sent, standings=standings)], tell)
+
+        def hear(event: Event) -> Awaitable[None] | None:
             account.take(event)
-            if isinstance(event, Sent):
-                try:
-                    standings = await account.expect(event)
-                except NoriaError as error:
-                    await tell(msgspec.structs.replace(event, asked=False))
-                    raise Ended(error) from error
-                event = msgspec.structs.replace(event, standings=standings)
-            await tell(event)
+            return leave(event) if isinstance(event, Sent) else tell(event)
 
         try:
             await account.enter()
@@ -177,7 +178,7 @@ class _Account:
         """Count what a call used that came to its end; nothing here waits, as in all that ends a call.
 
         Arguments:
-            reply: what came in one piece, or of which the pieces were noted before.
+            reply: what came in one piece, or of which the pieces were noted before; None where it was told.
         """
         if reply is not None:
             self._meter.take_reply(reply)

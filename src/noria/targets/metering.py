@@ -53,7 +53,10 @@ class Meter:
                 self._size += said(event)
             case Raw():
                 for inner in event.events:
-                    self.take(inner)
+                    if isinstance(inner, Delta):
+                        self._size += said(inner)
+                    else:
+                        self.take(inner)
             case Used():
                 self.usage = event.usage
             case Started():

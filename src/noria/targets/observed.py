@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from http import HTTPStatus
 from typing import Literal, Protocol
 
+from noria.core.answering import Answered, Tell, answer, told
 from noria.core.errors import CallFailed, EngineFailed, NoriaError
 from noria.core.events import Event, Noted, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answered, Tell, answer
 from noria.targets.attempts import only_began
 from noria.targets.closing import called
 
@@ -79,26 +79,26 @@ class Observed:
             for watch in watches:
                 watch.ends(outcome)
 
-    async def whole(self, request: Request, tell: Tell) -> Answered:
-        """The same for a reply in one piece."""
+    async def answer(self, request: Request, tell: Tell) -> Answered:
+        """The same, told."""
         watches: list[Watch] = []
         outcome: Outcome = "given_up"
         speaking = False
 
-        async def hear(event: Event) -> None:
+        def hear(event: Event) -> Awaitable[None] | None:
             nonlocal speaking
             if not speaking and _speaks(event):
                 speaking = True
                 for watch in watches:
                     watch.speaks()
-            await tell(event)
+            return tell(event)
 
         try:
             try:
                 for observer in self._observers:
                     watches.append(observer.starts())  # noqa: PERF401  # see above
             except NoriaError:
-                await tell(Sent(request=request, provider=self._provider, asked=False))
+                await told([Sent(request=request, provider=self._provider, asked=False)], tell)
                 raise
             answered = await answer(self._inner, request, hear)
             if not speaking:

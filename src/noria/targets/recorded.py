@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import MappingProxyType
 from typing import Any
 
+from noria.core.answering import Answered, Ended, Tell, answer, told
 from noria.core.errors import InvalidInput
 from noria.core.events import Event, Noted, OnRecord, Raw, Sent, ends_reply
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request
 from noria.core.spans import Span
-from noria.core.whole import Answered, Ended, Tell, answer
 from noria.targets.closing import called
 from noria.targets.recording import NewIds, Price, Recording
 from noria.targets.shown import Shown, Wires
@@ -86,14 +86,14 @@ class Recorded:
             yield event
         yield _on_record(span, left_out)
 
-    async def whole(self, request: Request, tell: Tell) -> Answered:
-        """The same for a reply in one piece, with its record. Nothing is told but ``Sent``."""
+    async def answer(self, request: Request, tell: Tell) -> Answered:
+        """The same, told, with its record. Of a request that is not streamed nothing is told but ``Sent``."""
         recording = Recording(request, now=self._now, new_ids=self._new_ids, price=self._price)
-
+        ending: list[Event] = []
         shown = self._shown(request)
         left_out: tuple[str, ...] = ()
 
-        async def hear(event: Event) -> None:
+        def hear(event: Event) -> Awaitable[None] | None:
             recording.take(event)
             try:
                 if shown is not None:
@@ -101,13 +101,20 @@ class Recorded:
             except InvalidInput as error:
                 raise Ended(error) from error
             if isinstance(event, Sent):
-                await tell(event)
+                return tell(event)
+            if not request.stream or isinstance(event, Noted):
+                return None
+            if ends_reply(event) or (ending and isinstance(event, Raw)):
+                ending.append(event)
+                return None
+            return tell(event)
 
         try:
             answered = await answer(self._inner, recording.request, hear)
-            recording.take_whole(answered.reply)
+            if answered.reply is not None:
+                recording.take_whole(answered.reply)
             if shown is not None:
-                left_out = shown.left_out(answered.reply, answered.wire)
+                left_out = shown.left_out(recording.reply(), answered.wire)
             span = recording.finished(left_out)
         except Ended as ended:
             if shown is None or ended.error is not shown.refusal:
@@ -122,6 +129,7 @@ class Recorded:
             await self._write(recording.failed(error))
             raise
         await self._write(span)
+        await told(ending, tell)
         return answered._replace(kept=_on_record(span, left_out))
 
     def _shown(self, request: Request) -> Shown | None:

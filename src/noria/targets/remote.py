@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
+from noria.core.answering import Answered, Tell, from_events, tell_all, told
 from noria.core.errors import CallFailed, CallGarbled, CallRefused, InvalidInput
 from noria.core.events import Content, Event, Raw, Sent
 from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
-from noria.core.whole import Answered, Tell, collected
 from noria.targets.egress import Callee, Egress, Origin, Response, Timeouts
 from noria.targets.redacting import Secrets
 from noria.wires.sse import Whole, single_events
@@ -130,15 +130,19 @@ class Remote:
             if response is not None:
                 response.close()  # keeps the connection when the body was read to its end, else ends the call
 
-    async def whole(self, request: Request, tell: Tell) -> Answered:
-        """The same for a reply in one piece."""
-        if request.stream is not False:
-            return await collected(self.call(request), tell)
-        encoded = self._encoded(request, stream=False)
-        await tell(self._sent(request, encoded, stream=False))
+    async def answer(self, request: Request, tell: Tell) -> Answered:
+        """The same, told."""
+        if request.stream is None:
+            return await from_events(self.call(request), request, tell)
+        encoded = self._encoded(request, request.stream)
+        sent = self._sent(request, encoded, request.stream)
+        await told([sent], tell)
         response: Response | None = None
         try:
             response = await self._answered(encoded)
+            if request.stream:
+                await self._tell_stream(sent, response, tell)
+                return Answered(None)
             reply, body = await self._read(response, request)
             if request.wire != self._wire.name:
                 return Answered(reply)
@@ -150,6 +154,22 @@ class Remote:
         finally:
             if response is not None:
                 response.close()
+
+    async def _tell_stream(self, sent: Sent, response: Response, tell: Tell) -> None:
+        """Tell a streamed reply as it comes; one in one piece, of a provider that does not stream, when it has come."""
+        request = sent.request
+        if response.content_type == "application/json":
+            reply, _ = await self._read(response, request)
+            await told([msgspec.structs.replace(sent, streamed=False), *events_of(reply)], tell)
+            return
+        pieces = _Pieces(self._wire.decoder(request), request.wire if request.wire == self._wire.name else "")
+
+        def take(chunk: bytes) -> Awaitable[None] | None:
+            self._check_size(pieces.read + len(chunk))
+            return tell_all(pieces.take(chunk), tell)
+
+        await response.hand_on(take, lambda: pieces.done)
+        await self._ended(pieces, response)
 
     async def look(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """Read something below the base URL, with the key, as calls are made: status, headers, and a body of 4 MB at most.
@@ -250,7 +270,7 @@ class _Pieces:
     def done(self) -> bool:
         return self._decoder.done
 
-    def take(self, chunk: bytes) -> Iterator[Event]:
+    def take(self, chunk: bytes) -> Iterable[Event]:
         self.read += len(chunk)
         return self._as_they_came(chunk) if self._raw else self._decoder.feed(chunk)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from noria.core.answering import Answered, Tell, answer, tell_all, told
 from noria.core.errors import BreakerOpen, CallFailed, NoriaError, Overloaded, Unavailable, Unreachable
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answered, Tell, answer
 from noria.targets.attempts import Beginning, noted
 from noria.targets.closing import called
 from noria.targets.retry_budget import RetryBudget
@@ -83,25 +83,22 @@ class Retrying:
             await self._sleep(wait)
             attempt += 1
 
-    async def whole(self, request: Request, tell: Tell) -> Answered:
-        """The same for a reply in one piece."""
+    async def answer(self, request: Request, tell: Tell) -> Answered:
+        """The same, told."""
         if self._budget is not None:
             self._budget.called()
         attempt = 1
         while True:
             beginning = Beginning()
 
-            async def hear(event: Event, take: Callable[[Event], Iterable[Event]] = beginning.take) -> None:
-                for let in take(event):
-                    await tell(let)
+            def hear(event: Event, beginning: Beginning = beginning) -> Awaitable[None] | None:
+                return tell(event) if beginning.speaking else tell_all(beginning.take(event), tell)
 
             try:
                 answered = await answer(self._inner, request, hear)
-                for held in beginning.rest():
-                    await tell(held)
+                await told(beginning.rest(), tell)
             except NoriaError as error:
-                for lost in beginning.lost():
-                    await tell(lost)
+                await told(beginning.lost(), tell)
                 wait = None if beginning.speaking or attempt >= self._attempts else self._wait_s(error, attempt)
                 if wait is None:
                     raise

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
+from noria.core.answering import Answering, Tell, answer, from_events
 from noria.core.citing import moved
 from noria.core.errors import CallFailed, NoriaError
 from noria.core.events import Delta, Event, Sent, Stopped, Used, plain
 from noria.core.messages import Citation
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.whole import Answering, Tell, answer, collected
 from noria.targets.closing import called
 from noria.targets.metering import Meter, noted
 
@@ -54,9 +54,13 @@ class Structured:
         """
         return self._held(request) if _wants_json(request) else self._inner.call(request)
 
-    def whole(self, request: Request, tell: Tell) -> Answering:
-        """The same for a reply in one piece."""
-        return collected(self._held(request), tell) if _wants_json(request) else answer(self._inner, request, tell)
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told."""
+        return (
+            from_events(self._held(request), request, tell)
+            if _wants_json(request)
+            else answer(self._inner, request, tell)
+        )
 
     async def _held(self, request: Request) -> AsyncGenerator[Event]:
         hold: _Hold | None = None

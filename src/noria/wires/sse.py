@@ -6,7 +6,7 @@ Source: WHATWG HTML, "Server-sent events", section 9.2.6, https://html.spec.what
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -14,6 +14,7 @@ _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
 _LONGEST_MARK = 3
 """Bytes at a piece's end that may begin an event's end: all of the longest mark but its last."""
 _ONE_LINE = b"data: "
+_NAMED = b"event: "
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -41,12 +42,35 @@ class EventParser:
         self._type = ""
         self._data: list[bytes] = []
 
-    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+    def feed(self, chunk: bytes) -> Iterable[ServerSentEvent]:
         """Take more bytes; yield each event that they complete. Run the iterator to its end before feeding again."""
+        event = self.lone(chunk)
+        return self._events(chunk) if event is None else (event,)
+
+    def lone(self, chunk: bytes) -> ServerSentEvent | None:
+        """The event that a chunk is, as most are, where it is one of one line of data and nothing came before it that belongs to it.
+
+        There is nothing of it to feed then.
+        """
+        if (
+            not chunk.endswith(b"\n\n")
+            or b"\r" in chunk
+            or self._at_start
+            or self._after_cr
+            or self._data
+            or self._type
+        ):
+            return None
+        kind, start = "message", 0
+        if chunk.startswith(_NAMED):
+            start = chunk.find(b"\n") + 1
+            kind = chunk[len(_NAMED) : start - 1].decode("utf-8", "replace") or kind
+        if not chunk.startswith(_ONE_LINE, start) or chunk.find(b"\n", start) != len(chunk) - 2 or any(self._partial):
+            return None
+        return ServerSentEvent(kind, chunk[start + len(_ONE_LINE) : -2])
+
+    def _events(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         if not chunk:
-            return
-        if self._is_one_line(chunk):
-            yield ServerSentEvent("message", chunk[len(_ONE_LINE) : -2])
             return
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]  # the second half of a CRLF whose CR ended a line already
@@ -58,16 +82,6 @@ class EventParser:
             self._partial = [following]
             if event := self._line(line):
                 yield event
-
-    def _is_one_line(self, chunk: bytes) -> bool:
-        """Whether the chunk is one event of one line, as most are, and nothing came before it that belongs to it."""
-        return (
-            chunk.startswith(_ONE_LINE)
-            and chunk.find(b"\n") == len(chunk) - 2
-            and chunk.endswith(b"\n\n")
-            and b"\r" not in chunk
-            and not (self._at_start or self._after_cr or self._data or self._type or any(self._partial))
-        )
 
     def _line(self, line: bytes) -> ServerSentEvent | None:
         if self._at_start:
@@ -98,11 +112,12 @@ def encode_named_event(type: bytes, data: bytes) -> bytes:
     return b"event: " + type + b"\ndata: " + data + b"\n\n"
 
 
-def single_events(data: bytes) -> Iterator[bytes]:
+def single_events(data: bytes) -> Iterable[bytes]:
     """Whole events, as :class:`Whole` returns them, one by one and untouched."""
-    if data.find(b"\n\n") == len(data) - 2 and b"\r" not in data:
-        yield data
-        return
+    return (data,) if data.find(b"\n\n") == len(data) - 2 and b"\r" not in data else _cut(data)
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
     start = 0
     for end in _EVENT_END.finditer(data):
         yield data[start : end.end()]
@@ -121,6 +136,8 @@ class Whole:
 
         Each byte is looked at once, and joined once: an event that does not end must not cost more the longer it gets.
         """
+        if not self._partial and chunk.endswith(b"\n\n"):
+            return chunk  # as most do
         known = len(self._last)
         near = self._last + chunk if known else chunk  # a mark may have begun in the pieces before
         end = 0

@@ -6,7 +6,7 @@ the gateway wires in alone; between them are only requests and events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from noria.core.errors import CallFailed, NoriaError
@@ -38,7 +38,7 @@ class Decoder(Protocol):
         """True once the dialect's own end mark was read: nothing more will come."""
         ...
 
-    def feed(self, chunk: bytes) -> Iterator[Content]:
+    def feed(self, chunk: bytes) -> Iterable[Content]:
         """Take more bytes, cut anywhere; yield the events they complete. Raises ``CallFailed`` where the stream says so."""
         ...
 

@@ -7,7 +7,8 @@ import functools
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
 
 from noria.core.errors import CallFailed, CallGarbled, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
@@ -81,14 +82,46 @@ class Response:
                 return b""
             if self._connection.lost or self._connection.error is not None:
                 raise broken(self._connection.error, self._callee)
-            try:
-                await self._connection.wait(self._wait_s if within_s is None else within_s)
-            except TimeoutError as error:
-                where = "in the middle of its reply" if self._began else "before its reply began"
-                failure = CallTimeout(f"{self._callee.Name} sent nothing more in time, {where}.")
-                raise self._callee.at(failure) from error
+            await self._waited(self._connection.wait(self._wait_s if within_s is None else within_s))
         self._wait_s, self._began = self._waits.idle_s, True
         return data
+
+    def _goes_on(self) -> bool:
+        """Whether all that has come was taken, and there may be more."""
+        return not (self._reader.waiting or self._reader.complete or self._connection.lost or self._connection.error)
+
+    async def _waited(self, wait: Coroutine[Any, Any, None]) -> None:
+        try:
+            await wait
+        except TimeoutError as error:
+            where = "in the middle of its reply" if self._began else "before its reply began"
+            failure = CallTimeout(f"{self._callee.Name} sent nothing more in time, {where}.")
+            raise self._callee.at(failure) from error
+
+    async def hand_on(self, take: Callable[[bytes], Awaitable[None] | None], done: Callable[[], bool]) -> None:
+        """Hand the body on, to its end or until it is ``done``; mostly by the event loop's own call that has read it.
+
+        Arguments:
+            take: takes a piece of it. What it returns is awaited before the next one; what it raises is raised here.
+            done: whether no more is wanted.
+
+        Raises:
+            CallTimeout: nothing came in time.
+            CallCut: the connection ended before the body did.
+        """
+        waiting: Awaitable[None] | None = None
+
+        def hand(data: bytes) -> bool:
+            nonlocal waiting
+            waiting = take(data)
+            return waiting is None and not done()
+
+        while not done() and (data := await self.read()):
+            if hand(data) and self._unpacker is None and self._goes_on():
+                await self._waited(self._connection.hand_on(hand, self._waits.idle_s))
+            if waiting is not None:
+                await waiting
+                waiting = None
 
     async def _read_unpacked(self, unpacker: Unpacker, within_s: float | None) -> bytes:
         while True:

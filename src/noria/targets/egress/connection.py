@@ -48,6 +48,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._until = 0.0
         self._end = 0.0
+        self._hand: Callable[[bytes], bool] | None = None
+        self._idle_s = 0.0
         self.reader: ResponseReader | None = None
         """The response that is being read; None between two."""
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -74,6 +76,8 @@ class Connection(asyncio.Protocol):
         except BadResponse as error:
             self.error = error
             self.abort()
+        if self._hand is not None and not reader.complete and self._handed(reader, self._hand):
+            return
         if reader.waiting > HIGH and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -131,6 +135,24 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
 
+    async def hand_on(self, hand: Callable[[bytes], bool], idle_s: float) -> None:
+        """Hand pieces of the body on where they are read, without a task that is woken for each.
+
+        It returns when the body has ended, or ``hand`` has said that it takes no more for now; what came since is waiting then.
+
+        Arguments:
+            hand: takes a piece, and says whether it takes more. What it raises is raised here.
+            idle_s: how long to wait for each.
+
+        Raises:
+            TimeoutError: nothing came in time.
+        """
+        self._hand, self._idle_s = hand, idle_s
+        try:
+            await self.wait(idle_s)
+        finally:
+            self._hand = None
+
     def finish(self) -> bool:
         """The call is over; whether the connection can carry another. What is still coming is not waited for."""
         reader, self.reader = self.reader, None  # the timer stays: it finds out by itself that nobody waits
@@ -146,6 +168,19 @@ class Connection(asyncio.Protocol):
 
     def _all_sent(self) -> bool:
         return self._transport is not None and self._transport.get_write_buffer_size() == 0
+
+    def _handed(self, reader: ResponseReader, hand: Callable[[bytes], bool]) -> bool:
+        """Hand on what has come; whether more may come. Else whoever waits has to go on."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self.error is not None:
+            return False
+        self._until = min(self._loop.time() + self._idle_s, self._end)
+        data = reader.take()
+        try:
+            return not data or hand(data)
+        except BaseException as error:  # noqa: BLE001  # it is whose call it is that has to know
+            waiter.set_exception(error)
+            return True
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -78,7 +78,7 @@ class StreamDecoder:
         """True once ``[DONE]`` was read."""
         return self._done
 
-    def feed(self, chunk: bytes) -> Iterator[Content]:
+    def feed(self, chunk: bytes) -> Iterable[Content]:
         """Take more bytes; yield the events that they complete.
 
         Raises:
@@ -86,6 +86,28 @@ class StreamDecoder:
                 something that is no chunk.
             CallCut: ``[DONE]`` came before the reply was complete.
         """
+        event = None if self._done else self._parser.lone(chunk)
+        if event is None or not event.data or event.data.strip() == _DONE:
+            return self._events(chunk)
+        shape = decode_shape(event.data)
+        text = self._only_text(shape)
+        return self._chunk(shape) if text is None else text
+
+    def _only_text(self, chunk: ReplyShape) -> tuple[Delta, ...] | None:
+        """What a chunk means that is a piece of a text and nothing else, as most are; None for any other."""
+        if not self._started or chunk.usage is not None or not chunk.choices or len(chunk.choices) > 1:
+            return None
+        choice = chunk.choices[0]
+        answer = choice.delta
+        if answer is None or choice.finish_reason is not None or choice.logprobs or answer.role is not None:
+            return None
+        content, course = answer.content, self._courses.get(choice.index)
+        if course is None or type(content) is not str or answer != AnswerShape(content=content):
+            return None
+        course.take(choice, answer)
+        return (Delta(index=choice.index, text=content),) if content else ()
+
+    def _events(self, chunk: bytes) -> Iterator[Content]:
         for event in self._parser.feed(chunk):
             if self._done:
                 return
@@ -197,6 +219,8 @@ class StreamEncoder:
     def encode(self, event: Event) -> bytes:
         """The bytes of one event; empty where the wire has nothing to say yet."""
         match event:
+            case Raw():
+                return self._raw(event)
             case Delta():
                 return self._choice(event.index, self._delta(event), logprobs=logprobs_out(event.logprobs))
             case Stopped():
@@ -205,8 +229,6 @@ class StreamEncoder:
                 self._model = event.model
             case Used():
                 self._usage = event.usage
-            case Raw():
-                return self._raw(event)
             case Sent() | OnRecord() | Embedded() | Ranked():
                 pass
         return b""
