@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
+from noria.core.answering import Ended
+from noria.core.answering import answer as in_one_piece
 from noria.core.errors import CallFailed, CallRefused, NoriaError
-from noria.core.events import Delta, Event, Sent, Started, Stopped
-from noria.core.folding import collect
+from noria.core.events import Delta, Event, OnRecord, Sent, Started, Stopped
+from noria.core.folding import collect, fold
 from noria.core.messages import Message
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.core.answering import Ended
-from noria.core.answering import answer as in_one_piece
 from noria.targets.scripted import answer
 
 ASK = Request(model="m", messages=(Message(role="user", content="Hi?"),))
@@ -129,8 +129,35 @@ class TargetContract:
             one = msgspec.structs.replace(ASK, stream=False)
             answered = await in_one_piece(opened.target, one, told.hear)
             assert answered.reply == await collect(opened.target.call(one))
-        assert answered.reply and answered.reply.complete
+        assert answered.reply.complete
         assert isinstance(told.events[0], Sent)
+
+    async def test_of_a_streamed_call_everything_is_told_in_order(self, open: Open) -> None:
+        streamed = msgspec.structs.replace(ASK, stream=True)
+        async with open(lambda _: answer("Hel", "lo", model="smol")) as opened:
+            told = Told()
+            answered = await in_one_piece(opened.target, streamed, told.hear)
+            seen = [event async for event in opened.target.call(streamed)]
+        assert answered.reply is None
+        assert fold(told.events) == fold(seen)
+        assert [type(event) for event in told.events] == [type(event) for event in seen if type(event) is not OnRecord]
+
+    async def test_who_is_told_can_have_the_next_event_wait(self, open: Open) -> None:
+        steps: list[str] = []
+
+        async def wait(event: Event) -> None:
+            await asyncio.sleep(0.001)
+            steps.append(f"waited for {type(event).__name__}")
+
+        def hear(event: Event) -> Awaitable[None]:
+            steps.append(f"told {type(event).__name__}")
+            return wait(event)
+
+        async with open(lambda _: answer("Hel", "lo")) as opened:
+            await in_one_piece(opened.target, msgspec.structs.replace(ASK, stream=True), hear)
+        told = [step.removeprefix("told ") for step in steps[::2]]
+        assert [step.removeprefix("waited for ") for step in steps[1::2]] == told
+        assert told.count("Delta") + told.count("Raw") >= 1
 
     async def test_a_failed_call_for_one_piece_has_told_whom_it_went_to(self, open: Open) -> None:
         async with open(lambda _: [CallRefused("No such thing.", status=404)]) as opened:
@@ -179,6 +206,28 @@ class StreamingContract(TargetContract):
         assert not any(isinstance(event, Stopped) for event in seen)
         assert isinstance(error, CallFailed)
         assert "It broke." in str(error)
+
+    async def test_a_failure_in_the_middle_of_a_told_stream_comes_after_what_was_said(self, open: Open) -> None:
+        async with open(lambda _: [*answer("Hel")[:2], CallFailed("It broke.", retryable=True)]) as opened:
+            told = Told()
+            with pytest.raises(CallFailed, match="It broke"):
+                await in_one_piece(opened.target, msgspec.structs.replace(ASK, stream=True), told.hear)
+        assert [event.text for event in told.events if isinstance(event, Delta)] == ["Hel"]
+        assert not any(isinstance(event, Stopped) for event in told.events)
+
+    async def test_cancelling_a_told_stream_cancels_upstream_at_once(self, open: Open) -> None:
+        gate, spoken = asyncio.Event(), asyncio.Event()
+        async with open(lambda _: [*answer("Hel")[:2], gate, *answer("lo")[1:]]) as opened:
+            told = Told(lambda event: spoken.set() if isinstance(event, Delta) else None)
+            task = asyncio.ensure_future(
+                in_one_piece(opened.target, msgspec.structs.replace(ASK, stream=True), told.hear)
+            )
+            await spoken.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            async with asyncio.timeout(2):
+                await opened.closed.wait()
 
     async def test_closing_cancels_upstream_at_once(self, open: Open) -> None:
         gate = asyncio.Event()

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from noria.core.answering import answer as answered
 from noria.core.errors import CallCut, CallFailed, NoriaError
 from noria.core.events import Delta, Event, Sent, Started, Stopped, Used
 from noria.core.guards import Checked, Flaw, GuardRule
@@ -19,7 +20,6 @@ from noria.core.protocols import Target
 from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request, Tool
 from noria.core.spans import Span
-from noria.core.answering import answer as answered
 from noria.scorers.schemas import reading
 from noria.stores.catalogue import Catalogue
 from noria.targets.allowances import Allowances, Counted
@@ -58,10 +58,10 @@ Made = Callable[..., Awaitable[tuple[int, Span]]]
 """Calls a target: the tokens that a limit has counted of the call, and its span."""
 
 
-@pytest.fixture(params=["streamed", "whole"])
+@pytest.fixture(params=["events", "told", "whole"])
 def made(request: pytest.FixtureRequest, catalogue: Catalogue) -> Made:
-    """Calls in both ways in which targets can be called; with ``most`` a stream's caller goes away after so many events."""
-    whole = request.param == "whole"
+    """Calls in all ways in which targets can be called; with ``most`` a stream's caller goes away after so many events."""
+    streamed = {"events": None, "told": True, "whole": False}[request.param]
 
     async def call(target: Target, ask: Request = ASK, *, most: int | None = None) -> tuple[int, Span]:
         spans: list[Span] = []
@@ -77,8 +77,8 @@ def made(request: pytest.FixtureRequest, catalogue: Catalogue) -> Made:
         limited = Limited(target, lambda _: [limit], allowances, PRICES, lambda: NOW)
         recorded = Recorded(limited, record, now=lambda: NOW, new_ids=random_ids, price=PRICES.of_span)
         with contextlib.suppress(NoriaError):
-            if whole and most is None:
-                await answered(recorded, ask, tell)
+            if streamed is not None and most is None:
+                await answered(recorded, msgspec.structs.replace(ask, stream=streamed), tell)
             else:
                 events = recorded.call(ask)
                 with contextlib.suppress(StopAsyncIteration):
