@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from noria.core.answering import answer as in_one_piece
 from noria.core.errors import InvalidInput, NoriaError, Unshowable
 from noria.core.events import Delta, Event, OnRecord, Raw, Sent, Started, Stopped, Used
 from noria.core.folding import fold
@@ -14,7 +15,6 @@ from noria.core.messages import AudioPart, FilePart, ImagePart, Message, OtherPa
 from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request
 from noria.core.spans import Span
-from noria.core.whole import answer as in_one_piece
 from noria.targets.recorded import Recorded
 from noria.targets.scripted import Scripted
 from noria.wires import anthropic, google, openai_responses
@@ -56,7 +56,7 @@ class Recorder:
         if whole:
             events: list[Event] = []
 
-            async def hear(event: Event) -> None:
+            def hear(event: Event) -> None:
                 events.append(event)
 
             failure: NoriaError | None = None

@@ -45,7 +45,7 @@ from noria.serve.asgi import (
 )
 from noria.serve.cache_wish import cache_wish, check_kept
 from noria.serve.entrance import Entrance, Lateness, Places
-from noria.serve.facts import Facts, names_of, of_limits
+from noria.serve.facts import Facts, of_limits
 from noria.serve.failures import own_error
 from noria.serve.permitted import permitted
 from noria.serve.streaming import streamed

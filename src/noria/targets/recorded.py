@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from noria.core.answering import Answered, Ended, Tell, answer, told
-from noria.core.errors import InvalidInput
+from noria.core.errors import InvalidInput, NoriaError
 from noria.core.events import Event, Noted, OnRecord, Raw, Sent, ends_reply
 from noria.core.protocols import Clock, Target
 from noria.core.requests import Request
@@ -89,47 +89,27 @@ class Recorded:
     async def answer(self, request: Request, tell: Tell) -> Answered:
         """The same, told, with its record. Of a request that is not streamed nothing is told but ``Sent``."""
         recording = Recording(request, now=self._now, new_ids=self._new_ids, price=self._price)
-        ending: list[Event] = []
         shown = self._shown(request)
+        heard = _Heard(request, recording, shown, tell)
         left_out: tuple[str, ...] = ()
-
-        def hear(event: Event) -> Awaitable[None] | None:
-            recording.take(event)
-            try:
-                if shown is not None:
-                    shown.take(event)
-            except InvalidInput as error:
-                raise Ended(error) from error
-            if isinstance(event, Sent):
-                return tell(event)
-            if not request.stream or isinstance(event, Noted):
-                return None
-            if ends_reply(event) or (ending and isinstance(event, Raw)):
-                ending.append(event)
-                return None
-            return tell(event)
-
         try:
-            answered = await answer(self._inner, recording.request, hear)
+            answered = await answer(self._inner, recording.request, heard.hear)
             if answered.reply is not None:
                 recording.take_whole(answered.reply)
             if shown is not None:
                 left_out = shown.left_out(recording.reply(), answered.wire)
             span = recording.finished(left_out)
-        except Ended as ended:
-            if shown is None or ended.error is not shown.refusal:
-                await self._write(recording.cancelled())
+        except (Ended, asyncio.CancelledError) as ended:
+            refusal = heard.refusal(ended)
+            await self._write(recording.cancelled() if refusal is None else recording.failed(refusal))
+            if refusal is None:
                 raise
-            await self._write(recording.failed(ended.error))
-            raise ended.error from None
-        except asyncio.CancelledError:
-            await self._write(recording.cancelled())
-            raise
+            raise refusal from None
         except Exception as error:  # see above
             await self._write(recording.failed(error))
             raise
         await self._write(span)
-        await told(ending, tell)
+        await told(heard.ending, tell)
         return answered._replace(kept=_on_record(span, left_out))
 
     def _shown(self, request: Request) -> Shown | None:
@@ -152,3 +132,38 @@ class Recorded:
 
 def _on_record(span: Span, left_out: tuple[str, ...]) -> OnRecord:
     return OnRecord(trace_id=span.trace_id, span_id=span.span_id, cost_usd=span.cost_usd, dropped=left_out)
+
+
+class _Heard:
+    """What is heard of a call that is told: noted, and passed on but for the end of the reply."""
+
+    __slots__ = ("_recording", "_request", "_shown", "_tell", "ending")
+
+    def __init__(self, request: Request, recording: Recording, shown: Shown | None, tell: Tell) -> None:
+        self._request = request
+        self._recording = recording
+        self._shown = shown
+        self._tell = tell
+        self.ending: list[Event] = []
+        """What is held back until the span is durable."""
+
+    def hear(self, event: Event) -> Awaitable[None] | None:
+        """Take the next event."""
+        self._recording.take(event)
+        if self._shown is not None:
+            try:
+                self._shown.take(event)
+            except InvalidInput as error:
+                raise Ended(error) from error
+        if isinstance(event, Sent):
+            return self._tell(event)
+        if not self._request.stream or isinstance(event, Noted):
+            return None
+        if ends_reply(event) or (self.ending and isinstance(event, Raw)):
+            self.ending.append(event)
+            return None
+        return self._tell(event)
+
+    def refusal(self, ended: BaseException) -> NoriaError | None:
+        """Why the call was refused here; None where it ended from outside."""
+        return None if self._shown is None or not isinstance(ended, Ended) else self._shown.refused(ended.error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from noria.core.errors import InvalidInput, Unshowable
+from noria.core.errors import InvalidInput, NoriaError, Unshowable
 from noria.core.events import Event, Raw, Sent
 from noria.core.messages import AudioPart, ImagePart, Part
 from noria.core.replies import Reply
@@ -52,6 +52,10 @@ class Shown:
                         hint=_hint(name),
                     )
                     raise self.refusal
+
+    def refused(self, error: NoriaError) -> NoriaError | None:
+        """The error, where it is why the call must not be made."""
+        return error if error is self.refusal else None
 
     def left_out(self, reply: Reply, wire: str = "") -> tuple[str, ...]:
         """Names of what a complete reply holds and its caller isn't shown.
