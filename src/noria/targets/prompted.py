@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from noria.core.answering import Answering, Tell, answer, from_events
 from noria.core.errors import InvalidInput
 from noria.core.events import Event, Sent
 from noria.core.messages import Message, TextPart
 from noria.core.prompts import Prompt
 from noria.core.protocols import Target
 from noria.core.requests import Request, replace_lineage
-from noria.targets.closing import called
 
 Render = Callable[[Prompt, Mapping[str, Any], Sequence[Message]], tuple[Message, ...]]
 """Renders a prompt with its variables; the conversation goes where the prompt has its ``conversation`` block.
@@ -35,19 +35,33 @@ class Prompted:
         self._prompt_id = prompt_id
         self._render = render
 
-    async def call(self, request: Request) -> AsyncGenerator[Event]:
+    def call(self, request: Request) -> AsyncIterator[Event]:
         """Render, then call on. Raises ``InvalidInput``, after ``Sent``, so that the record says whose prompt it was."""
         request = replace_lineage(request, prompt_id=self._prompt_id)
         try:
-            variables, conversation = place(self._prompt, request.variables, request.messages)
-            messages = self._render(self._prompt, variables, conversation)
-        except InvalidInput:
-            yield Sent(request=request, provider="")
-            raise
-        rendered = msgspec.structs.replace(request, messages=messages, variables=variables)
-        async with called(self._inner, rendered) as events:
-            async for event in events:
-                yield event
+            rendered = self._rendered(request)
+        except InvalidInput as error:
+            return _unplaced(request, error)
+        return self._inner.call(rendered)
+
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told."""
+        request = replace_lineage(request, prompt_id=self._prompt_id)
+        try:
+            rendered = self._rendered(request)
+        except InvalidInput as error:
+            return from_events(_unplaced(request, error), request, tell)
+        return answer(self._inner, rendered, tell)
+
+    def _rendered(self, request: Request) -> Request:
+        variables, conversation = place(self._prompt, request.variables, request.messages)
+        messages = self._render(self._prompt, variables, conversation)
+        return msgspec.structs.replace(request, messages=messages, variables=variables)
+
+
+async def _unplaced(request: Request, error: InvalidInput) -> AsyncGenerator[Event]:
+    yield Sent(request=request, provider="")
+    raise error
 
 
 def place(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import accumulate
 
+from noria.core.answering import Answering, Tell, answer
 from noria.core.errors import InvalidInput
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Request, replace_lineage, request_id
-from noria.targets.closing import called
 
 
 class Released:
@@ -33,12 +33,18 @@ class Released:
         self._bounds = list(accumulate(weight for _, weight in shares))
         self._release_id = release_id
 
-    async def call(self, request: Request) -> AsyncGenerator[Event]:
-        """Choose, then call on."""
-        request = replace_lineage(request, app=self._app, release_id=self._release_id)
-        async with called(self._targets[self._chosen(request)], request) as events:
-            async for event in events:
-                yield event
+    def call(self, request: Request) -> AsyncIterator[Event]:
+        """Choose, then call on: nothing stands between the caller and the target."""
+        request = self._stamped(request)
+        return self._targets[self._chosen(request)].call(request)
+
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told."""
+        request = self._stamped(request)
+        return answer(self._targets[self._chosen(request)], request, tell)
+
+    def _stamped(self, request: Request) -> Request:
+        return replace_lineage(request, app=self._app, release_id=self._release_id)
 
     def _chosen(self, request: Request) -> int:
         point = fraction(self._release_id, sticky_key(request)) * self._bounds[-1]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
+from noria.core.answering import Answering, Tell, answer
 from noria.core.apps import Variant
 from noria.core.events import Event
 from noria.core.protocols import Target
 from noria.core.requests import Parameters, Request, replace_lineage
-from noria.targets.closing import called
 
 IGNORED = "noria.params_ignored"
 """Attribute: names of the caller's parameters that the variant overruled."""
@@ -25,8 +25,16 @@ class AsVariant:
         self._variant = variant
         self._variant_id = variant_id
 
-    async def call(self, request: Request) -> AsyncGenerator[Event]:
-        """Set model and parameters, then call on. What the caller asked for in vain is listed in the attributes."""
+    def call(self, request: Request) -> AsyncIterator[Event]:
+        """Set model and parameters, then call on: nothing stands between the caller and the target."""
+        return self._inner.call(self._set(request))
+
+    def answer(self, request: Request, tell: Tell) -> Answering:
+        """The same, told."""
+        return answer(self._inner, self._set(request), tell)
+
+    def _set(self, request: Request) -> Request:
+        """The request as the variant makes it. What the caller asked for in vain is listed in the attributes."""
         params, ignored = merged(self._variant.params, request.params)
         unread, lost = _remaining(request.unread, self._variant.params)
         ignored = sorted({*ignored, *lost})
@@ -34,10 +42,7 @@ class AsVariant:
         request = msgspec.structs.replace(
             request, model=self._variant.model, params=params, unread=unread, attributes=attributes
         )
-        request = replace_lineage(request, variant_id=self._variant_id, model_id=self._variant.model_id)
-        async with called(self._inner, request) as events:
-            async for event in events:
-                yield event
+        return replace_lineage(request, variant_id=self._variant_id, model_id=self._variant.model_id)
 
 
 def merged(ours: Parameters, theirs: Parameters) -> tuple[Parameters, list[str]]:
