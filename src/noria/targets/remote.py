@@ -13,7 +13,7 @@ import msgspec
 
 from noria.core.answering import Answered, Tell, from_events, tell_all, told
 from noria.core.errors import CallFailed, CallGarbled, CallRefused, InvalidInput
-from noria.core.events import Content, Event, Raw, Sent
+from noria.core.events import Content, Event, Raw, Sent, ends_reply
 from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
@@ -282,18 +282,23 @@ class _Pieces:
         if not data:
             return
         events: list[Content] = []
-        taken = 0
+        start = taken = 0
         try:
             for event in single_events(data):
+                known = len(events)
                 events.extend(self._decoder.feed(event))
                 _check_text(event)
+                if known and any(map(ends_reply, events[known:])) and not any(map(ends_reply, events[:known])):
+                    # the end waits for the record, and what came before it in the same read need not
+                    yield Raw(wire=self._raw, data=data[start:taken], events=tuple(events[:known]))
+                    events, start = events[known:], taken
                 taken += len(event)
                 if self._decoder.done:
                     break  # nothing counts after the end mark, and nobody is sent it
         except CallFailed:
             yield from events  # what the stream said before it said that it failed
             raise
-        yield Raw(wire=self._raw, data=data if taken == len(data) else data[:taken], events=tuple(events))
+        yield Raw(wire=self._raw, data=data if taken - start == len(data) else data[start:taken], events=tuple(events))
 
 
 def _check_dimensions(reply: Reply, request: Request) -> None:
