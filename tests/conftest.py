@@ -5,6 +5,8 @@ import secrets
 import socket
 import sys
 from collections.abc import Generator
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 from typing import Any
 
 import hypothesis
@@ -38,6 +40,31 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
     finally:
+        sys.settrace(tracer)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """While tests are gathered, coverage watches Noria's modules being imported, and neither others' nor pytest itself."""
+    tracer = sys.gettrace()
+    if tracer is None:
+        return (yield)
+    run = SourceFileLoader.exec_module
+
+    def watched(loader: SourceFileLoader, module: ModuleType) -> None:
+        before = sys.gettrace()
+        sys.settrace(tracer if module.__name__.partition(".")[0] == "noria" else None)
+        try:
+            run(loader, module)
+        finally:
+            sys.settrace(before)
+
+    sys.settrace(None)
+    SourceFileLoader.exec_module = watched  # type: ignore[method-assign]  # for as long as this frame
+    try:
+        return (yield)
+    finally:
+        SourceFileLoader.exec_module = run  # type: ignore[method-assign]
         sys.settrace(tracer)
 
 
