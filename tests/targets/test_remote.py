@@ -264,3 +264,15 @@ async def test_nothing_is_passed_on_after_the_end_mark(egress: Egress) -> None:
         seen, error = await events_until_error(remote(egress, upstream).call(ask))
     assert error is None
     assert b"".join(event.data for event in seen if isinstance(event, Raw)) == chunk
+
+
+async def test_a_count_that_comes_in_one_read_with_the_end_is_a_piece_by_itself(egress: Egress) -> None:
+    """Words need not wait for the record of the call, and who asked for no count gets the provider's end untouched."""
+    ask = msgspec.structs.replace(ASK, wire="openai_chat", stream=True)
+    words = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+    end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    count = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\ndata: [DONE]\n\n'
+    async with serving(lambda _: [words + end + count]) as upstream:
+        seen, error = await events_until_error(remote(egress, upstream).call(ask))
+    assert error is None
+    assert [event.data for event in seen if isinstance(event, Raw)] == [words, end, count]

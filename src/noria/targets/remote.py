@@ -288,8 +288,9 @@ class _Pieces:
                 known = len(events)
                 events.extend(self._decoder.feed(event))
                 _check_text(event)
-                if known and any(map(ends_reply, events[known:])) and not any(map(ends_reply, events[:known])):
-                    # the end waits for the record, and what came before it in the same read need not
+                if known and any(map(ends_reply, events[known:])):
+                    # the end waits for the record, which what came before it in the same read need not; and a count that
+                    # nobody asked for is left out by itself
                     yield Raw(wire=self._raw, data=data[start:taken], events=tuple(events[:known]))
                     events, start = events[known:], taken
                 taken += len(event)
