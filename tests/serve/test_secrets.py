@@ -53,8 +53,10 @@ async def test_a_stored_key_is_sent_to_the_address_it_was_stored_for_and_no_othe
         from_file = msgspec.structs.replace(settings(mine.base_url, api_key_file=str(file)))
         async with open_workspace(from_file, environ, holder="a test") as workspace:
             file.chmod(0o640)
-            with pytest.raises(InvalidInput, match="others than its owner"):
+            with pytest.raises(InvalidInput, match="can't be read from its file") as raised:
                 await collect(workspace.calling.target.call(ASK))
+            assert "others than its owner" in raised.value.inside
+            assert str(file) not in str(raised.value), "callers need not know where keys are"
             file.chmod(0o600)
             await collect(workspace.calling.target.call(ASK))
         assert mine.headers[1]["Authorization"] == "Bearer sk-file"

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from noria.assemble.providers.aws import bedrock_signer
-from noria.core.errors import InvalidInput, UnknownName
+from noria.core.errors import InvalidInput, NoriaError, UnknownName
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
 from noria.stores.secrets import private_text
 from noria.targets.egress import Egress, Timeouts
@@ -119,17 +119,33 @@ def configured(
         raise _unknown(name, settings, environ)
     wire = wire_of(name, provider)
     if provider.api_key_file:
-        key = private_text(Path(provider.api_key_file).expanduser())
+        key = _key_in_file(name, provider.api_key_file)
     else:
         key = environ.get(provider.api_key_env, "") if provider.api_key_env else ""
         key = key or stored(name, provider.base_url) or ""
-    if (provider.api_key_env or provider.api_key_file) and not key:
+    if provider.api_key_env and not key:
         raise InvalidInput(
             f"Provider {name!r} needs its key in {provider.api_key_env}, which is not set.",
             hint=f"Set {provider.api_key_env} where Noria runs; a running server has to be started again. "
             f"Or store it: noria secrets set {name}.",
         )
     return Configured(provider, wire, key, LIBRARIES.get(provider.kind), provider.kind in _COUNTING)
+
+
+def _key_in_file(name: str, file: str) -> str:
+    """The key that a file holds. Callers learn that there is something wrong with it, and its path only who runs Noria."""
+    try:
+        key = private_text(Path(file).expanduser())
+        if not key:
+            raise InvalidInput(f"{file} is empty.")
+    except NoriaError as error:
+        failure = InvalidInput(
+            f"The key of provider {name!r} can't be read from its file.",
+            hint="`noria gateway doctor` says where that is and what is wrong with it.",
+        )
+        failure.inside = str(error)
+        raise failure from error
+    return key
 
 
 def check_known(name: str, settings: Settings, environ: Mapping[str, str]) -> None:
