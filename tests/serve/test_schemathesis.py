@@ -99,6 +99,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield schema.exclude(path=list(LEFT_OUT))
 
 
+@pytest.mark.untraced  # the server is watched all the same: it runs in the other thread
 def test_the_server_keeps_what_its_document_says(api: Any) -> None:
     checks = CHECKS.get_by_names(CHECKED)
     failures: dict[str, BaseException] = {}
