@@ -22,9 +22,9 @@ from noria.core.errors import CallFailed, CallTimeout, InvalidInput
 from noria.core.events import Event, Sent
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
+from noria.targets.base_url import shown_url
 from noria.targets.egress import Timeouts
 from noria.targets.redacting import Secrets
-from noria.targets.remote import shown_url
 from noria.wires.carrying import Carrying
 from noria.wires.sse import encode_event
 from noria.wires.statuses import failed

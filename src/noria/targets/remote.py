@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import re
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from http import HTTPStatus
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 import msgspec
 
 from noria.core.answering import Answered, Tell, from_events, tell_all, told
-from noria.core.errors import CallFailed, CallGarbled, CallRefused, InvalidInput
-from noria.core.events import Content, Event, Raw, Sent, ends_reply
+from noria.core.errors import CallFailed, CallRefused, InvalidInput
+from noria.core.events import Event, Raw, Sent
 from noria.core.replies import Reply
 from noria.core.requests import Request, request_id
 from noria.core.unfolding import events_of
+from noria.targets.base_url import PORTS, fixed_headers, header_lines, joined, place, shown_url
 from noria.targets.egress import Callee, Egress, Origin, Response, Timeouts
+from noria.targets.pieces import Pieces, check_text
 from noria.targets.redacting import Secrets
-from noria.wires.sse import Whole, single_events
-from noria.wires.wire import Decoder, Encoded, WireOut
+from noria.wires.wire import Encoded, WireOut
 
 _LARGEST_ERROR_BODY = 64 * 1024
 _LARGEST_LIST = 4 * 1024 * 1024
 _LAST_BYTES_S = 0.1
 """How long to wait, after the reply's end mark, for the end of the body, so that the connection can be kept."""
-_PORTS = {"http": 80, "https": 443}
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""Name of a header (RFC 9110, section 5.6.2)."""
-_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _IN_A_PATH = "/:?#[]@!$&'()*+,;=%~-._"
 
 
@@ -72,20 +67,20 @@ class Remote:
         kept: bool = True,
         secrets: Secrets | None = None,
     ) -> None:
-        place = _place(base_url, provider)
-        self._root, self._query, self._shown = place.path, place.query, _shown(base_url, provider)
+        there = place(base_url, provider)
+        self._root, self._query, self._shown = there.path, there.query, shown_url(base_url, provider)
         self._callee = Callee(f"provider `{provider}`", self._shown)
         if not (api_key.isascii() and api_key.isprintable()):
             raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
-        if api_key and "@" in place.netloc:
+        if api_key and "@" in there.netloc:
             raise InvalidInput(f"Provider `{provider}` has both an API key and a user in its base URL; keep one.")
-        host = (place.hostname or "").encode("idna").decode()
-        port = place.port or _PORTS[place.scheme]
-        self._origin = Origin(place.scheme == "https", host, port, private=private, kept=kept)
+        host = (there.hostname or "").encode("idna").decode()
+        port = there.port or PORTS[there.scheme]
+        self._origin = Origin(there.scheme == "https", host, port, private=private, kept=kept)
         self._egress = egress
         self._wire = wire
-        self._headers = (_fixed_headers(place, host, kept=kept), headers or {}, wire.headers(api_key))
-        self._head = _lines(*self._headers)
+        self._headers = (fixed_headers(there, host, kept=kept), headers or {}, wire.headers(api_key))
+        self._head = header_lines(*self._headers)
         self._secrets = secrets or Secrets([api_key])
         self._provider = provider
         self._model = model
@@ -107,7 +102,7 @@ class Remote:
         try:
             response = await self._answered(encoded)
             if stream and response.content_type != "application/json":
-                pieces = _Pieces(self._wire.decoder(request), raw)
+                pieces = Pieces(self._wire.decoder(request), raw)
                 while not pieces.done and (chunk := await response.read()):
                     self._check_size(pieces.read + len(chunk))
                     for event in pieces.take(chunk):
@@ -118,7 +113,7 @@ class Remote:
                 yield msgspec.structs.replace(sent, streamed=False)
             reply, body = await self._read(response, request)
             if raw and not stream:
-                _check_text(body)
+                check_text(body)
                 yield Raw(wire=raw, data=body, events=tuple(events_of(reply)), whole=reply)
                 return
             for event in events_of(reply):
@@ -146,7 +141,7 @@ class Remote:
             reply, body = await self._read(response, request)
             if request.wire != self._wire.name:
                 return Answered(reply)
-            _check_text(body)
+            check_text(body)
             return Answered(reply, request.wire, body)
         except CallFailed as error:
             self._secrets.redact(error)
@@ -162,7 +157,7 @@ class Remote:
             reply, _ = await self._read(response, request)
             await told([msgspec.structs.replace(sent, streamed=False), *events_of(reply)], tell)
             return
-        pieces = _Pieces(self._wire.decoder(request), request.wire if request.wire == self._wire.name else "")
+        pieces = Pieces(self._wire.decoder(request), request.wire if request.wire == self._wire.name else "")
 
         def take(chunk: bytes) -> Awaitable[None] | None:
             self._check_size(pieces.read + len(chunk))
@@ -177,7 +172,7 @@ class Remote:
         Raises:
             CallFailed: there was no answer.
         """
-        target = quote(_joined(self._root, path, self._query), safe=_IN_A_PATH)
+        target = quote(joined(self._root, path, self._query), safe=_IN_A_PATH)
         request = b"GET %b HTTP/1.1\r\n%b\r\n" % (target.encode(), self._head)
         response = await self._egress.post(self._origin, request, waits=self._timeouts, callee=self._callee)
         try:
@@ -201,8 +196,8 @@ class Remote:
 
     def _written(self, encoded: Encoded) -> bytes:
         """The request as it goes over the wire."""
-        head = self._head if not encoded.headers else _lines(*self._headers, encoded.headers)
-        target = _joined(self._root, encoded.path, self._query)
+        head = self._head if not encoded.headers else header_lines(*self._headers, encoded.headers)
+        target = joined(self._root, encoded.path, self._query)
         if not (target.isascii() and target.isprintable() and " " not in target):
             target = quote(target, safe=_IN_A_PATH)
         return b"POST %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (
@@ -247,59 +242,13 @@ class Remote:
             raise CallFailed(f"{self._callee.Name} sent more than {self._most_bytes} bytes for one reply.")
 
     @staticmethod
-    async def _ended(pieces: _Pieces, response: Response) -> None:
+    async def _ended(pieces: Pieces, response: Response) -> None:
         """The stream has ended, by its own mark or by its bytes. Raises ``CallCut`` where it is not complete."""
         if not pieces.done:
             pieces.close()
             return
         with contextlib.suppress(CallFailed):  # the reply is complete; only the connection may be lost
             await response.read(_LAST_BYTES_S)
-
-
-class _Pieces:
-    """A streamed reply as it comes: what its bytes mean, and with ``raw``, the name of its wire, the bytes as well."""
-
-    def __init__(self, decoder: Decoder, raw: str) -> None:
-        self._decoder = decoder
-        self._raw = raw
-        self._whole = Whole()
-        self.read = 0
-        """Bytes so far."""
-
-    @property
-    def done(self) -> bool:
-        return self._decoder.done
-
-    def take(self, chunk: bytes) -> Iterable[Event]:
-        self.read += len(chunk)
-        return self._as_they_came(chunk) if self._raw else self._decoder.feed(chunk)
-
-    def close(self) -> None:
-        self._decoder.close()
-
-    def _as_they_came(self, chunk: bytes) -> Iterator[Event]:
-        data = self._whole.feed(chunk)
-        if not data:
-            return
-        events: list[Content] = []
-        start = taken = 0
-        try:
-            for event in single_events(data):
-                known = len(events)
-                events.extend(self._decoder.feed(event))
-                _check_text(event)
-                if known and any(map(ends_reply, events[known:])):
-                    # the end waits for the record, which what came before it in the same read need not; and a count that
-                    # nobody asked for is left out by itself
-                    yield Raw(wire=self._raw, data=data[start:taken], events=tuple(events[:known]))
-                    events, start = events[known:], taken
-                taken += len(event)
-                if self._decoder.done:
-                    break  # nothing counts after the end mark, and nobody is sent it
-        except CallFailed:
-            yield from events  # what the stream said before it said that it failed
-            raise
-        yield Raw(wire=self._raw, data=data if taken - start == len(data) else data[start:taken], events=tuple(events))
 
 
 def _check_dimensions(reply: Reply, request: Request) -> None:
@@ -311,75 +260,3 @@ def _check_dimensions(reply: Reply, request: Request) -> None:
             status=HTTPStatus.BAD_REQUEST.value,
             hint="Leave `dimensions` out, or call a model that can shorten its vectors.",
         )
-
-
-def _check_text(data: bytes) -> None:
-    """Refuse what no client could read. The decoder skips fields that Noria does not know, and all that is in them."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise CallGarbled("The provider sent something that is not UTF-8.") from error
-
-
-def shown_url(base_url: str, provider: str) -> str:
-    """The base URL without user, password and query: fit to be shown, and part of the request's id.
-
-    Raises:
-        InvalidInput: it is no http or https URL.
-    """
-    return _shown(base_url, provider)
-
-
-def _place(base_url: str, provider: str) -> SplitResult:
-    """The base URL's parts. Raises ``InvalidInput``."""
-    try:
-        parts = urlsplit(base_url)
-        valid = bool(parts.hostname) and parts.port != 0 and base_url.isprintable() and " " not in base_url
-        (parts.hostname or "").encode("idna")
-    except ValueError:
-        valid = False
-    if not valid or parts.scheme not in _PORTS:
-        raise InvalidInput(
-            f"The base URL of provider `{provider}` is not an http or https URL.",
-            hint="Write it as https://host/v1.",
-        )
-    return parts._replace(path=parts.path.rstrip("/"))
-
-
-def _shown(base_url: str, provider: str) -> str:
-    parts = _place(base_url, provider)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _fixed_headers(place: SplitResult, host: str, *, kept: bool) -> dict[str, str]:
-    """Headers of every request that are not the dialect's."""
-    user = place.netloc.rpartition("@")[0]
-    name = f"[{host}]" if ":" in host else host
-    headers = {
-        "Host": name if place.port is None else f"{name}:{place.port}",
-        "User-Agent": "noria",
-        "Accept-Encoding": "identity",
-    }
-    if user:
-        headers["Authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
-    return headers if kept else headers | {"Connection": "close"}
-
-
-def _lines(*several: Mapping[str, str]) -> bytes:
-    """Header lines, later ones in place of earlier ones. Raises ``InvalidInput`` for what would begin another line."""
-    lines: dict[str, str] = {}
-    for headers in several:
-        for name, value in headers.items():
-            if not (_TOKEN.fullmatch(name) and value.isprintable()) or name.lower() in _FRAMING:
-                raise InvalidInput(
-                    f"The header {name[:80]!r} can't be sent: it holds a character that no header can carry, or says how long the body is."
-                )
-            lines[name.lower()] = f"{name}: {value}\r\n"
-    return "".join(lines.values()).encode("latin-1", "replace")
-
-
-def _joined(root: str, path: str, query: str) -> str:
-    """Where a call goes: the wire's path below the root, with both queries."""
-    if not query:
-        return root + path
-    return f"{root}{path}{'&' if '?' in path else '?'}{query}"

@@ -37,6 +37,7 @@ from noria.core.spans import Span
 from noria.scorers.schemas import reading
 from noria.settings import Provider, Settings
 from noria.stores.catalogue import Catalogue
+from noria.targets.base_url import shown_url
 from noria.targets.bounded import Bounded
 from noria.targets.cached import Cached
 from noria.targets.capped import Capped
@@ -51,7 +52,7 @@ from noria.targets.pricing import Prices
 from noria.targets.prompted import Prompted
 from noria.targets.redacting import Secrets
 from noria.targets.released import Released
-from noria.targets.remote import Remote, shown_url
+from noria.targets.remote import Remote
 from noria.targets.retrying import Retrying
 from noria.targets.shadowed import Shadow, Shadowed
 from noria.targets.structured import Structured

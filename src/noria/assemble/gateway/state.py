@@ -18,7 +18,7 @@ from noria.core.guards import GuardRule
 from noria.core.routes import Route
 from noria.core.struct import Noun
 from noria.settings import BUILT_IN_PROVIDERS, Provider, Settings
-from noria.targets.remote import shown_url
+from noria.targets.base_url import shown_url
 from noria.targets.slots import Slots
 
 

@@ -30,8 +30,8 @@ from noria.core.requests import Parameters, Request
 from noria.core.spans import Span
 from noria.core.struct import Noun
 from noria.settings import Settings
+from noria.targets.base_url import shown_url
 from noria.targets.egress import Egress, Timeouts
-from noria.targets.remote import shown_url
 
 MOST_OFF_S = 30.0
 """How far this machine's clock may be from a provider's: signed requests and tokens fail soon after."""
