@@ -276,6 +276,28 @@ async def test_a_shadow_is_noted_and_waited_for_by_nobody() -> None:
     assert notes(seen) == [("output", "late", 1)]
 
 
+async def test_a_shadow_that_asks_a_model_ends_when_the_caller_goes_away() -> None:
+    asks, ended = asyncio.Event(), asyncio.Event()
+
+    class Asks(Finds):
+        async def check(self, checked: Checked) -> Sequence[Flaw]:
+            asks.set()
+            try:
+                return await super().check(checked)
+            finally:
+                ended.set()
+
+    inner = Scripted(lambda _: [asyncio.Event(), *answer("a")])
+    target = guarded(inner, Asks("x", waits=60), "input", policy="shadow")
+    call = asyncio.create_task(collect(target.call(ASK)))
+    await asks.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    async with asyncio.timeout(2):
+        await ended.wait()
+
+
 async def test_what_guards_found_is_counted_and_never_repeated_on_record() -> None:
     seen, _ = await events_until_error(guarded(texts("1 2 3"), None, "stream", policy="flag").call(ASK))
     assert notes(seen) == [("stream", "flagged", 3)]

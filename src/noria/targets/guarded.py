@@ -82,6 +82,8 @@ class Guarded:
             if found := await checks.noted():
                 yield Noted(attributes=found)
             raise
+        finally:
+            checks.leave()
 
     async def _answered(self, request: Request, checks: _Checks) -> AsyncGenerator[Event]:
         reply, meter = _Reply(request, checks), Meter()
@@ -240,6 +242,11 @@ class _Checks:
         self._shadows = []
         notes, self._notes = self._notes, []
         return {GUARDS: notes} if notes else {}
+
+    def leave(self) -> None:
+        """End the shadows of a call whose caller went away: nobody reads what they find, and they may ask models."""
+        for _, _, task in self._shadows:
+            task.cancel()
 
     def _at(self, place: Place) -> list[InForce]:
         return [one for one in self._guards if place in one.rule.places]
