@@ -43,3 +43,12 @@ def test_a_process_that_is_gone_takes_nothing_of_the_others_along(tmp_path: Path
     two.tell(120)
     assert one.until_s == 120
     assert places.taken == 1
+
+
+def test_what_a_process_tells_that_came_in_the_place_of_a_killed_one_is_heard(tmp_path: Path) -> None:
+    killed, heard = (Openings(tmp_path, row, 2) for row in range(2))
+    killed.of("p/m").tell(100)
+    assert heard.of("p/m").until_s == 100
+    forget(tmp_path, 0, 2)
+    Openings(tmp_path, 0, 2).of("p/other").tell(200)  # as many as the killed one had told
+    assert heard.of("p/other").until_s == 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from noria.stores.disk import disk_errors
@@ -37,6 +38,9 @@ class Openings:
         self._told = numbers[:rows]
         self._rows = numbers[head:]
         self._row = row
+        self._told[row] = (
+            time.monotonic_ns()
+        )  # more than a process ever told that was killed in this row: no sum comes twice
         self._told_before = 0
         self._until: dict[int, float] = {}
 
@@ -47,7 +51,7 @@ class Openings:
     def tell(self, breaker: int, until_s: float) -> None:
         """One has opened here."""
         at = (self._row * LATEST + self._told[self._row] % LATEST) * _PAIR
-        self._rows[at + 1] = 0  # whoever reads just now takes none of the two for the other's
+        self._rows[at + 1] = 0  # whoever reads just now, the time first, takes no breaker's time for another's
         self._rows[at] = breaker
         self._rows[at + 1] = int(until_s * _MICRO)
         self._told[self._row] += 1
@@ -58,7 +62,8 @@ class Openings:
         if told != self._told_before:
             self._told_before, self._until = told, {}
             for at in range(0, len(self._rows), _PAIR):
-                name, until_s = self._rows[at], self._rows[at + 1] / _MICRO
+                until_s = self._rows[at + 1] / _MICRO  # before the name, see tell
+                name = self._rows[at]
                 self._until[name] = max(until_s, self._until.get(name, 0.0))
         return self._until.get(breaker, 0.0)
 
