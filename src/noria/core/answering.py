@@ -12,7 +12,8 @@ piece of a reply that may still break off.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from noria.core.errors import NoriaError
@@ -54,6 +55,22 @@ class Ended(BaseException):
         super().__init__(error)
         self.error = error
         """What the call fails with."""
+
+
+class Later:
+    """What a listener returns that has to be awaited. It begins then: where its call is cancelled before, there is nothing to end.
+
+    Arguments:
+        begin: what is awaited.
+    """
+
+    __slots__ = ("_begin",)
+
+    def __init__(self, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._begin = begin
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._begin().__await__()
 
 
 Answering = Coroutine[Any, Any, Answered]
@@ -98,7 +115,7 @@ def tell_all(events: Iterable[Event], tell: Tell) -> Awaitable[None] | None:
     for event in rest:
         waiting = tell(event)
         if waiting is not None:
-            return _tell_rest(waiting, rest, tell)
+            return Later(partial(_tell_rest, waiting, rest, tell))
     return None
 
 

@@ -27,6 +27,8 @@ BODY_S = 60.0
 """Seconds that a body may pause between two pieces, while somebody waits for the next."""
 LINGER_S = 5.0
 """Seconds that the rest of a body may take after its answer, which is mostly that a key is missing."""
+STALLED_S = 60.0
+"""Seconds that a client may take nothing of its answer, while more of it waits; its call holds a place, and a provider's answer."""
 HEAD_S = 20.0
 """Seconds from the connection, or from a request's first byte, to the end of its headers."""
 
@@ -42,6 +44,7 @@ class BoundedHTTP(HttpToolsProtocol):
     """A head was whole, and its body is not."""
     _head_timer: asyncio.TimerHandle | None = None
     _body_timer: asyncio.TimerHandle | None = None
+    _stalled_timer: asyncio.TimerHandle | None = None
     _last_piece = 0.0
     """When the last piece of a body came, on the loop's clock."""
 
@@ -55,6 +58,7 @@ class BoundedHTTP(HttpToolsProtocol):
         """Nothing is waited for any more."""
         self._stop_head_timer()
         self._stop_body_timer()
+        self._stop_stalled_timer()
         super().connection_lost(exc)
         self._hangup.happen()
 
@@ -106,6 +110,17 @@ class BoundedHTTP(HttpToolsProtocol):
         self._stop_body_timer()
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        """The client reads more slowly than its answer comes."""
+        super().pause_writing()
+        if self._stalled_timer is None:
+            self._expect_reading(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._stop_stalled_timer()
+        super().resume_writing()
+
     def on_response_complete(self) -> None:
         """Its answer is sent; what is still missing of its body is waited for, but not for ever."""
         if self._in_body and self.cycle.response_complete:  # not of a pipelined one before it
@@ -120,6 +135,23 @@ class BoundedHTTP(HttpToolsProtocol):
             self.transport.close()
         else:
             self._body_timer = self.loop.call_later(BODY_S - idle_s, self._end_idle_body)
+
+    def _expect_reading(self, left: int) -> None:
+        """Look again later whether any of the ``left`` bytes was taken; a client that takes none is gone."""
+        self._stalled_timer = self.loop.call_later(STALLED_S, self._end_stalled, left)
+
+    def _end_stalled(self, left: int) -> None:
+        now = self.transport.get_write_buffer_size()
+        if now >= left:
+            self._stalled_timer = None
+            self.transport.abort()
+        else:
+            self._expect_reading(now)
+
+    def _stop_stalled_timer(self) -> None:
+        if self._stalled_timer is not None:
+            self._stalled_timer.cancel()
+            self._stalled_timer = None
 
     def _stop_body_timer(self) -> None:
         if self._body_timer is not None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from noria.core.answering import Later
+
 
 class Sending:
     """Sends a response by as few writes as can be, since each is a call of the system and wakes the client.
@@ -63,7 +65,7 @@ class Sending:
         if cycle.disconnected:
             return None
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        return cycle.flow.drain() if cycle.flow.write_paused else None
+        return Later(cycle.flow.drain) if cycle.flow.write_paused else None
 
     def _head(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
         """The lines of a simple head; None where uvicorn has to see to it."""

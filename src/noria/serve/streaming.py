@@ -7,10 +7,11 @@ error event, and never as if it were complete.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
-from noria.core.answering import Ended, answer
+from noria.core.answering import Ended, Later, answer
 from noria.core.errors import NoriaError
 from noria.core.events import Event, OnRecord, Sent
 from noria.core.protocols import Target
@@ -63,7 +64,7 @@ class _Stream:
             return None
         if self._more is not None:
             return self._more(piece)
-        return None if not self.begun and self._begin_at_once(piece) else self._slowly(piece)
+        return None if not self.begun and self._begin_at_once(piece) else Later(partial(self._slowly, piece))
 
     async def end(self, piece: bytes) -> None:
         """Send the last piece."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
-from noria.core.answering import Answered, Ended, Tell, answer, told
+from noria.core.answering import Answered, Ended, Later, Tell, answer, told
 from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
 from noria.core.events import Event, Sent
 from noria.core.limits import Standing, amount
@@ -104,7 +105,7 @@ class Limited:
 
         def hear(event: Event) -> Awaitable[None] | None:
             account.take(event)
-            return leave(event) if isinstance(event, Sent) else tell(event)
+            return Later(partial(leave, event)) if isinstance(event, Sent) else tell(event)
 
         try:
             await account.enter()
