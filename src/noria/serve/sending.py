@@ -13,7 +13,8 @@ from noria.core.answering import Later
 class Sending:
     """Sends a response by as few writes as can be, since each is a call of the system and wakes the client.
 
-    A whole one, head and body, goes by one; a streamed one by one for each piece, its head with the first. Whatever is not so simple is sent as uvicorn sends it.
+    A whole one, head and body, goes by one; a streamed one by one for each piece, its head with the first. Whatever is not
+    so simple is sent as uvicorn sends it.
 
     Arguments:
         cycle: uvicorn's state of the response.

@@ -38,9 +38,8 @@ class Openings:
         self._told = numbers[:rows]
         self._rows = numbers[head:]
         self._row = row
-        self._told[row] = (
-            time.monotonic_ns()
-        )  # more than a process ever told that was killed in this row: no sum comes twice
+        # More than a process ever told that was killed in this row: no sum comes twice.
+        self._told[row] = time.monotonic_ns()
         self._told_before = 0
         self._until: dict[int, float] = {}
 
