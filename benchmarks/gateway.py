@@ -2,6 +2,7 @@
 
     python benchmarks/gateway.py [--calls 20000] [--workers 2] [--only noria bare] [--json]
                                  [--peers litellm=PYTHON mlflow=PYTHON tensorzero=PYTHON portkey=PROGRAM]
+    python benchmarks/gateway.py --turns 10          the same in turns, for machines that are not alone
     python benchmarks/gateway.py --streams 1000      many paced streams at once
     python benchmarks/gateway.py --soak 200000       memory over many calls
 
@@ -13,6 +14,8 @@ same where callers speak OpenAI's dialect and the provider Anthropic's.
 Each run ends with the targets that it can tell of, met or missed: those of the table are in ``gateways/targets.py``; of the
 other two, no error, and no growth that stands out of the readings.
 
+In turns the stop is not counted: it takes a third of a second, however many calls there were.
+
 With ``--workers`` Noria is measured once more with that many processes on one folder. The client and the provider are on
 the same machine, and take their part of its cores.
 
@@ -21,20 +24,17 @@ the same machine, and take their part of its cores.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import msgspec
-from gateways import TRANSLATED, Bare, Direct, Gateway, Nginx, Noria, Seen, ask, scratch, send, settled
+from gateways import Bare, Direct, Gateway, Nginx, Noria, ask, scratch, send, settled
 from gateways.others import PEERS
+from gateways.parts import CONNECTIONS, chunk_us, many_at_a_time, one_at_a_time, translated_us
 from gateways.targets import Cost, growth, judged
+from gateways.turns import said_of, take_turns
 from report import Report, arguments
 
-CONNECTIONS = 32
-STREAMS = 32
-CHUNKS = 200
-PACED = f"gpt-4o-{CHUNKS}x10"
 SLOW = "gpt-4o-100x100"
 
 
@@ -50,14 +50,12 @@ class Measured:
             raise
 
     def _measure(self, server: Gateway, calls: int, report: Report, direct: Measured | None) -> None:
-        model = server.model("gpt-4o")
-        self.one = self._send(server, model, calls=min(500, calls))  # what a first request costs is another question
-        self.one = self._send(server, model, calls=max(200, calls // 20))
-        self.streamed = self._send(server, model, stream=True, calls=max(100, calls // 50))
-        chunk_us = self._chunk_us(server, server.model(PACED))
-        translated_us = self._chunk_us(server, f"{TRANSLATED}/{PACED}") if isinstance(server, Noria) else None
+        self.one = one_at_a_time(server, min(500, calls))  # what a first request costs is another question
+        self.one = one_at_a_time(server, max(200, calls // 20))
+        self.streamed = one_at_a_time(server, max(100, calls // 50), stream=True)
+        same_us, other_us = chunk_us(server), translated_us(server)
         before = server.cpu_s()
-        many = self._send(server, model, calls=calls, connections=CONNECTIONS)
+        many = many_at_a_time(server, calls)
         memory = server.memory_mb()
         if direct is not None:
             server.stop()
@@ -68,26 +66,11 @@ class Measured:
             p99_ms=many.p99_ms,
             added_ms=self.one.p50_ms - direct.one.p50_ms if direct else None,
             first_ms=self.streamed.first_ms - direct.streamed.first_ms if direct else None,
-            chunk_us=chunk_us,
-            translated_us=translated_us,
+            chunk_us=same_us,
+            translated_us=other_us,
             memory_mb=memory,
         )
         report.add(server.name, *msgspec.structs.astuple(self.cost))
-
-    def _chunk_us(self, server: Gateway, model: str) -> float:
-        before, calls = settled(server), 2 * STREAMS
-        self._send(server, model, stream=True, calls=calls, connections=STREAMS)
-        return 1e6 * (settled(server) - before) / (calls * CHUNKS)
-
-    @staticmethod
-    def _send(server: Gateway, model: str, *, stream: bool = False, calls: int, connections: int = 1) -> Seen:
-        body = ask(model, stream=stream)
-        seen = send(server.calls, body, server.headers, calls=calls, connections=connections)
-        if seen.failed:
-            sys.exit(
-                f"{seen.failed} of {calls} calls failed through {server.name}, whose log ends:\n{server.log_end()}"
-            )
-        return seen
 
 
 def compare(
@@ -104,9 +87,8 @@ def compare(
                 return Measured(kind(Path(place), provider.upstream, *program, **how), calls, report, direct).cost
 
         try:
-            for name, kind in {"bare": Bare, "nginx": Nginx, "noria": Noria}.items():
-                if (not only or name in only) and (kind is not Nginx or Path("/usr/sbin/nginx").exists()):
-                    found[kind.name] = cost(kind, calls)
+            for kind in chosen(only):
+                found[kind.name] = cost(kind, calls)
             several = cost(Noria, calls, workers=workers) if workers > 1 else None
             for peer in peers:
                 name, _, program = peer.partition("=")
@@ -126,6 +108,29 @@ def compare(
                 f" {ours.p99_ms / other.p99_ms:.2g} times that."
             )
     for line in judged(found):
+        report.note(line)
+
+
+def chosen(only: list[str]) -> list[type[Gateway]]:
+    """The servers that need no installation."""
+    kinds = {"bare": Bare, "nginx": Nginx, "noria": Noria}
+    return [
+        kind
+        for name, kind in kinds.items()
+        if (not only or name in only) and (kind is not Nginx or Path("/usr/sbin/nginx").exists())
+    ]
+
+
+def in_turns(turns: int, calls: int, peers: list[str], only: list[str], report: Report) -> None:
+    """The table, of servers that take turns."""
+    found: dict[str, list[Cost]] = {}
+    for name, cost in take_turns(chosen(only), peers, turns, max(1, calls // turns)):
+        found.setdefault(name, []).append(cost)
+        report.add(f"{name} {len(found[name])}", *msgspec.structs.astuple(cost))
+    medians, lines = said_of(found)
+    for name, cost in medians.items():
+        report.add(f"{name}, median", *msgspec.structs.astuple(cost))
+    for line in lines:
         report.note(line)
 
 
@@ -174,6 +179,7 @@ def main() -> None:
     parser.add_argument("--peer-calls", type=int, default=2_000, help="calls of each peer: they are slower")
     parser.add_argument("--workers", type=int, default=1, help="also measure Noria with so many processes")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=0, help="measure all side by side, in so many turns")
     parser.add_argument("--only", nargs="*", default=[], metavar="SERVER", help="of bare, nginx, noria")
     parser.add_argument("--peers", nargs="*", default=[], metavar="NAME=PROGRAM", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--streams", type=int, default=0)
@@ -191,7 +197,9 @@ def main() -> None:
         times = ["calls/s", "p50 ms", "p99 ms", "added ms", "first ms"]
         columns = ["server", "CPU-s/1,000", *times, "us/chunk", "translated", "MB"]
         report = Report(f"Calls of {CONNECTIONS} connections", columns, as_json=given.json)
-        for _ in range(given.rounds):
+        if given.turns:
+            in_turns(given.turns, given.calls, given.peers, given.only, report)
+        for _ in range(0 if given.turns else given.rounds):
             compare(given.calls, given.peer_calls, given.peers, given.only, report, workers=given.workers)
     report.end()
 

@@ -95,15 +95,20 @@ def growth(readings: Sequence[tuple[int, float]]) -> str:
     left = [mb - start - slope * at for at, mb in zip(calls, memory, strict=True)]
     spread = statistics.pvariance(calls) * len(calls)
     noise = math.sqrt(sum(rest**2 for rest in left) / (len(left) - 2))
-    width = _T95[min(len(left) - 2, len(_T95)) - 1] * noise / math.sqrt(spread)
+    width = t95(len(left) - 2) * noise / math.sqrt(spread)
     return (
         f"{'missed' if slope > width else 'met':<7}MB for 1,000 calls over the second half: {slope:.3f}, between"
         f" {slope - width:.3f} and {slope + width:.3f}; readings vary by {noise:.1f} MB around it"
     )
 
 
+def t95(freedom: int) -> float:
+    """97.5th percentile of Student's t, a little too large beyond 18 degrees of freedom."""
+    return _T95[min(freedom, len(_T95)) - 1]
+
+
 def _times(factor: float) -> str:
     return f"{factor:g} times" if factor >= 1 else f"1/{1 / factor:g} of"
 
 
-__all__ = ["BARE", "NORIA", "TARGETS", "Cost", "Target", "growth", "judged"]
+__all__ = ["BARE", "NORIA", "TARGETS", "Cost", "Target", "growth", "judged", "t95"]

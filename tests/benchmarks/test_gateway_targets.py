@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import gateways.targets as targets
+import msgspec
 import pytest
 from gateways.others import PEERS
+from gateways.turns import said_of
 
 COST = targets.Cost(
     cpu_s=0.3,
@@ -42,6 +44,21 @@ def test_whoever_noria_is_held_against_can_be_measured(name: str) -> None:
 def test_everybody_can_install_the_peers() -> None:
     said = Path(targets.__file__).parents[1].joinpath("peers", "README.md").read_text()
     assert [name for name in PEERS if f"{name}=" not in said] == []
+
+
+def test_servers_that_take_turns_are_compared_turn_by_turn() -> None:
+    """The machine is twice as slow in the second turn, which changes neither ratio."""
+    ours = [msgspec.structs.replace(COST, cpu_s=0.2 * slow, chunk_us=30.0 * slow) for slow in (1, 2, 1)]
+    bare = [msgspec.structs.replace(COST, cpu_s=0.1 * slow, chunk_us=60.0 * slow) for slow in (1, 2, 1)]
+    medians, lines = said_of({targets.BARE: bare, targets.NORIA: ours})
+    assert medians[targets.NORIA].cpu_s == 0.2
+    assert medians[targets.NORIA].translated_us is None
+    assert "costs Noria 2.00 (2.00 to 2.00) times uvicorn + aiohttp's CPU, a chunk 0.50 (0.50 to 0.50)" in lines[0]
+    assert lines[1].startswith("met ")
+    wavering = [
+        msgspec.structs.replace(cost, cpu_s=cost.cpu_s * by) for cost, by in zip(ours, (0.9, 1, 1.2), strict=True)
+    ]
+    assert "2.05 (1.4" in said_of({targets.BARE: bare, targets.NORIA: wavering})[1][0]
 
 
 def test_memory_that_climbs_is_told_from_memory_that_only_varies() -> None:
