@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from noria_cli import Noria
 
 from noria.assemble import open_workspace
@@ -66,16 +67,31 @@ def test_what_a_key_was_used_for(noria: Noria) -> None:
                 )
                 for number in (1, 2)
             ]
+            refused = {
+                "status": "error",
+                "error_type": "limit_reached",
+                "cost_usd": 0.0,
+                "input_tokens": None,
+                "start_ns": 1,
+            }
+            refused |= {"attributes": {"noria.key_id": key["id"], "noria.refused_by": "limit"}, "span_id": "f" * 16}
+            spans.append(msgspec.structs.replace(spans[0], trace_id="f" * 32, **refused))
             await workspace.traces.append(spans)
 
     asyncio.run(record())
     shown = noria.here("keys", "usage").stdout
-    assert [text in shown for text in ("bot", "2,000", "$0.5")] == [True] * 3
+    assert [text in shown for text in ("bot", "refused", "2,000", "$0.5")] == [True] * 4
     assert "gpt" in noria.here("keys", "usage", "bot", "--since", "1h").stdout
     [used] = noria.json("keys", "usage", "bot", "--bucket", "all")
-    assert (used["model"], used["calls"], used["cost_usd"], used["unpriced"]) == ("openai/gpt", 2, 0.5, 0)
+    assert (used["model"], used["calls"], used["cost_usd"], used["unpriced"]) == ("openai/gpt", 3, 0.5, 0)
+    assert (used["failed"], used["refused"]) == (0, 1)
     assert noria.here("keys", "usage", "nobody").exit_code == 2
     for name in ("bot", key["id"]):
-        assert [call["trace_id"] for call in noria.json("traces", "list", "--key", name)] == [f"{2:032x}", f"{1:032x}"]
+        assert [call["trace_id"] for call in noria.json("traces", "list", "--key", name)] == [
+            f"{2:032x}",
+            f"{1:032x}",
+            "f" * 32,
+        ]
+    assert "refused" in noria.here("traces", "list", "--key", "bot").stdout
     missing = noria.here("traces", "list", "--key", "nobody")
     assert (missing.exit_code, "bot" in missing.stderr) == (2, True)

@@ -63,6 +63,13 @@ def test_control_characters_and_markup_of_others_never_reach_the_terminal() -> N
     assert shown.count("[red]") >= 8
 
 
+def test_a_call_that_was_refused_is_no_failure() -> None:
+    refused = span(2, parent=1, status="error", attributes={"noria.refused_by": "breaker"})
+    shown = drawn(span(1), refused)
+    assert ("refused" in shown, "failed" in shown) == (True, False)
+    assert "1 failed" in drawn(span(1), span(2, parent=1, status="error"))
+
+
 def test_spans_that_call_each_other_parent_do_not_hang() -> None:
     assert "m3" in drawn(span(1, parent=2), span(2, parent=1), span(3))
 

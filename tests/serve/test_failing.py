@@ -12,6 +12,7 @@ import httpx
 import openai
 import pytest
 from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
 
 from noria.assemble import Workspace, open_workspace
 from noria.core.apps import Share
@@ -28,6 +29,7 @@ from targets.upstream import CUT, RESET, Upstream
 
 from .conftest import KEY
 
+DURATIONS = "gen_ai_client_operation_duration_seconds_count"
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 
 
@@ -56,6 +58,13 @@ class Two:
         await asyncio.gather(*self.workspace.calling.mirror._running)
         async with httpx.AsyncClient(base_url=self.url, headers={"authorization": f"Bearer {KEY}"}) as client:
             return list(reversed((await client.get("/api/traces")).json()))
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Sum of what ``/metrics`` has under this name with these labels."""
+        async with httpx.AsyncClient(base_url=self.url, headers={"authorization": f"Bearer {KEY}"}) as client:
+            page = (await client.get("/metrics")).text
+        samples = [one for family in text_string_to_metric_families(page) for one in family.samples]
+        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
 
 @contextlib.asynccontextmanager
@@ -237,6 +246,20 @@ async def test_a_breaker_spares_a_provider_that_fails(tmp_path: Path) -> None:
         assert caught.value.response.headers["noria-attempts"] == "0"
         assert (await noria.spans())[4]["attributes"]["noria.attempts"][0]["outcome"] == "breaker_open"
         assert noria.workspace.numbers()["noria_breakers_open"] == 1
+        [refused] = (await noria.spans())[5:]
+        assert (refused["status"], refused["attributes"]["noria.refused_by"]) == ("error", "breaker")
+        assert await noria.metric("noria_calls_refused_total", by="breaker") == 1
+        assert await noria.metric(DURATIONS, error_type="breaker_open") == 0, "nobody failed at it"
+
+
+async def test_a_call_that_one_model_failed_at_and_the_other_s_breaker_ended_has_failed(tmp_path: Path) -> None:
+    async with opened(tmp_path, routes=SAFE, provider={"breaker_calls": 3, "breaker_open_s": 60.0}) as noria:
+        noria.one.script = noria.two.script = lambda _: [CallFailed("Down.")]
+        for model in ("two/b", "two/b", "two/b", "safe"):
+            with pytest.raises(openai.InternalServerError) as caught:
+                await noria.ask(model)
+        assert (caught.value.code, caught.value.response.headers["noria-attempts"]) == ("breaker_open", "1")
+        assert "noria.refused_by" not in (await noria.spans())[-1]["attributes"]
 
 
 async def test_a_price_above_the_ceiling_is_not_paid(tmp_path: Path) -> None:
@@ -312,8 +335,14 @@ async def test_a_provider_with_few_places_overflows_into_the_next(tmp_path: Path
         assert (raw.parse().choices[0].message.content, raw.headers["noria-attempts"]) == ("two", "1"), (
             "one was not asked"
         )
+        with pytest.raises(openai.InternalServerError) as caught:
+            await noria.ask("one/a")
+        assert (caught.value.code, caught.value.response.headers["noria-attempts"]) == ("overloaded", "0")
         gate.set()
         assert (await first).parse().choices[0].message.content == "one"
+        assert [span["attributes"].get("noria.refused_by") for span in await noria.spans()] == [None, None, "places"]
+        assert await noria.metric("noria_calls_refused_total", by="places") == 1
+        assert await noria.metric(DURATIONS, error_type="overloaded") == 0, "nobody failed at it"
 
 
 async def test_a_routes_shadow_is_on_record_and_nowhere_else(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from noria.core.errors import CallFailed
 from noria.core.prices import AgreedPrice
 from noria.serve.app import Application
 
@@ -39,6 +40,8 @@ async def test_use_by_key_and_by_day_and_model(tmp_path: Path) -> None:
         ):
             await ask(headers, model)
         await ask({}, "up/dear")
+        upstream.script = lambda _: [CallFailed("Down.")]
+        await ask(bob, "up/cheap")
         await noria.put("/api/limits", {"name": "none", "measure": "requests", "amount": 0, "of": "key", "who": "bob"})
         await ask(bob, "up/cheap")
         await workspace.calling.recorded.drain()
@@ -47,9 +50,9 @@ async def test_use_by_key_and_by_day_and_model(tmp_path: Path) -> None:
             return [tuple(row[name] for name in names) for row in rows]
 
         rows = await noria.get("/api/keys/usage")
-        assert told(rows, "key", "calls", "failed", "cost_usd", "input_tokens", "time_ns", "model") == [
-            ("ann", 4, 0, 3.0, 28, None, None),
-            ("bob", 2, 1, 0.5, 7, None, None),
+        assert told(rows, "key", "calls", "failed", "refused", "cost_usd", "input_tokens", "time_ns", "model") == [
+            ("ann", 4, 0, 0, 3.0, 28, None, None),
+            ("bob", 3, 1, 1, 0.5, 7, None, None),
         ]
         mine = await noria.get("/api/keys/ann/usage")
         assert told(mine, "model", "calls", "cost_usd", "unpriced") == [

@@ -112,7 +112,7 @@ async def test_the_gateway_with_all_that_it_does(tmp_path: Path) -> None:
         "67 % hits",
         "4 redacted",
         "8 flagged",
-        "of the last hour; refused 1 by limits",
+        "of the last hour; refused 1 by breakers, 1 by limits",
         '<span title="1 by limits">1</span>',
     ):
         assert said in body

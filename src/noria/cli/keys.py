@@ -146,13 +146,13 @@ async def usage(api: Api, show: Show, key: str | None, **given: Any) -> None:
             (
                 when(one.time_ns) if one.time_ns else "", one.key or one.key_id, one.model or "", f"{one.calls:,}",
                 f"{one.caused:,}" if one.caused else "",
-                coloured(f"{one.failed:,}", "red" if one.failed else "dim"), tokens(one.input_tokens),
-                tokens(one.output_tokens), "" if one.cost_usd is None else dollars(one.cost_usd),
+                coloured(f"{one.failed:,}", "red" if one.failed else "dim"), f"{one.refused:,}" if one.refused else "",
+                tokens(one.input_tokens), tokens(one.output_tokens), "" if one.cost_usd is None else dollars(one.cost_usd),
             )
             for one in found
         ]  # fmt: skip
-        heads = ("from", "key", "model", "calls", "by Noria", "failed", "tokens in", "tokens out", "cost")
-        hidden = ("from", "model", "by Noria", "cost")
+        heads = ("from", "key", "model", "calls", "by Noria", "failed", "refused", "tokens in", "tokens out", "cost")
+        hidden = ("from", "model", "by Noria", "refused", "cost")
         console.print(table(*heads, rows=rows, right=heads[3:], prose=["model"], hide_empty=hidden))
 
     show(found, draw)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from noria.cli.tables import Table, coloured, dollars, seconds, table, tokens, when
 from noria.cli.terminal import harmless
+from noria.core.attributes import REFUSED_BY
 from noria.core.spans import Span
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-COLOURS = {"ok": "green", "error": "red", "cancelled": "yellow"}
+_COLOURS = {"ok": "green", "error": "red", "cancelled": "yellow"}
 
 
 def span_table(spans: Sequence[Span], *, prose: str = "answer", said: Callable[[Span], str] | None = None) -> Table:
@@ -23,7 +24,7 @@ def span_table(spans: Sequence[Span], *, prose: str = "answer", said: Callable[[
             span.trace_id[:12],
             (span.lineage.app if span.operation == "chat" else None) or span.name,
             span.request_model or span.response_model or "",
-            coloured(span.status, COLOURS[span.status]),
+            coloured(*came(span)),
             seconds(span.ttft_s),
             seconds(span.duration_s),
             used(span),
@@ -57,12 +58,17 @@ def span_line(span: Span) -> Text:
         "  ",
         (harmless(span.trace_id[:12]), "dim"),
         "  ",
-        (span.status, COLOURS[span.status]),
+        came(span),
         "  ",
         (one_line(f"{span.lineage.app} → {span.name}" if span.lineage.app else span.name), "bold"),
         ("  " + "  ".join(numbers) + "  ", "dim"),
         one_line(outcome(span), 80),
     )
+
+
+def came(span: Span) -> tuple[str, str]:
+    """How a span ended, and the colour of it; nobody failed at a call that was refused."""
+    return ("refused", "yellow") if REFUSED_BY in span.attributes else (span.status, _COLOURS[span.status])
 
 
 def outcome(span: Span) -> str:

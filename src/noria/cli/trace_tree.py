@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from noria.assemble.record.activity import WHOLES
-from noria.cli.spans import COLOURS, one_line, used
+from noria.cli.spans import came, one_line, used
 from noria.cli.tables import dollars, seconds, short_id, tokens
 from noria.cli.terminal import harmless
+from noria.core.attributes import REFUSED_BY
 from noria.core.messages import Message
 from noria.core.requests import Lineage
 from noria.core.scores import Score
@@ -92,7 +93,7 @@ def _summary(trace: Trace) -> str:
         parts.append(f"and {guessed} of calls cut off" if sent is not None else guessed)
     if cost is not None:
         parts.append(dollars(cost))
-    failed = sum(span.status == "error" for span in trace.spans)
+    failed = sum(span.status == "error" and REFUSED_BY not in span.attributes for span in trace.spans)
     return "  ".join([*parts, *([f"{failed} failed"] if failed else [])])
 
 
@@ -118,9 +119,7 @@ def _headline(span: Span, began: int, above: Lineage) -> Text:
             numbers.append(dollars(span.cost_usd))
     if span.cached:
         numbers.append("from the cache")
-    told = Text.assemble(
-        (called, "bold"), "  ", (span.status, COLOURS[span.status]), ("  " + "  ".join(numbers), "dim")
-    )
+    told = Text.assemble((called, "bold"), "  ", came(span), ("  " + "  ".join(numbers), "dim"))
     if not span.name.startswith(span.operation):
         told = Text.assemble((f"{one_line(span.operation, 24)}  ", "cyan"), told)
     return told

@@ -7,7 +7,8 @@ ATTEMPTS = "noria.attempts"
 ``outcome`` (``ok``, ``cancelled`` or an error's code), and where there was one the provider's ``status`` and the
 ``wait_s`` in seconds before the next attempt at the same model. ``asked`` is false where it was turned away here, and nobody asked."""
 REFUSED_BY = "noria.refused_by"
-"""Who turned the call down, where no model failed: ``limit``, ``guard``, or ``caller`` for a mistake of the caller's."""
+"""Who or what turned the call down, where no model failed: ``limit``, ``guard``, ``caller`` for a mistake of the caller's, or where
+nobody was asked ``breaker`` (open) or ``places`` (all taken)."""
 ROUTE = "noria.route"
 """The route or alias by which the model was found; the outermost where routes lead to routes."""
 CONTINUED = "noria.continued"

@@ -32,8 +32,8 @@ from typing import ClassVar, Literal
 
 from noria.core.limits import Standing
 
-RefusedBy = Literal["limit", "guard", "caller"]
-"""Who turns calls down that no model fails at."""
+RefusedBy = Literal["limit", "guard", "caller", "breaker", "places"]
+"""Who or what turns calls down that no model fails at."""
 _NORIAS = frozenset({401, 402, 403, 408, 429})
 """Statuses by which a provider refuses whoever calls it, and not the request."""
 
@@ -195,11 +195,21 @@ class Overloaded(Unavailable):
 
     code = "overloaded"
 
+    @property
+    def refused_by(self) -> RefusedBy:
+        """The places, which are all taken."""
+        return "places"
+
 
 class BreakerOpen(Unavailable):
     """A model failed so often lately that it is not called for some time."""
 
     code = "breaker_open"
+
+    @property
+    def refused_by(self) -> RefusedBy:
+        """The breaker."""
+        return "breaker"
 
 
 class CallFailed(NoriaError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from noria.core.attributes import ATTEMPTS
 from noria.core.limits import Standing
 from noria.core.messages import Citation, Part
 from noria.core.replies import Ranked, Reply, Usage
@@ -45,6 +46,13 @@ class Sent(Noun, tag="sent", tag_field="event"):
     continues: int | None = None
     """For a model that goes on where another broke off: how many characters of the answer were said by then. This alone
     comes in the middle of a reply."""
+
+    @property
+    def made(self) -> int:
+        """Calls that were made upstream up to here, this one counted; none where nobody was asked yet."""
+        before: list[dict[str, Any]] = self.request.attributes.get(ATTEMPTS, [])
+        asked = sum(1 for entry in before if entry.get("asked", True))
+        return asked + 1 if self.asked and self.provider else asked
 
 
 class Noted(Noun, tag="noted", tag_field="event"):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from noria.core.attributes import ATTEMPTS, CONTINUED, ROUTE
+from noria.core.attributes import CONTINUED, ROUTE
 from noria.core.caching import AGE, CACHE, SIMILARITY
 from noria.core.events import Event, OnRecord, Sent
 from noria.core.limits import Standing
@@ -92,10 +92,7 @@ def of_call(sent: Sent, untold: Sequence[str] = ()) -> Fields:
     if sent.emulated:
         found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
     if sent.replays is None and (sent.provider or not sent.asked):
-        made = 1 if sent.asked else 0
-        if ATTEMPTS in attributes:
-            made += sum(entry.get("asked", True) for entry in attributes[ATTEMPTS])
-        found.append((b"noria-attempts", b"%d" % made))
+        found.append((b"noria-attempts", b"%d" % sent.made))
     if attributes:
         found.extend(_noted(attributes))
     if sent.standings:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from noria.core.attributes import DROPPED, KEY_ID, REFUSED_BY, SPENT, TEAM
-from noria.core.errors import CallCut, NoriaError
+from noria.core.errors import BreakerOpen, CallCut, NoriaError, Overloaded, RefusedBy
 from noria.core.events import Delta, Event, Noted, Raw, Sent
 from noria.core.folding import Fold
 from noria.core.messages import Message
@@ -118,8 +118,8 @@ class Recording:
         """The span of a call that raised. An error that is not Noria's is a defect; its text may hold anything."""
         self._break_off()
         if isinstance(error, NoriaError):
-            if error.refused_by:
-                self._note({REFUSED_BY: error.refused_by})
+            if refused_by := self._refused_by(error):
+                self._note({REFUSED_BY: refused_by})
             return self._span("error", type=error.code, message=error.with_inside)
         name = type(error).__name__
         return self._span("error", type=name, message=f"Unexpected {name}.")
@@ -132,6 +132,11 @@ class Recording:
     def reply(self) -> Reply:
         """The reply as far as it has come."""
         return self._fold.reply() if self._whole is None else self._whole
+
+    def _refused_by(self, error: NoriaError) -> RefusedBy | None:
+        """Who turned the call down. Where another model, or the same one before, was asked and failed, the call failed."""
+        turned_away = isinstance(error, BreakerOpen | Overloaded)
+        return None if turned_away and self._sent is not None and self._sent.made else error.refused_by
 
     def _note(self, found: Mapping[str, Any]) -> None:
         self._noted = _joined(self._noted, found)

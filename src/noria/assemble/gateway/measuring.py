@@ -116,8 +116,8 @@ _MODEL = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model
 class CallMetrics:
     """Observes the record of every live call, and what it cost that Noria asked by itself.
 
-    A call that a kept reply answered was made by nobody, so it is counted as such and is in no distribution. So is one that a limit,
-    a guard or its caller's mistake ended: no model failed at it.
+    A call that a kept reply answered was made by nobody, so it is counted as such and is in no distribution. So is one that was
+    turned down (``noria.refused_by``): no model failed at it.
     """
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class CallMetrics:
             (*_MODEL, "purpose"),
         )
         self._refused = Counter(
-            "noria_calls_refused", "Calls that a limit, a guard or their caller's mistake ended.", (*_MODEL, "by")
+            "noria_calls_refused", "Calls that were turned down: no model failed at them.", (*_MODEL, "by")
         )
         self._cached = Counter("noria_cache_calls", "Calls by what the cache did.", ("outcome",))
         self._saved = Counter("noria_cache_saved_usd", "What calls would have cost that kept replies answered.", ())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from noria.assemble.record.traffic import WIDTH_S, Bucket
-from noria.core.attributes import KEY_ID, PURPOSE
+from noria.core.attributes import KEY_ID, PURPOSE, REFUSED_BY
 from noria.core.keys import Key
 from noria.core.protocols import TraceStore
 from noria.core.questions import Aggregate, Filter, Order, Question
@@ -17,6 +17,7 @@ _MEASURES = (
     Aggregate(measure="count", name="calls"),
     Aggregate(measure="count", column=f"attributes.{PURPOSE}", name="caused"),
     Aggregate(measure="sum", column="failed", name="failed"),
+    Aggregate(measure="count", column=f"attributes.{REFUSED_BY}", name="refused"),
     Aggregate(measure="sum", column="input_tokens", name="input_tokens"),
     Aggregate(measure="sum", column="output_tokens", name="output_tokens"),
     Aggregate(measure="sum", column="cost_usd", name="cost_usd"),
@@ -40,7 +41,9 @@ class KeyUsage(Noun):
     caused: int = 0
     """How many of them Noria made by itself: for judges of the key's other calls, and for the cache."""
     failed: int = 0
-    """Those that failed."""
+    """Those that failed, without the refused ones."""
+    refused: int = 0
+    """Those that a limit, a guard, an open breaker, a provider without a free place, or a mistake of their caller's ended."""
     input_tokens: int | None = None
     """Prompt tokens; None where nobody counted."""
     output_tokens: int | None = None
@@ -94,7 +97,8 @@ def _usage(row: dict[str, Any], names: dict[str, str]) -> KeyUsage:
         time_ns=row.get("time"),
         calls=row["calls"],
         caused=row["caused"],
-        failed=row["failed"],
+        failed=row["failed"] - row["refused"],
+        refused=row["refused"],
         input_tokens=row["input_tokens"],
         output_tokens=row["output_tokens"],
         cost_usd=row["cost_usd"],

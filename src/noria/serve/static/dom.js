@@ -55,6 +55,8 @@ export const megabytes = (x) => (x ? `${Math.round(x / 1e6)} MB` : "–");
 
 export const STATUS = { finished: "good", running: "wait", interrupted: "wait", failed: "bad", ok: "good", error: "bad", cancelled: "wait" };
 export const badge = (text, kind) => element("span", { class: `badge ${kind ?? ""}` }, text);
+/** The badge of a step that is not well; nobody failed at one that was refused. */
+export const came = (span) => (span.attributes?.["noria.refused_by"] ? badge("refused", "wait") : badge(span.status, STATUS[span.status]));
 export const dot = (status) => element("span", { class: `dot ${STATUS[status] ?? ""}`, role: "img", "aria-label": status, title: status });
 
 /** A table. A head that is an array is of a column of numbers, as its cells are; a cell may be text or an element. */

@@ -8,7 +8,7 @@ const HOUR_NS = 3600e9;
 const BREAKERS = { closed: ["calls go through", "good"], half_open: ["tried carefully", "wait"], open: ["left alone", "bad"], none: ["no breaker", ""] };
 
 const REFUSED = "attributes.noria.refused_by";
-const BY = { limit: "by limits", guard: "by guards", caller: "by their callers' mistakes" };
+const BY = { limit: "by limits", guard: "by guards", caller: "by their callers' mistakes", breaker: "by breakers", places: "for want of a place" };
 
 /** Calls of the last hour that no model failed at: rows of a provider, a model, who refused, and how many. */
 const refusals = (now) =>

@@ -1,6 +1,6 @@
 // One trace: a waterfall of its steps, each with what was said, called, found and judged.
 
-import { STATUS, badge, dollars, drawn, element, get, seconds } from "/static/dom.js";
+import { STATUS, badge, came, dollars, drawn, element, get, seconds } from "/static/dom.js";
 
 const MOST_MESSAGES = 6;
 const MOST_STEPS = 500;
@@ -127,7 +127,7 @@ function step(span, depth, began, length, scores) {
       "summary",
       {},
       element("span", { class: `step-name depth-${Math.min(depth, 8)}` }, span.name),
-      failed ? badge(span.status, STATUS[span.status]) : element("span", { class: "quiet" }, span.operation),
+      failed ? came(span) : element("span", { class: "quiet" }, span.operation),
       bar(span, began, length),
       element("span", { class: "quiet number" }, seconds((span.end_ns - span.start_ns) / 1e9)),
     ),

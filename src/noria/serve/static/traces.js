@@ -1,6 +1,6 @@
 // The latest traces: searched, narrowed, page by page, or as they arrive.
 
-import { NoSession, STATUS, badge, clock, count, dot, element, page, seconds, when } from "/static/dom.js";
+import { NoSession, came, clock, count, dot, element, page, seconds, when } from "/static/dom.js";
 import { fillTrace } from "/static/trace.js";
 
 const MOST_LIVE = 200;
@@ -47,9 +47,6 @@ function snippet(span, words) {
   }
   return null;
 }
-
-/** The badge of a step that is not well; nobody failed at one that was refused. */
-const came = (span) => (span.attributes?.["noria.refused_by"] ? badge("refused", "wait") : badge(span.status, STATUS[span.status]));
 
 /** One line for a trace, of which ``spans`` are known so far; it shows the uppermost of them. */
 function traceLine(spans, words) {
