@@ -111,6 +111,8 @@ async def from_events(events: AsyncIterator[Event], request: Request, tell: Tell
 
 def tell_all(events: Iterable[Event], tell: Tell) -> Awaitable[None] | None:
     """Tell several events, one after the other; as ``tell`` does, it returns what has to be awaited."""
+    if type(events) is tuple and len(events) == 1:
+        return tell(events[0])
     rest = iter(events)
     for event in rest:
         waiting = tell(event)

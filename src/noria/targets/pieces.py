@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from noria.core.errors import CallFailed, CallGarbled
-from noria.core.events import Content, Event, Raw, ends_reply
+from noria.core.events import Content, Delta, Event, Raw, ends_reply
 from noria.wires.sse import Whole, single_events
 from noria.wires.wire import Decoder
 
@@ -21,11 +21,11 @@ class Pieces:
     def __init__(self, decoder: Decoder, raw: str) -> None:
         self._decoder = decoder
         self._raw = raw
+        self._more_text: Callable[[bytes], Delta | None] = getattr(decoder, "more_text", _nothing)
         self._whole = Whole()
         self.read = 0
         """Bytes so far."""
 
-    @property
     def done(self) -> bool:
         """The end mark has come."""
         return self._decoder.done
@@ -33,7 +33,10 @@ class Pieces:
     def take(self, chunk: bytes) -> Iterable[Event]:
         """What more bytes mean. Raises ``CallFailed``, behind what came before it."""
         self.read += len(chunk)
-        return self._as_they_came(chunk) if self._raw else self._decoder.feed(chunk)
+        if not self._raw:
+            return self._decoder.feed(chunk)
+        more = None if self._whole.partial else self._more_text(chunk)
+        return self._as_they_came(chunk) if more is None else (Raw(wire=self._raw, data=chunk, events=(more,)),)
 
     def close(self) -> None:
         """There are no more. Raises ``CallCut`` where the reply is not complete."""
@@ -62,6 +65,11 @@ class Pieces:
             yield from events  # what the stream said before it said that it failed
             raise
         yield Raw(wire=self._raw, data=data if taken - start == len(data) else data[start:taken], events=tuple(events))
+
+
+def _nothing(chunk: bytes) -> None:
+    """What a dialect says of chunks that differ in their text alone which has no short way for them."""
+    del chunk
 
 
 def check_text(data: bytes) -> None:

@@ -103,7 +103,7 @@ class Remote:
             response = await self._answered(encoded)
             if stream and response.content_type != "application/json":
                 pieces = Pieces(self._wire.decoder(request), raw)
-                while not pieces.done and (chunk := await response.read()):
+                while not pieces.done() and (chunk := await response.read()):
                     self._check_size(pieces.read + len(chunk))
                     for event in pieces.take(chunk):
                         yield event
@@ -163,7 +163,7 @@ class Remote:
             self._check_size(pieces.read + len(chunk))
             return tell_all(pieces.take(chunk), tell)
 
-        await response.hand_on(take, lambda: pieces.done)
+        await response.hand_on(take, pieces.done)
         await self._ended(pieces, response)
 
     async def look(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
@@ -244,7 +244,7 @@ class Remote:
     @staticmethod
     async def _ended(pieces: Pieces, response: Response) -> None:
         """The stream has ended, by its own mark or by its bytes. Raises ``CallCut`` where it is not complete."""
-        if not pieces.done:
+        if not pieces.done():
             pieces.close()
             return
         with contextlib.suppress(CallFailed):  # the reply is complete; only the connection may be lost

@@ -128,7 +128,8 @@ class Whole:
     """Cuts a stream of bytes where events end, so that nobody is ever sent half of one."""
 
     def __init__(self) -> None:
-        self._partial: list[bytes] = []
+        self.partial: list[bytes] = []
+        """What has come of an event that is not whole yet."""
         self._last = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -136,7 +137,7 @@ class Whole:
 
         Each byte is looked at once, and joined once: an event that does not end must not cost more the longer it gets.
         """
-        if not self._partial and chunk.endswith(b"\n\n"):
+        if not self.partial and chunk.endswith(b"\n\n"):
             return chunk  # as most do
         known = len(self._last)
         near = self._last + chunk if known else chunk  # a mark may have begun in the pieces before
@@ -145,11 +146,11 @@ class Whole:
             if (found := near.rfind(mark)) >= 0:
                 end = max(end, found + len(mark))
         if not end:
-            self._partial.append(chunk)
+            self.partial.append(chunk)
             self._last = near[-_LONGEST_MARK:]
             return b""
         end -= known
-        whole, rest = b"".join((*self._partial, chunk[:end])), chunk[end:]
-        self._partial = [rest] if rest else []
+        whole, rest = b"".join((*self.partial, chunk[:end])), chunk[end:]
+        self.partial = [rest] if rest else []
         self._last = rest[-_LONGEST_MARK:]
         return whole

@@ -31,7 +31,11 @@ class Encoded(NamedTuple):
 
 
 class Decoder(Protocol):
-    """Turns the bytes of one streamed reply into events."""
+    """Turns the bytes of one streamed reply into events.
+
+    It may offer ``more_text`` beside ``feed``, which tells of a chunk that is one event and differs in its text alone from one before it,
+    as most do, what it means: a ``Delta``. Of any other it says None, and has taken nothing.
+    """
 
     @property
     def done(self) -> bool:

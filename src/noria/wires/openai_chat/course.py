@@ -28,10 +28,15 @@ class Course:
         self._reason_in_all = False
         """The first words came with a reason already, as from servers that write one into every chunk."""
 
+    @property
+    def goes_on(self) -> bool:
+        """More words and nothing else have nothing to be checked for, however many there are."""
+        return self._bare and not (self._matched or self._reason)
+
     def take(self, choice: ChoiceShape, answer: AnswerShape) -> None:
         """Take the next chunk's part. Raises ``CallGarbled``."""
-        if not answer.role and self._bare and not (self._matched or self._reason or choice.finish_reason):
-            return  # more words and nothing else, as most are
+        if self.goes_on and not answer.role and not choice.finish_reason:
+            return  # as most are
         says = _says(answer)
         words = answer.content or answer.reasoning_content or answer.reasoning
         if words and self._reason and not self._reason_in_all:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from noria.core.events import (
 )
 from noria.core.messages import AudioPart
 from noria.core.replies import Ranked, Usage
+from noria.wires.mould import Mould
 from noria.wires.openai_chat.course import Course
 from noria.wires.openai_chat.dialect import NAME
 from noria.wires.openai_chat.errors import encode_error
@@ -50,6 +52,7 @@ from noria.wires.openai_chat.thinking import detail_out, seal_out, thought_delta
 from noria.wires.sse import EventParser, encode_event
 
 _DONE = b"[DONE]"
+_DATA = b"data: "
 _NOTHING = AnswerShape()
 
 
@@ -71,12 +74,11 @@ class StreamDecoder:
         self._finished: dict[int, bool] = {}
         self._courses: dict[int, Course] = {}
         self._spoken: dict[int, list[str]] = {}
-        self._done = False
-
-    @property
-    def done(self) -> bool:
+        self._mould = Mould()
+        self._going = 0
+        """The choice whose text goes on in chunks that fit the mould."""
+        self.done = False
         """True once ``[DONE]`` was read."""
-        return self._done
 
     def feed(self, chunk: bytes) -> Iterable[Content]:
         """Take more bytes; yield the events that they complete.
@@ -86,14 +88,22 @@ class StreamDecoder:
                 something that is no chunk.
             CallCut: ``[DONE]`` came before the reply was complete.
         """
-        event = None if self._done else self._parser.lone(chunk)
+        more = self.more_text(chunk)
+        if more is not None:
+            return (more,)
+        event = None if self.done else self._parser.lone(chunk)
         if event is None or not event.data or event.data.strip() == _DONE:
             return self._events(chunk)
         shape = decode_shape(event.data)
-        text = self._only_text(shape)
+        text = self._only_text(chunk, shape)
         return self._chunk(shape) if text is None else text
 
-    def _only_text(self, chunk: ReplyShape) -> tuple[Delta, ...] | None:
+    def more_text(self, chunk: bytes) -> Delta | None:
+        """See :class:`noria.wires.wire.Decoder`."""
+        words = self._mould.words(chunk)
+        return None if words is None else Delta(index=self._going, text=words)
+
+    def _only_text(self, event: bytes, chunk: ReplyShape) -> tuple[Delta, ...] | None:
         """What a chunk means that is a piece of a text and nothing else, as most are; None for any other."""
         if not self._started or chunk.usage is not None or not chunk.choices or len(chunk.choices) > 1:
             return None
@@ -105,15 +115,21 @@ class StreamDecoder:
         if course is None or type(content) is not str or answer != AnswerShape(content=content):
             return None
         course.take(choice, answer)
-        return (Delta(index=choice.index, text=content),) if content else ()
+        if not content:
+            return ()
+        if course.goes_on:
+            self._going = choice.index
+            self._mould.make(event, content, partial(_means, chunk, content))
+        return (Delta(index=choice.index, text=content),)
 
     def _events(self, chunk: bytes) -> Iterator[Content]:
+        self._mould.forget()
         for event in self._parser.feed(chunk):
-            if self._done:
+            if self.done:
                 return
             if event.data.strip() == _DONE:
                 self.close()
-                self._done = True
+                self.done = True
             elif event.data:
                 yield from self._chunk(decode_shape(event.data))
 
@@ -125,6 +141,7 @@ class StreamDecoder:
             raise CallCut("The provider's stream ended before the reply was complete.")
 
     def _chunk(self, chunk: ReplyShape) -> Iterator[Content]:
+        self._mould.forget()
         if not self._started and (chunk.id or chunk.model or chunk.choices):
             self._started = True
             yield Started(id=chunk.id or "", model=chunk.model or "")
@@ -146,6 +163,19 @@ class StreamDecoder:
                 yield Stopped(index=choice.index, reason=reason, sequence=sequence_of(choice))
         if usage := usage_of(chunk.usage):
             yield Used(usage=usage)
+
+
+def _means(chunk: ReplyShape, content: str, event: bytes, words: str) -> bool:
+    """Whether an event is a chunk with other words than its content."""
+    try:
+        found = decode_shape(event.partition(_DATA)[2])
+    except NoriaError:
+        return False
+    match found.choices:
+        case [ChoiceShape(delta=AnswerShape() as answer)] if answer.content == words:
+            answer.content = content
+            return found == chunk
+    return False
 
 
 def _deltas(choice: ChoiceShape, answer: AnswerShape) -> Iterator[Delta]:

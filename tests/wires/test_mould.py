@@ -1,0 +1,142 @@
+"""A chunk that differs in its words alone from the one before it means what it would mean without that one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noria.core.errors import CallGarbled, NoriaError
+from noria.core.events import Content, Delta
+from noria.targets.pieces import Pieces
+from noria.wires.mould import Mould
+from noria.wires.openai_chat.stream import StreamDecoder
+
+WORDS = st.text(max_size=5) | st.sampled_from(
+    [
+        "a",
+        "b",
+        "content",
+        "stop",
+        'a"',
+        "\\",
+        "é",
+        "\N{NO-BREAK SPACE}",
+        "\n",
+        "🙂",
+        'x","role":"user',
+        "\\u0061",
+        "data: ",
+    ]
+)
+LETTERS = st.sampled_from(["", "aB3", "x" * 9, "é", '"', "\\"])
+ODD = st.sampled_from(
+    [
+        {"finish_reason": "stop"},
+        {"index": 1},
+        {"delta": {"role": "assistant", "content": "a"}},
+        {"delta": {"content": "a", "content_filter": "a"}},
+        {"delta": {"reasoning_content": "a"}},
+        {"logprobs": {"content": []}},
+    ]
+)
+
+
+def chunk(words: str, odd: dict[str, Any], letters: str | None, *, ascii: bool = False, created: int = 1) -> bytes:
+    choice = {"index": 0, "delta": {"content": words}, "finish_reason": None} | odd
+    body = {"id": "c", "created": created, "model": "m", "choices": [choice], "usage": None}
+    padding = {} if letters is None else {"obfuscation": letters}
+    text = json.dumps(body | padding, ensure_ascii=ascii, separators=(",", ":"))
+    return b"data: " + text.encode("utf-8", "surrogatepass") + b"\n\n"
+
+
+CHUNKS = st.lists(
+    st.builds(
+        chunk,
+        WORDS,
+        st.just({}) | st.just({}) | ODD,
+        st.none() | LETTERS,
+        ascii=st.booleans(),
+        created=st.sampled_from([1, 1, 1, 2]),
+    ),
+    max_size=8,
+)
+BEGINNING = chunk("", {"delta": {"role": "assistant", "content": ""}}, None)
+
+
+def meant(chunks: list[bytes]) -> tuple[list[Content], str]:
+    decoder = StreamDecoder()
+    events: list[Content] = []
+    try:
+        for each in chunks:
+            events += decoder.feed(each)
+    except NoriaError as error:
+        return events, error.message
+    return events, ""
+
+
+def halved(chunks: list[bytes]) -> list[bytes]:
+    """The same bytes, in pieces of which none is an event."""
+    return [half for each in chunks for half in (each[:9], each[9:])]
+
+
+@given(CHUNKS)
+def test_chunks_mean_the_same_by_themselves_and_in_halves(chunks: list[bytes]) -> None:
+    stream = [BEGINNING, chunk("a", {}, None), *chunks]
+    assert meant(stream) == meant(halved(stream))
+
+
+@given(st.binary(max_size=6) | WORDS.map(str.encode), st.booleans())
+def test_any_bytes_in_the_place_of_the_words_mean_the_same_or_fail_the_same(words: bytes, padded: bool) -> None:
+    letters = "xYz" if padded else None
+    other = chunk("here", {}, letters).replace(b"here", words)
+    stream = [BEGINNING, chunk("a", {}, letters), other]
+    assert meant(stream) == meant(halved(stream))
+
+
+def test_what_differs_in_its_words_alone_is_known_without_being_decoded() -> None:
+    for letters in (None, "aB3"):
+        decoder = StreamDecoder()
+        assert decoder.more_text(chunk("a", {}, letters)) is None
+        assert list(decoder.feed(BEGINNING + chunk("a", {}, letters)))[-1] == Delta(text="a")
+        assert list(decoder.feed(chunk("b", {}, letters))) == [Delta(text="b")]
+        assert decoder.more_text(chunk("wörd", {}, None if letters is None else "zzzz")) == Delta(text="wörd")
+        for other in (
+            chunk("c", {"finish_reason": "stop"}, letters),
+            chunk("c", {}, letters, created=2),
+            chunk("c", {}, letters)[:-1],
+            chunk("c", {}, letters) * 2,
+            chunk("c", {}, None if letters else "aB3"),
+            chunk("c", {}, "é"),
+            chunk("", {}, letters),
+            chunk('"', {}, letters),
+            chunk("\n", {}, letters),
+        ):
+            assert decoder.more_text(other) is None
+
+
+def test_a_stream_whose_chunks_are_all_different_is_soon_left_alone() -> None:
+    proved: list[bytes] = []
+
+    def means(event: bytes, words: str) -> bool:
+        proved.append(event)
+        return bool(words)
+
+    mould = Mould()
+    for i in range(100):
+        each = chunk("a", {}, None, created=i)
+        assert mould.words(each) is None
+        mould.make(each, "a", means)
+    assert len(proved) < 10
+
+
+def test_bytes_that_wait_for_the_rest_of_their_event_are_not_overtaken() -> None:
+    pieces = Pieces(StreamDecoder(), "openai_chat")
+    came = [BEGINNING, chunk("a", {}, None), chunk("b", {}, None), chunk("c", {}, None)[:20]]
+    passed = [event for each in came for event in pieces.take(each)]
+    with pytest.raises(CallGarbled):
+        list(pieces.take(chunk("d", {}, None)))
+    assert [event.data for event in passed] == came[:3]
