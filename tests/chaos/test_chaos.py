@@ -176,7 +176,7 @@ async def _all(
         outcomes[key] = outcome, trace
 
     await asyncio.gather(*(one(key, plan) for key, plan in planned.items()))
-    await workspace.calling.recorded.drain()
+    await workspace.calling.together.drain()
     return {key: Seen(outcome, spans.get(trace)) for key, (outcome, trace) in outcomes.items()}
 
 

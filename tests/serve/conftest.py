@@ -60,7 +60,7 @@ class Noria:
 
     async def spans(self) -> list[dict[str, Any]]:
         """Everything on record, oldest first, as the API shows it."""
-        await self.workspace.calling.recorded.drain()
+        await self.workspace.calling.together.drain()
         return list(reversed(await self.get("/api/traces")))
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:

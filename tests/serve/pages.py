@@ -266,4 +266,4 @@ async def fill_gateway(noria: Noria) -> None:
         body = {"model": "far/m", "messages": said, "user": "ada"}
         assert (await noria.client.post("/v1/chat/completions", json=body)).status_code >= 500
     assert (await noria.client.post("/v1/chat/completions", json={"model": "fast", "messages": said})).is_success
-    await noria.workspace.calling.recorded.drain()
+    await noria.workspace.calling.together.drain()

@@ -73,7 +73,7 @@ async def call(noria: Noria, headers: dict[str, str], text: str = "hi", model: s
     messages = [{"role": "user", "content": text}]
     body = {"model": model, "messages": messages, "user": "ann"}
     status = (await noria.client.post("/v1/chat/completions", json=body, headers=headers)).status_code
-    await noria.workspace.calling.recorded.drain()
+    await noria.workspace.calling.together.drain()
     await noria.workspace.monitors.live.drain()
     return status
 

@@ -54,7 +54,7 @@ class Two:
 
     async def spans(self) -> list[dict[str, Any]]:
         """What is on record, oldest first."""
-        await self.workspace.calling.recorded.drain()
+        await self.workspace.calling.together.drain()
         await asyncio.gather(*self.workspace.calling.mirror._running)
         async with httpx.AsyncClient(base_url=self.url, headers={"authorization": f"Bearer {KEY}"}) as client:
             return list(reversed((await client.get("/api/traces")).json()))

@@ -74,7 +74,7 @@ class Served:
     client: genai.client.AsyncClient
 
     async def span(self) -> Any:
-        await self.workspace.calling.recorded.drain()
+        await self.workspace.calling.together.drain()
         async with httpx.AsyncClient(base_url=self.url, headers={"x-goog-api-key": KEY}, trust_env=False) as client:
             [span] = (await client.get("/api/traces")).json()
         return span
@@ -303,7 +303,7 @@ async def test_tokens_are_counted_by_google_or_guessed_for_others(served: Served
         twice = await client.post(path, json=whole | {"generateContentRequest": whole})
         assert (twice.status_code, twice.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
         assert (await client.post(path, json={"generateContentRequest": 3})).status_code == 400
-    await served.workspace.calling.recorded.drain()
+    await served.workspace.calling.together.drain()
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ async def test_use_by_key_and_by_day_and_model(tmp_path: Path) -> None:
         await ask(bob, "up/cheap")
         await noria.put("/api/limits", {"name": "none", "measure": "requests", "amount": 0, "of": "key", "who": "bob"})
         await ask(bob, "up/cheap")
-        await workspace.calling.recorded.drain()
+        await workspace.calling.together.drain()
 
         def told(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
             return [tuple(row[name] for name in names) for row in rows]

@@ -49,7 +49,7 @@ class Served:
 
     async def spans(self) -> list[Span]:
         """Everything on record, the newest first."""
-        await self.workspace.calling.recorded.drain()
+        await self.workspace.calling.together.drain()
         return await self.workspace.traces.spans(Question())
 
     async def key(self, name: str) -> str:

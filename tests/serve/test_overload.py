@@ -57,7 +57,7 @@ async def test_a_flood_leaves_the_work_of_those_who_are_taken(tmp_path: Path) ->
         numbers = noria.workspace.numbers()
         assert (numbers["noria_calls_running"], numbers["noria_calls_waiting"]) == (0, 0)
         assert numbers["noria_calls_shed_total"] == len(shed) > 0
-        await noria.workspace.calling.recorded.drain()
+        await noria.workspace.calling.together.drain()
         assert numbers["noria_records_appended_total"] >= len(taken)
         [row] = (await noria.post("/api/traces/query", {"measures": [{"measure": "count", "name": "n"}]}))["rows"]
         assert row == [len(taken) + 2]  # those that were turned away cost no record

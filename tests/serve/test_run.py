@@ -146,7 +146,7 @@ async def test_a_call_that_does_not_end_in_time_is_cut_and_recorded(
                     [line async for line in lines]
             async with asyncio.timeout(5):
                 await ended
-        await workspace.calling.recorded.drain()
+        await workspace.calling.together.drain()
         [span] = await workspace.traces.spans(Question())
         assert span.status != "ok"
 

@@ -71,7 +71,7 @@ async def test_a_provider_that_floods_waits_for_the_slowest_reader(tmp_path: Pat
             assert sent > stood
             writer.close()
             await provider.ended()
-            await server.workspace.calling.recorded.drain()
+            await server.workspace.calling.together.drain()
             [span] = await server.spans()
             assert span["status"] == "cancelled"
 
@@ -84,7 +84,7 @@ async def test_a_caller_who_reads_no_more_is_hung_up_on(tmp_path: Path, monkeypa
         async with served(tmp_path / "data", {"flood": flood}) as server:
             _, writer = await asked(server.url)
             await provider.ended()
-            await server.workspace.calling.recorded.drain()
+            await server.workspace.calling.together.drain()
             [span] = await server.spans()
             assert span["status"] == "cancelled"
             writer.close()

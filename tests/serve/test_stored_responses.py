@@ -46,7 +46,7 @@ async def test_a_conversation_has_an_end(noria: Noria, monkeypatch: pytest.Monke
 async def test_erasure_and_retention_reach_them(noria: Noria) -> None:
     anns = (await create(noria, user="ann")).json()["id"]
     bobs = (await create(noria, user="bob")).json()["id"]
-    await noria.workspace.calling.recorded.drain()
+    await noria.workspace.calling.together.drain()
     await noria.workspace.erasures.erase("ann")
     assert (await status_of(noria, anns), await status_of(noria, bobs)) == (404, 200)
     noria.workspace.catalogue.retention.put(RetentionRule(app="*", texts_days=1))

@@ -31,6 +31,7 @@ from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
 
 from .clock import Numbered, Ticking
+from .keeping import keeping
 from .upstream import serving
 
 PROMPT = Prompt(
@@ -54,9 +55,6 @@ def render(prompt: Prompt, variables: Mapping[str, Any], _: Sequence[Message]) -
 
 async def test_one_call_of_an_app_is_one_record_that_knows_everything(egress: Egress) -> None:
     clock, spans, waits = Ticking(), list[Span](), list[float]()
-
-    async def record(span: Span) -> None:
-        spans.append(span)
 
     async def lookup(request_id: str) -> Span | None:
         return next((span for span in spans if span.request_id == request_id and not span.cached), None)
@@ -107,7 +105,7 @@ async def test_one_call_of_an_app_is_one_record_that_knows_everything(egress: Eg
             ],
             "release_1",
         )
-        gateway = Recorded(Routed(resolve), record, now=clock, new_ids=Numbered(), price=price_of)
+        gateway = Recorded(Routed(resolve), keeping(spans), now=clock, new_ids=Numbered(), price=price_of)
 
         reply = await collect(gateway.call(CALL))
         again = await collect(gateway.call(CALL))

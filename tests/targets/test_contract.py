@@ -45,16 +45,13 @@ from noria.targets.variant import AsVariant
 from noria.wires.openai_chat import OpenAIChat
 
 from .contract import Open, Opened, StreamingContract, TargetContract
+from .keeping import keeping
 from .upstream import serving
 
 Script = Callable[[Any], Iterable[Any]]
 
 
 async def never(_: str) -> Span | None:
-    return None
-
-
-async def forget(_: Span) -> None:
     return None
 
 
@@ -111,7 +108,7 @@ WRAPPERS: dict[str, Callable[[Target], Target]] = {
     "fallen": lambda inner: Fallback("r", [Member("n", DEAD), Member("m", inner)], as_listed(2)),
     "continuing": lambda inner: Fallback("r", [Member("n", DEAD), Member("m", inner)], as_listed(2), may_continue=True),
     "shadowed": lambda inner: Shadowed(inner, of="app", shadows=[Shadow("s", DEAD, 1.0)], mirror=lambda *_: None),
-    "recorded": lambda inner: Recorded(inner, forget, now=lambda: 0, new_ids=random_ids, price=lambda _: None),
+    "recorded": lambda inner: Recorded(inner, keeping([]), now=lambda: 0, new_ids=random_ids, price=lambda _: None),
 }
 
 

@@ -19,12 +19,14 @@ from noria.core.folding import collect, fold
 from noria.core.guards import GUARDS, Checked, Flaw, GuardRule, Place
 from noria.core.messages import Message, TextPart, ToolCall
 from noria.core.requests import Parameters, Request, ToEmbed
+from noria.core.spans import Span
 from noria.targets.guarded import Guarded, InForce
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids
 from noria.targets.scripted import Scripted, answer
 
 from .contract import events_until_error
+from .keeping import keeping
 
 ASK = Request(model="m", messages=(Message(role="user", content="my card is 4111"),), stream=True)
 
@@ -92,14 +94,9 @@ async def test_a_request_is_stopped_before_a_model_is_asked() -> None:
     ],
 )  # fmt: skip
 async def test_what_is_taken_out_of_a_request_reaches_neither_model_nor_record(request_: Request) -> None:
-    inner, kept = texts("x"), []
-
-    async def record(span: Any) -> None:
-        kept.append(span)
-
-    target = Recorded(
-        guarded(inner, None, "input", policy="redact"), record, now=lambda: 0, new_ids=random_ids, price=lambda _: None
-    )
+    inner, kept = texts("x"), list[Span]()
+    checked = guarded(inner, None, "input", policy="redact")
+    target = Recorded(checked, keeping(kept), now=lambda: 0, new_ids=random_ids, price=lambda _: None)
     await collect(target.call(request_))
     assert b"4111" not in msgspec.json.encode(inner.requests)
     assert b"4111" not in msgspec.json.encode(kept)

@@ -36,6 +36,8 @@ from noria.targets.retrying import Retrying
 from noria.targets.scripted import Scripted, answer
 from noria.targets.structured import Structured
 
+from .keeping import keeping
+
 NOW = 1_767_225_600 * 10**9
 PROMPT = 104
 """Tokens that the prompt of :data:`ASK` is expected to have."""
@@ -66,16 +68,13 @@ def made(request: pytest.FixtureRequest, catalogue: Catalogue) -> Made:
     async def call(target: Target, ask: Request = ASK, *, most: int | None = None) -> tuple[int, Span]:
         spans: list[Span] = []
 
-        async def record(span: Span) -> None:
-            spans.append(span)
-
         def tell(_: Event) -> None:
             return None
 
         limit = Counted(Limit(name="l", measure="tokens", amount=10_000, of="team"), "l", "care")
         allowances = Allowances(catalogue.limits, "me", lambda: NOW)
         limited = Limited(target, lambda _: [limit], allowances, PRICES, lambda: NOW)
-        recorded = Recorded(limited, record, now=lambda: NOW, new_ids=random_ids, price=PRICES.of_span)
+        recorded = Recorded(limited, keeping(spans), now=lambda: NOW, new_ids=random_ids, price=PRICES.of_span)
         with contextlib.suppress(NoriaError):
             if streamed is not None and most is None:
                 await answered(recorded, msgspec.structs.replace(ask, stream=streamed), tell)

@@ -21,6 +21,7 @@ from noria.targets.scripted import Scripted, answer
 from noria.targets.shadowed import Shadow, Shadowed
 
 from .contract import ASK
+from .keeping import keeping
 
 CALL = msgspec.structs.replace(ASK, lineage=Lineage(app="boolq", user_id="ann", release_id="r"))
 
@@ -38,7 +39,7 @@ class Kept:
 
     def shadowed(self, inner: Target, shadow: Target, rate: float = 1.0) -> Recorded:
         around = Shadowed(inner, of="boolq", shadows=[Shadow("s", shadow, rate)], mirror=self.mirror.offer)
-        return Recorded(around, self.record, now=lambda: 1, new_ids=random_ids, price=lambda _: None)
+        return Recorded(around, keeping(self.spans), now=lambda: 1, new_ids=random_ids, price=lambda _: None)
 
 
 async def test_a_mirrored_call_hangs_below_the_call_and_counts_for_no_app() -> None:

@@ -21,6 +21,7 @@ from noria.wires import anthropic, google, openai_responses
 
 from .clock import Numbered, Ticking
 from .contract import events_until_error
+from .keeping import keeping
 
 WIRES = {wire.NAME: wire.SHOWS for wire in (anthropic, google, openai_responses)}
 PNG = ImagePart(url="data:image/png;base64,iVBO")
@@ -38,7 +39,12 @@ class Recorder:
         self._said = said
         self._more = more or {}
         self.target = Recorded(
-            Scripted(self._script), self._record, now=Ticking(), new_ids=Numbered(), price=lambda _: None, wires=WIRES
+            Scripted(self._script),
+            keeping(self.spans),
+            now=Ticking(),
+            new_ids=Numbered(),
+            price=lambda _: None,
+            wires=WIRES,
         )
 
     async def call(
@@ -68,9 +74,6 @@ class Recorder:
         else:
             events, failure = await events_until_error(self.target.call(request))
         return events, failure, self.spans[-1].attributes
-
-    async def _record(self, span: Span) -> None:
-        self.spans.append(span)
 
     def _script(self, request: Request) -> tuple[Event, ...]:
         self.sent.append(request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import MappingProxyType
-from typing import Any
 
 from noria.core.answering import Answered, Ended, Tell, answer, told
 from noria.core.errors import InvalidInput, NoriaError
@@ -28,8 +27,8 @@ class Recorded:
 
     Arguments:
         inner: what is called.
-        record: makes one span durable, and returns then. A future of it goes on whether or not anybody waits, and whoever made
-            it waits for it at the end.
+        record: makes the span of a call that has ended, and makes it durable. Its future is done then; it goes on whether or not
+            anybody waits.
         now: the clock.
         new_ids: makes a trace id and a span id.
         price: US dollars for a span.
@@ -39,7 +38,7 @@ class Recorded:
     def __init__(
         self,
         inner: Target,
-        record: Callable[[Span], Awaitable[Any]],
+        record: Callable[[Recording], asyncio.Future[Span]],
         *,
         now: Clock,
         new_ids: NewIds,
@@ -52,7 +51,6 @@ class Recorded:
         self._new_ids = new_ids
         self._price = price
         self._wires = wires
-        self._writing: set[asyncio.Future[Any]] = set()
 
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Call on, and record. Raises what the inner target raises, and what ``record`` raises."""
@@ -74,14 +72,16 @@ class Recorded:
                         yield event
             if shown is not None:
                 left_out = shown.left_out(recording.reply())
-            span = recording.finished(left_out)
+            recording.finish(left_out)
         except (GeneratorExit, asyncio.CancelledError):
-            await self._write(recording.cancelled())
+            recording.cancel()
+            await self._record(recording)
             raise
         except Exception as error:  # whatever went wrong, the call was made, so it is recorded; then it goes on its way
-            await self._write(recording.failed(error))
+            recording.fail(error)
+            await self._record(recording)
             raise
-        await self._write(span)
+        span = await self._record(recording)
         for event in ending:
             yield event
         yield _on_record(span, left_out)
@@ -98,17 +98,22 @@ class Recorded:
                 recording.take_whole(answered.reply)
             if shown is not None:
                 left_out = shown.left_out(recording.reply(), answered.wire)
-            span = recording.finished(left_out)
+            recording.finish(left_out)
         except (Ended, asyncio.CancelledError) as ended:
             refusal = heard.refusal(ended)
-            await self._write(recording.cancelled() if refusal is None else recording.failed(refusal))
+            if refusal is None:
+                recording.cancel()
+            else:
+                recording.fail(refusal)
+            await self._record(recording)
             if refusal is None:
                 raise
             raise refusal from None
         except Exception as error:  # see above
-            await self._write(recording.failed(error))
+            recording.fail(error)
+            await self._record(recording)
             raise
-        await self._write(span)
+        span = await self._record(recording)
         await told(heard.ending, tell)
         return answered._replace(kept=_on_record(span, left_out))
 
@@ -116,18 +121,6 @@ class Recorded:
         """Follows what the caller can be shown; None where that is everything."""
         shows = self._wires.get(request.wire)
         return None if shows is None else Shown(request, shows)
-
-    async def drain(self) -> None:
-        """Wait for the records that are still being written, at shutdown. Each one's failure went to its own call."""
-        while self._writing:
-            await asyncio.wait(self._writing)
-
-    async def _write(self, span: Span) -> None:
-        """Record beside the call: cancelling the call must not cancel its record."""
-        writing: asyncio.Future[Any] = asyncio.ensure_future(self._record(span))
-        self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
-        await (asyncio.shield(writing) if isinstance(writing, asyncio.Task) else writing)
 
 
 def _on_record(span: Span, left_out: tuple[str, ...]) -> OnRecord:

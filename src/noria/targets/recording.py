@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -51,8 +51,15 @@ class RandomIds:
         return self._ready.pop()
 
 
+class _Ending(NamedTuple):
+    end_ns: int = 0
+    status: Status = "ok"
+    type: str | None = None
+    message: str | None = None
+
+
 class Recording:
-    """One call while it is under way.
+    """One call while it is under way, and its span when it has ended.
 
     Arguments:
         request: as it came.
@@ -77,6 +84,7 @@ class Recording:
         self._noted: dict[str, Any] = {}
         self._told = False
         self._said = 0
+        self._ended = _Ending()
         inside = TraceContext(trace_id=place.trace_id, parent_id=self._span_id)
         self.request = msgspec.structs.replace(request, trace=inside)
         """The request to call on with: whatever is recorded inside hangs below this span."""
@@ -102,32 +110,79 @@ class Recording:
         """Note a reply that came in one piece."""
         self._whole = reply
 
-    def finished(self, left_out: Sequence[str] = ()) -> Span:
-        """The span of a call whose events ended. Raises ``CallCut`` when they ended before the reply was complete.
+    def finish(self, left_out: Sequence[str] = ()) -> None:
+        """The events have ended. Raises ``CallCut`` when they ended before the reply was complete.
 
         Arguments:
             left_out: what of the reply its caller isn't shown.
         """
-        if not self.reply().complete:
+        self._whole = reply = self.reply()
+        if not reply.complete:
             raise CallCut("The reply ended before it was complete.")
         if left_out:
             self._note({DROPPED: list(left_out)})
-        return self._span("ok")
+        self._ended = _Ending(self._now())
 
-    def failed(self, error: Exception) -> Span:
-        """The span of a call that raised. An error that is not Noria's is a defect; its text may hold anything."""
+    def fail(self, error: Exception) -> None:
+        """The call has raised. An error that is not Noria's is a defect; its text may hold anything."""
         self._break_off()
         if isinstance(error, NoriaError):
             if refused_by := self._refused_by(error):
                 self._note({REFUSED_BY: refused_by})
-            return self._span("error", type=error.code, message=error.with_inside)
-        name = type(error).__name__
-        return self._span("error", type=name, message=f"Unexpected {name}.")
+            self._ended = _Ending(self._now(), "error", error.code, error.with_inside)
+        else:
+            name = type(error).__name__
+            self._ended = _Ending(self._now(), "error", name, f"Unexpected {name}.")
 
-    def cancelled(self) -> Span:
-        """The span of a call whose caller went away."""
+    def cancel(self) -> None:
+        """The caller went away."""
         self._break_off(given_up=True)
-        return self._span("cancelled")
+        self._ended = _Ending(self._now(), "cancelled")
+
+    def span(self) -> Span:
+        """The span of a call that has ended; nothing changes any more, so it may be made when it is written."""
+        end_ns, status, type, message = self._ended
+        sent, reply = self._sent, self.reply()
+        request = sent.request if sent else self.request
+        provider = (sent.provider if sent else "") or None
+        model = request.model.removeprefix(f"{provider}/")
+        usage, operation = reply.usage, request.operation
+        ttft_s, tpot_s = self._timings(reply)
+        attributes = self._attributes(request, ended(request, provider or "", type or status), usage)
+        if usage is None and status != "ok" and SPENT in attributes:
+            attributes |= estimates(spent_in(attributes))
+        span = Span(
+            trace_id=self._trace.trace_id,
+            span_id=self._span_id,
+            parent_id=self._trace.parent_id,
+            name=f"{operation} {provider}/{model}" if provider else f"{operation} {model}",
+            operation=operation,
+            start_ns=self._start_ns,
+            end_ns=end_ns,
+            status=status,
+            error_type=type,
+            error_message=message,
+            provider=provider,
+            request_model=model,
+            response_model=(reply.model or None) if sent is None or sent.continues is None else None,
+            params=_params(request),
+            input=_asked(request),
+            output=tuple(choice.message for choice in reply.choices),
+            finish_reasons=tuple(c.finish_reason for c in reply.choices if c.finish_reason is not None),
+            variables=request.variables,
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+            cached_tokens=usage.cached_tokens if usage else None,
+            reasoning_tokens=usage.reasoning_tokens if usage else None,
+            ttft_s=ttft_s,
+            tpot_s=tpot_s,
+            request_id=sent.request_id if sent else None,
+            cached=bool(sent and sent.replays),
+            lineage=request.lineage,
+            attributes=attributes,
+        )
+        msgspec.structs.force_setattr(span, "cost_usd", self._price(span))  # nobody else has seen it yet
+        return span
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
@@ -151,49 +206,6 @@ class Recording:
         size = said_in(reply) - self._said
         if size or given_up:
             self._note(spent_attributes(estimated(sent, size, reply.model)))
-
-    def _span(self, status: Status, *, type: str | None = None, message: str | None = None) -> Span:
-        sent, reply = self._sent, self.reply()
-        request = sent.request if sent else self.request
-        provider = (sent.provider if sent else "") or None
-        model = request.model.removeprefix(f"{provider}/")
-        usage, operation = reply.usage, request.operation
-        ttft_s, tpot_s = self._timings(reply)
-        attributes = self._attributes(request, ended(request, provider or "", type or status), usage)
-        if usage is None and status != "ok" and SPENT in attributes:
-            attributes |= estimates(spent_in(attributes))
-        span = Span(
-            trace_id=self._trace.trace_id,
-            span_id=self._span_id,
-            parent_id=self._trace.parent_id,
-            name=f"{operation} {provider}/{model}" if provider else f"{operation} {model}",
-            operation=operation,
-            start_ns=self._start_ns,
-            end_ns=self._now(),
-            status=status,
-            error_type=type,
-            error_message=message,
-            provider=provider,
-            request_model=model,
-            response_model=(reply.model or None) if sent is None or sent.continues is None else None,
-            params=_params(request),
-            input=_asked(request),
-            output=tuple(choice.message for choice in reply.choices),
-            finish_reasons=tuple(c.finish_reason for c in reply.choices if c.finish_reason is not None),
-            variables=request.variables,
-            input_tokens=usage.input_tokens if usage else None,
-            output_tokens=usage.output_tokens if usage else None,
-            cached_tokens=usage.cached_tokens if usage else None,
-            reasoning_tokens=usage.reasoning_tokens if usage else None,
-            ttft_s=ttft_s,
-            tpot_s=tpot_s,
-            request_id=sent.request_id if sent else None,
-            cached=bool(sent and sent.replays),
-            lineage=request.lineage,
-            attributes=attributes,
-        )
-        cost_usd = self._price(span)
-        return span if cost_usd is None else msgspec.structs.replace(span, cost_usd=cost_usd)
 
     def _attributes(self, request: Request, trail: dict[str, Any], usage: Usage | None) -> dict[str, Any]:
         sent, found = self._sent, _joined(request.attributes, self._noted)
@@ -247,13 +259,14 @@ async def recorded_call(
         async with called(target, recording.request) as events:
             async for event in events:
                 recording.take(event)
-        span = recording.finished()
+        recording.finish()
     except NoriaError as error:
-        span = recording.failed(error)
+        recording.fail(error)
     except asyncio.CancelledError:
-        cut(recording.cancelled())
+        recording.cancel()
+        cut(recording.span())
         raise
-    return span, recording.reply()
+    return recording.span(), recording.reply()
 
 
 def _has_content(event: Event) -> bool:

@@ -8,7 +8,7 @@ from serve.conftest import Noria
 async def call(noria: Noria, user: str) -> None:
     body = {"model": "up/small", "messages": [{"role": "user", "content": "hi"}], "user": user}
     await noria.post("/v1/chat/completions", body)
-    await noria.workspace.calling.recorded.drain()
+    await noria.workspace.calling.together.drain()
 
 
 async def test_rules_are_set_listed_and_removed(noria: Noria) -> None:

@@ -46,12 +46,12 @@ def ids(spans: Sequence[Span]) -> list[str]:
 
 async def test_one_alone_is_appended_at_once_and_those_that_come_together_by_one_append() -> None:
     store, kept = Appends(), list[str]()
-    together = Together(store.begin, lambda span: kept.append(span.span_id))
-    alone = together.add(span_of_call("a"))
+    together = Together(span_of_call, store.begin, lambda span: kept.append(span.span_id))
+    alone = together.add("a")
     await asyncio.sleep(0)
     store.end_all()
     await alone
-    several = [together.add(span_of_call(name)) for name in "bcd"]
+    several = [together.add(name) for name in "bcd"]
     await asyncio.sleep(0)
     assert [ids(spans) for spans in store.spans] == [["a"], ["b", "c", "d"]]
     assert not any(done.done() for done in several)
@@ -62,15 +62,15 @@ async def test_one_alone_is_appended_at_once_and_those_that_come_together_by_one
 
 async def test_where_several_came_lately_the_next_waits_a_moment_for_others() -> None:
     store = Appends()
-    together = Together(store.begin, lambda _: None)
+    together = Together(span_of_call, store.begin, lambda _: None)
     for _ in range(8):
-        waiting = [together.add(span_of_call(name)) for name in "abcd"]
+        waiting = [together.add(name) for name in "abcd"]
         await store.came.wait()
         store.end_all()
         await asyncio.gather(*waiting)
-    first = together.add(span_of_call("first"))
+    first = together.add("first")
     await asyncio.sleep(0)
-    second = together.add(span_of_call("second"))
+    second = together.add("second")
     await store.came.wait()
     store.end_all()
     await asyncio.gather(first, second)
@@ -80,8 +80,8 @@ async def test_where_several_came_lately_the_next_waits_a_moment_for_others() ->
 async def test_one_that_cannot_be_kept_costs_nobody_else_the_record() -> None:
     store = Appends()
     store.unfit = "b"
-    together = Together(store.begin, lambda _: None)
-    good, bad, other = (together.add(span_of_call(name)) for name in "abc")
+    together = Together(span_of_call, store.begin, lambda _: None)
+    good, bad, other = (together.add(name) for name in "abc")
     await asyncio.sleep(0)
     store.end_all()
     await asyncio.gather(good, other)
@@ -90,10 +90,26 @@ async def test_one_that_cannot_be_kept_costs_nobody_else_the_record() -> None:
     assert [ids(spans) for spans in store.spans] == [["a"], ["c"]]
 
 
+async def test_a_span_that_cannot_be_made_costs_nobody_else_the_record() -> None:
+    store = Appends()
+
+    def made(name: str) -> Span:
+        return span_of_call(name if name != "b" else str(1 // 0))
+
+    together = Together(made, store.begin, lambda _: None)
+    good, bad, other = (together.add(name) for name in "abc")
+    await asyncio.sleep(0)
+    store.end_all()
+    assert ids(await asyncio.gather(good, other)) == ["a", "c"]
+    with pytest.raises(ZeroDivisionError):
+        await bad
+    assert [ids(spans) for spans in store.spans] == [["a", "c"]]
+
+
 async def test_an_append_that_fails_fails_for_all_that_waited_for_it() -> None:
     store, kept = Appends(), list[Span]()
-    together = Together(store.begin, kept.append)
-    both = [together.add(span_of_call(name)) for name in "ab"]
+    together = Together(span_of_call, store.begin, kept.append)
+    both = [together.add(name) for name in "ab"]
     await asyncio.sleep(0)
     store.begun[0].set_exception(StorageFull("The disk is full."))
     found = await asyncio.gather(*both, return_exceptions=True)
@@ -108,8 +124,8 @@ async def test_nobody_waits_for_ever_because_whoever_is_told_fails() -> None:
     def told(_: Span) -> None:
         raise ZeroDivisionError
 
-    together = Together(store.begin, told)
-    both = [together.add(span_of_call(name)) for name in "ab"]
+    together = Together(span_of_call, store.begin, told)
+    both = [together.add(name) for name in "ab"]
     await asyncio.sleep(0)
     store.end_all()
     await asyncio.wait_for(asyncio.gather(*both), 5)
@@ -118,8 +134,8 @@ async def test_nobody_waits_for_ever_because_whoever_is_told_fails() -> None:
 
 async def test_a_caller_that_goes_away_takes_no_record_along() -> None:
     store, kept = Appends(), list[str]()
-    together = Together(store.begin, lambda span: kept.append(span.span_id))
-    gone, stays = together.add(span_of_call("gone")), together.add(span_of_call("stays"))
+    together = Together(span_of_call, store.begin, lambda span: kept.append(span.span_id))
+    gone, stays = together.add("gone"), together.add("stays")
     await asyncio.sleep(0)
     gone.cancel()
     store.end_all()

@@ -46,7 +46,7 @@ from noria.targets.lateness import Lateness
 from noria.targets.limited import Limited
 from noria.targets.mirror import Mirror
 from noria.targets.recorded import Recorded
-from noria.targets.recording import RandomIds, recorded_call
+from noria.targets.recording import RandomIds, Recording, recorded_call
 from noria.targets.redacting import Secrets
 from noria.targets.routed import Routed
 from noria.targets.slots import Slots
@@ -115,7 +115,8 @@ class Calling:
         """Finds who answers a name."""
         self.metrics = CallMetrics()
         """What live calls were like."""
-        self._together = Together(self._begin, self._on_record)
+        self.together = Together(self._made, self._begin, self._on_record)
+        """Makes the records of live calls durable."""
         self.slots = Slots(settings.max_calls, waiting=settings.max_waiting, of="This server")
         """Places for the gateway's calls."""
         self.lateness = Lateness(self.slots, settings.max_late_ms / 1000, time.monotonic)
@@ -126,7 +127,7 @@ class Calling:
         """Answers calls within their limits."""
         self.recorded = Recorded(
             self.limited,
-            self._record,
+            self.together.add,
             now=now,
             new_ids=self.new_ids,
             price=live_price(self.prices.of_span),
@@ -242,8 +243,7 @@ class Calling:
         async with contextlib.AsyncExitStack() as stack:  # from the last to the first
             stack.push_async_callback(self._cut_calls.drain)
             stack.push_async_callback(self.mirror.close)
-            stack.push_async_callback(self._together.drain)
-            stack.push_async_callback(self.recorded.drain)
+            stack.push_async_callback(self.together.drain)
 
     def _within_limits(self, target: Target) -> Limited:
         return Limited(target, self.limits.matching, self.limits.allowances, self.prices, now)
@@ -266,8 +266,9 @@ class Calling:
         self._cut_calls(span)
         self.metrics.observe_own(span)
 
-    def _record(self, span: Span) -> asyncio.Future[Any]:
-        return self._together.add(with_savings(span, self.prices.of_span) if span.cached else span)
+    def _made(self, recording: Recording) -> Span:
+        span = recording.span()
+        return with_savings(span, self.prices.of_span) if span.cached else span
 
     def _on_record(self, span: Span) -> None:
         self.metrics.observe(span)

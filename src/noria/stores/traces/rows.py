@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,9 +23,18 @@ from noria.stores.traces.schema import LINEAGE, STORED, Source
 
 _LARGEST = 2**63 - 1
 _INTEGERS: dict[Source, tuple[str, ...]] = {
-    "spans": ("start_ns", "end_ns", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    "spans": (
+        "start_ns",
+        "end_ns",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "reasoning_tokens",
+        "lineage.repeat",
+    ),
     "scores": ("time_ns", "repeat"),
 }
+_INTEGERS_OF = {source: attrgetter(*names) for source, names in _INTEGERS.items()}
 _TYPES: dict[str, Any] = {
     "input": tuple[Message, ...],
     "output": tuple[Message, ...],
@@ -89,12 +99,10 @@ def unpack(payload: bytes) -> Lines:
 
 def line(source: Source, record: Span | Score, shape: Callable[[Any], Any] | None = None) -> bytes:
     """A record as a line of JSON, in a ``shape`` of the store's own. Raises ``InvalidInput`` as :func:`pack` does."""
-    for name in _INTEGERS[source]:
-        value = getattr(record, name)
-        if value is not None:
-            _check_integer(source, name, value)
-    if isinstance(record, Span):
-        _check_integer(source, "repeat", record.lineage.repeat)
+    for at, value in enumerate(_INTEGERS_OF[source](record)):
+        if value is not None and not 0 <= value <= _LARGEST:
+            name = _INTEGERS[source][at].removeprefix("lineage.")
+            raise InvalidInput(f"{name} of a record in {source} is {value}; it must be from 0 to 2^63 - 1.")
     try:
         made = msgspec.json.encode(record if shape is None else shape(record))
     except UnicodeEncodeError as error:
@@ -107,11 +115,6 @@ def line(source: Source, record: Span | Score, shape: Callable[[Any], Any] | Non
         for path, number in _not_finite(msgspec.structs.asdict(record), ""):
             raise InvalidInput(f"{_name(record)} holds {number} in {path}; only finite numbers can be kept.")
     return made + b"\n"
-
-
-def _check_integer(source: Source, name: str, value: int | None) -> None:
-    if value is not None and not 0 <= value <= _LARGEST:
-        raise InvalidInput(f"{name} of a record in {source} is {value}; it must be from 0 to 2^63 - 1.")
 
 
 def _not_finite(value: Any, path: str) -> Iterator[tuple[str, float]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from noria.core.errors import InvalidInput
 from noria.core.spans import Span
@@ -23,30 +23,33 @@ _MEMORY = 8
 
 Begin = Callable[[Sequence[Span]], asyncio.Future[Any]]
 """Begins an append that is all or nothing; it goes on whether or not anybody waits for what is returned."""
-Gathered = list[tuple[Span, "asyncio.Future[None]"]]
+Call = TypeVar("Call")
+Gathered = list[tuple[Span, "asyncio.Future[Span]"]]
 
 
-class Together:
-    """Appends spans, several at once.
+class Together(Generic[Call]):
+    """Appends the spans of calls, several at once.
 
     Arguments:
+        make: makes the span of a call, for all of an append one after the other: between calls it takes three times as long.
         begin: begins an append.
         kept: is told of each span that is durable, before whoever waits for it.
     """
 
-    def __init__(self, begin: Begin, kept: Callable[[Span], None]) -> None:
+    def __init__(self, make: Callable[[Call], Span], begin: Begin, kept: Callable[[Span], None]) -> None:
+        self._make = make
         self._begin = begin
         self._kept = kept
-        self._gathered: Gathered = []
+        self._gathered: list[tuple[Call, asyncio.Future[Span]]] = []
         self._appending: set[asyncio.Future[Any]] = set()
         self._usual = 1.0
         self._loop: asyncio.AbstractEventLoop | None = None  # Python 3.11 asks the system each time it is asked for
 
-    def add(self, span: Span) -> asyncio.Future[None]:
-        """Done when the span is durable; it becomes so whether or not anybody waits. Has the error of its append otherwise."""
+    def add(self, call: Call) -> asyncio.Future[Span]:
+        """The call's span, when it is durable; it becomes so whether or not anybody waits. Has the error of its append otherwise."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._gathered.append((span, done))
+        done: asyncio.Future[Span] = loop.create_future()
+        self._gathered.append((call, done))
         if len(self._gathered) == 1:
             if self._usual < _COMPANY:
                 loop.call_soon(self._go)
@@ -63,9 +66,17 @@ class Together:
                 await asyncio.sleep(GATHER_S)
 
     def _go(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        self._usual += (len(gathered) - self._usual) / _MEMORY
-        self._append(gathered)
+        calls, self._gathered = self._gathered, []
+        self._usual += (len(calls) - self._usual) / _MEMORY
+        gathered: Gathered = []
+        for call, done in calls:
+            try:
+                gathered.append((self._make(call), done))
+            except Exception as error:  # noqa: BLE001  # it goes to whoever waits for this one
+                if not done.done():
+                    done.set_exception(error)
+        if gathered:
+            self._append(gathered)
 
     def _append(self, gathered: Gathered) -> None:
         try:
@@ -84,9 +95,9 @@ class Together:
         elif (error := kept.exception()) is not None:
             self._fail(gathered, error)
         else:
-            for _, done in gathered:
+            for span, done in gathered:
                 if not done.done():
-                    done.set_result(None)
+                    done.set_result(span)
             for span, _ in gathered:  # they wake after it, and also where it fails
                 self._kept(span)
 
