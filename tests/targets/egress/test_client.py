@@ -96,6 +96,26 @@ async def test_every_truncation_is_a_failure_and_never_an_end(egress: Egress) ->
             assert await body(await ask(egress, server)) == b"hello"
 
 
+@pytest.mark.parametrize("piece", [b"first", b"later"])
+async def test_a_time_out_of_whoever_reads_is_not_the_server_s(egress: Egress, piece: bytes) -> None:
+    async def says_two(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(STREAM + b"5\r\nfirst\r\n")
+        await asyncio.sleep(0.02)
+        await peer.say(b"5\r\nlater\r\n")
+        await peer.gone()
+
+    def takes(data: bytes) -> None:
+        if data == piece:
+            raise TimeoutError("a defect")
+
+    async with listening(says_two) as server:
+        response = await ask(egress, server)
+        with pytest.raises(TimeoutError, match="a defect"):
+            await response.hand_on(takes, lambda: False)
+        response.close()
+
+
 async def test_a_reset_in_the_middle_is_a_cut(egress: Egress) -> None:
     async def resets(peer: Peer) -> None:
         await peer.request()

@@ -13,7 +13,7 @@ from typing import Any
 from noria.core.errors import CallFailed, CallGarbled, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
 from noria.targets.egress.compression import KNOWN, Unpacker
-from noria.targets.egress.connection import Connection, Timeouts
+from noria.targets.egress.connection import Connection, NothingCame, Timeouts
 from noria.targets.egress.failures import Callee, NoAddress, broken, unanswered
 from noria.targets.egress.reading import ResponseReader
 
@@ -93,7 +93,7 @@ class Response:
     async def _waited(self, wait: Coroutine[Any, Any, None]) -> None:
         try:
             await wait
-        except TimeoutError as error:
+        except NothingCame as error:
             where = "in the middle of its reply" if self._began else "before its reply began"
             failure = CallTimeout(f"{self._callee.Name} sent nothing more in time, {where}.")
             raise self._callee.at(failure) from error
@@ -242,7 +242,7 @@ class Egress:
         while not (reader.headed or connection.lost or connection.error):
             try:
                 await connection.wait_until(until)
-            except TimeoutError as error:
+            except NothingCame as error:
                 raise callee.at(CallTimeout(f"{callee.Name} did not begin to answer in time.")) from error
 
     async def _connected(self, origin: Origin, waits: Timeouts, callee: Callee) -> Connection:

@@ -17,6 +17,10 @@ HIGH = 256 * 1024
 """When so many bytes of a body wait for their reader, the server has to wait."""
 
 
+class NothingCame(Exception):
+    """Nothing came in time. No ``TimeoutError``, which whoever is handed the body may raise for reasons of its own."""
+
+
 class Timeouts(Noun):
     """How long to wait, seconds. Running out of any raises ``CallTimeout``."""
 
@@ -117,7 +121,7 @@ class Connection(asyncio.Protocol):
         """Return when something has come, or the connection has ended.
 
         Raises:
-            TimeoutError: nothing came in time.
+            NothingCame: not in time.
         """
         await self.wait_until(self._loop.time() + wait_s)
 
@@ -145,7 +149,7 @@ class Connection(asyncio.Protocol):
             idle_s: how long to wait for each.
 
         Raises:
-            TimeoutError: nothing came in time.
+            NothingCame: not in time.
         """
         self._hand, self._idle_s = hand, idle_s
         try:
@@ -192,7 +196,7 @@ class Connection(asyncio.Protocol):
         if waiter is None or waiter.done():  # somebody works on what has come; the next wait sets it again
             return
         if self._loop.time() >= self._until:
-            waiter.set_exception(TimeoutError())
+            waiter.set_exception(NothingCame())
         else:
             self._set_timer(self._until)
 
