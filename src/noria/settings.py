@@ -11,9 +11,10 @@ import contextlib
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from noria.core.decoding import UNREADABLE
 from noria.core.errors import InvalidInput
 from noria.core.guards import GuardRule
 from noria.core.prices import AgreedPrice
-from noria.core.refusals import Place, line_of, told
+from noria.core.refusals import Check, line_of, told
 from noria.core.routes import Route, route_checks
 from noria.core.struct import Noun
 
@@ -253,13 +254,20 @@ _WHOLE = {
 """Settings that are whole numbers, and of what."""
 
 
-def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str],
+    directory: Path,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    also: Callable[[Settings], Iterable[Check]] = lambda _: (),
+) -> Settings:
     """Read the configuration.
 
     Arguments:
         environ: environment variables.
         directory: where ``noria.toml`` is looked for.
         overrides: settings given on the command line; None values are not given.
+        also: checks of what other rooms know, such as the kinds of guards.
 
     Raises:
         InvalidInput: naming the file or variable, the setting, and what is wrong with it.
@@ -272,7 +280,7 @@ def load_settings(environ: Mapping[str, str], directory: Path, overrides: Mappin
             values[field] = _from_variable(field, variable, environ[variable])
     values.update({name: value for name, value in (overrides or {}).items() if value is not None})
     settings = _convert(values, "The command line and environment")
-    for place, check in _checks(settings):
+    for place, check in chain(_checks(settings), also(settings)):
         try:
             check()
         except InvalidInput as error:
@@ -332,7 +340,7 @@ def _address_in(text: str) -> dict[str, Any]:
     return {field: found[field] for field in ("data", "url") if field in found}
 
 
-def _checks(settings: Settings) -> Iterator[tuple[Place, Callable[[], None]]]:
+def _checks(settings: Settings) -> Iterator[Check]:
     """What no type says, each with where it stands."""
     for name, provider in settings.providers.items():
         yield ("providers", name), partial(_check_provider, name, provider)

@@ -100,6 +100,25 @@ def test_how_the_gateway_stands(folder: Path) -> None:
     assert [one["name"] for one in json.loads(said)["providers"]] == ["lab", "far"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ("places = []\nkind = 'length'\noptions = { characters = 9 }", "line 3: The guard 'length' needs places"),
+        ("on = ['m']\nkind = 'lenght'", "line 5: There is no guard of kind 'lenght'"),
+        ("on = ['m']\nkind = 'regex'\noptions = { pattern = '(' }", "line 6: The pattern of guard 'regex' is wrong"),
+        (
+            "kind = 'length'\n[guards.options]\ncharacters = 0",
+            "line 5: The guard 'length' of kind 'length' has a wrong",
+        ),
+        ("kind = 'length'", "line 3: The guard 'length' of kind 'length' has a wrong option"),
+    ],
+)
+def test_where_a_guard_is_wrong_is_said(folder: Path, rule: str, sentence: str) -> None:
+    (folder / "noria.toml").write_text(f"port = 7000\n\n[[guards]]\n{rule}\n")
+    code, said = run("gateway", "show")
+    assert (code, f"noria.toml, {sentence}" in said) == (2, True), said
+
+
 def test_a_gateway_without_providers_says_how_to_get_one(folder: Path) -> None:
     assert "add one to noria.toml" in run("gateway", "show")[1]
 

@@ -37,6 +37,7 @@ def _convert(values: object) -> _All:
         ("[things.a]\nsize = 1\n[things.b.parts]\nx = 1\ny = 1.5", "things.b.parts.y", 5),
         ("[things.a]\nsize = 1\n[things.b]\nparts = { x = 1, y = 1.5 }", "things.b.parts.y", 4),
         ("[[rows]]\nsize = 1\n[[rows]]\nsize = 2\nseize = 3\n[[rows]]", "rows.1.seize", 5),
+        ("[[rows]]\n[[rows]]\nsize = 1\n[rows.parts]\nx = 1.5\n[[rows]]", "rows.1.parts.x", 5),
         ('things.a.size = 1\nthings.b.size = "x"', "things.b.size", 2),
         ("rows = 1", "rows", 1),
         ("[things.a]\n[things.b]\nsize = 1.5\n[[rows]]\nseize = 1", "things.b.size", 3),

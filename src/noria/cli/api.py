@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from noria.cli.configuration import configuration
 from noria.cli.transports import Answer, InProcess, OnFirstUse, OverHTTP, Query, Refused, Transport
 from noria.core import errors
 from noria.core.decoding import UNREADABLE
@@ -179,6 +180,7 @@ async def open_api(options: Mapping[str, Any], *, holder: str, reads_only: bool 
             used = msgspec.structs.replace(settings, data=stack.enter_context(empty))
 
         async def opened() -> Transport:
+            configuration(**options)  # whatever is wrong with it for the rooms that are entered now
             return await stack.enter_async_context(_opened(used, holder))
 
         api = Api(OnFirstUse(opened), settings)

@@ -17,8 +17,9 @@ import click
 
 from noria.cli.answering import access_to, bind_for, fast_loop, reloading_on_hangup, say_ready, spare_collector
 from noria.cli.command import run
+from noria.cli.configuration import configuration
 from noria.core.errors import InvalidInput
-from noria.settings import Settings, load_settings
+from noria.settings import Settings
 
 if TYPE_CHECKING:
     from noria.assemble import Workspace
@@ -37,7 +38,7 @@ def up_with_workers(given: Mapping[str, Any], count: int) -> NoReturn:
 
         if sys.platform == "win32":
             raise InvalidInput("Windows can't share a port among workers.", hint="Start `noria up` without --workers.")
-        read = partial(load_settings, os.environ, Path.cwd(), given)
+        read = partial(configuration, **given)
         settings = read()
         configure_logging(settings.log_level)
         if settings.traces.startswith("chdb:"):

@@ -8,16 +8,15 @@ import os
 import signal
 import sys
 from functools import partial
-from pathlib import Path
 
 import click
 import msgspec
 
 from noria.cli.answering import MOST_WORKERS, fast_loop, say_ready, serve_until_stopped
 from noria.cli.command import run
+from noria.cli.configuration import configuration
 from noria.cli.groups import examples
 from noria.core.errors import InvalidInput
-from noria.settings import load_settings
 
 
 @click.command(
@@ -48,7 +47,7 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
         from noria.cli.logs import configure_logging  # noqa: PLC0415
         from noria.serve.port import bind  # noqa: PLC0415
 
-        read = partial(load_settings, os.environ, Path.cwd(), {"host": host, "port": port})
+        read = partial(configuration, host=host, port=port)
         settings = read()
         configure_logging(settings.log_level)
         with contextlib.closing(bind(settings.host, settings.port)) as bound:
@@ -70,7 +69,7 @@ async def _serve_with_workers(host: str | None, port: int | None, count: int) ->
 
     if sys.platform == "win32":
         raise InvalidInput("Windows can't share a port among workers.", hint="Start several `noria serve`.")
-    settings = load_settings(os.environ, Path.cwd(), {"host": host, "port": port})
+    settings = configuration(host=host, port=port)
     if settings.otlp_grpc_port:
         raise InvalidInput(
             "Workers can't share the port of OTLP over gRPC (otlp_grpc_port).",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import partial
-from pathlib import Path
 
 import click
 
 from noria.cli.answering import MOST_WORKERS, bind_for, fast_loop, serve_until_stopped
 from noria.cli.command import run
+from noria.cli.configuration import configuration
 from noria.cli.groups import examples
-from noria.settings import load_settings
 
 
 @click.command(epilog=examples("noria up", "noria up --port 0 --data /srv/noria", "noria up --workers 4"))
@@ -39,7 +38,7 @@ def up(host: str | None, port: int | None, data: str | None, workers: int) -> No
         from noria.assemble import open_workspace  # noqa: PLC0415  # after the arguments were checked
         from noria.cli.logs import configure_logging  # noqa: PLC0415
 
-        read = partial(load_settings, os.environ, Path.cwd(), {"host": host, "port": port, "data": data})
+        read = partial(configuration, host=host, port=port, data=data)
         settings = read()
         configure_logging(settings.log_level)
         with contextlib.closing(

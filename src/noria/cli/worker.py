@@ -13,7 +13,6 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -22,9 +21,10 @@ from noria.assemble.workers.holding import Holding
 from noria.assemble.workers.sharing import Sharing, share
 from noria.cli.answering import access_to, fast_loop, reloading_on_hangup, serve_until_stopped, spare_collector
 from noria.cli.command import run
+from noria.cli.configuration import configuration
 from noria.core.struct import Noun
 from noria.serve.workers import Post
-from noria.settings import Settings, load_settings
+from noria.settings import Settings
 
 if TYPE_CHECKING:
     from noria.serve.run import Running
@@ -73,7 +73,7 @@ def work(orders: Orders) -> None:
 
         with _Parent(post) as parent:
             given = {"host": orders.host, "port": orders.port, "data": orders.data}
-            read = partial(load_settings, os.environ, Path.cwd(), given)
+            read = partial(configuration, **given)
             settings = read()
             configure_logging(settings.log_level, worker=post.number)
             with contextlib.closing(socket.socket(fileno=post.listening)) as bound:

@@ -15,6 +15,9 @@ import msgspec
 Place = tuple[str, ...]
 """Keys from the outside in; the number of an entry of a list, from 0, as text."""
 
+Check = tuple[Place, Callable[[], object]]
+"""What raises ``InvalidInput`` where an entry is wrong, and the place of the entry."""
+
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`")
 _STEP = re.compile(r"\.(?P<field>\w+)|\[(?P<key>[^\]]*)\]")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -82,15 +85,23 @@ def _written(text: str) -> Iterator[tuple[int, Place]]:
     for number, line in enumerate(text.splitlines(), start=1):
         written = line.strip()
         if written.startswith("[["):
-            name = _place(written)
+            name = _within(_place(written), counts)
             counts[name] = counts.get(name, -1) + 1
             table = (*name, str(counts[name])) if name else ()
             yield number, table
         elif written.startswith("["):
-            table = _place(written)
+            table = _within(_place(written), counts)
             yield number, table
         elif "=" in written and (key := _place(f"{written.partition('=')[0]}= 0")):
             yield number, (*table, *key)
+
+
+def _within(name: Place, counts: Mapping[Place, int]) -> Place:
+    """A table's place: what is in an entry of a list is in the last one that was begun."""
+    place: Place = ()
+    for key in name:
+        place = (*place, str(counts[place]), key) if place in counts else (*place, key)
+    return place
 
 
 def _place(written: str) -> Place:

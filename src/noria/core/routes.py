@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from noria.core.errors import InvalidInput
-from noria.core.refusals import Place
+from noria.core.refusals import Check
 from noria.core.struct import Noun
 
 _NAME = re.compile(r"[!-~]+")
@@ -41,7 +41,7 @@ class Route(Noun, forbid_unknown_fields=True):
 
 def route_checks(
     routes: Mapping[str, Route], aliases: Mapping[str, str], is_provider: Callable[[str], bool]
-) -> Iterator[tuple[Place, Callable[[], None]]]:
+) -> Iterator[Check]:
     """What refuses routes that could never work: checks, each with the place of what it is about.
 
     A check raises ``InvalidInput``, naming the route and what is wrong with it.

@@ -29,6 +29,6 @@ class GuardKind(Generic[O]):
     options: type[O]
     """Its options, with their defaults."""
     make: Callable[[str, str, O], Guard]
-    """Makes a guard of a name, a version and options. May raise ``InvalidInput``."""
+    """Makes a guard of a name, a version and options, quickly: a configuration is tried by it. May raise ``InvalidInput``."""
     version: str = "1"
     """Version of its code: raised whenever the same options may find something else."""

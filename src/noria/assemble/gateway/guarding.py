@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from noria.assemble.gateway.naming import names_for
 from noria.core.errors import InvalidInput
 from noria.core.guards import GuardRule
 from noria.core.protocols import Target
-from noria.guards.registry import make
+from noria.core.refusals import Check
+from noria.guards.registry import find, make
 from noria.targets.guarded import AskFor, Guarded, InForce
+
+
+def guard_checks(rules: Sequence[GuardRule]) -> Iterator[Check]:
+    """What refuses rules that can't be put into force: checks, each with the place of what it is about."""
+    for number, rule in enumerate(rules):
+        place = ("guards", str(number))
+        yield place, partial(_check_needs, rule)
+        yield (*place, "kind"), partial(find, rule.kind)
+        yield (*place, "options"), partial(make, rule)
 
 
 class Guards:
@@ -26,8 +37,7 @@ class Guards:
 
     def __init__(self, rules: Sequence[GuardRule], aliases: Mapping[str, str], ask: AskFor) -> None:
         for rule in rules:
-            if not rule.places or not rule.on or not rule.deadline_s > 0:
-                raise InvalidInput(f"The guard {rule.title!r} needs places, calls that it is on, and a deadline.")
+            _check_needs(rule)
         self._aliases = aliases
         self._ask = ask
         self._guards = [InForce(make(rule), rule) for rule in rules]
@@ -41,3 +51,8 @@ class Guards:
         names = {written for name in called for written in names_for(name, self._aliases)}
         mine = [one for one in self._guards if names & set(one.rule.on)]
         return Guarded(inner, mine, self._ask) if mine else inner
+
+
+def _check_needs(rule: GuardRule) -> None:
+    if not rule.places or not rule.on or not rule.deadline_s > 0:
+        raise InvalidInput(f"The guard {rule.title!r} needs places, calls that it is on, and a deadline.")
