@@ -5,6 +5,7 @@ Source: the ASGI specification, version 3.0.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
@@ -29,13 +30,15 @@ GONE = "noria.gone"
 class Hangup:
     """Tells when the client has gone away, without a task that waits for it."""
 
-    __slots__ = ("happened", "listener")
+    __slots__ = ("happened", "listener", "task")
 
     def __init__(self) -> None:
         self.happened = False
         """It has gone."""
         self.listener: Callable[[], object] | None = None
         """Is called once when it goes."""
+        self.task: asyncio.Task[None] | None = None
+        """Answers what the client has asked last."""
 
     def happen(self) -> None:
         """It has gone."""

@@ -1,25 +1,35 @@
-"""Connections as uvicorn makes them, with limits on what a stranger may send before anybody has asked for a key.
+"""HTTP/1.1 connections, with limits on what a stranger may send before anybody has asked for a key.
 
-The parser keeps whatever comes until a head is complete, and waits for it for ever: without limits one connection fills
-the memory, and some thousand slow ones take all of the process's file descriptors (Slowloris, CWE-400).
+The parser (llhttp, by httptools) keeps whatever comes until a head is complete, and waits for it for ever: without limits one
+connection fills the memory, and some thousand slow ones take all of the process's file descriptors (Slowloris, CWE-400).
+
+uvicorn listens, stops and says the date. Its own connections make an event, a timer and several more objects for each request
+that a body which comes whole needs none of; here a connection has one timer, which looks when it rings whether it rings too early.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import math
+from collections import deque
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+import structlog
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from noria.serve.asgi import CAME, GONE, Hangup
-from noria.serve.sending import Sending
+from noria.serve.exchange import Exchange, bad_request
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
 
 MAX_HEAD = 64 * 1024
 """Most bytes of a request's line and headers, or of the trailers of its body. What one read brings may exceed it."""
+MAX_AHEAD = 64 * 1024
+"""Bytes of a body after which no more of it is read until somebody asks."""
 BODY_S = 60.0
 """Seconds that a body may pause between two pieces, while somebody waits for the next."""
 LINGER_S = 5.0
@@ -29,109 +39,252 @@ STALLED_S = 60.0
 HEAD_S = 20.0
 """Seconds from the connection, or from a request's first byte, to the end of its headers."""
 
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
-class BoundedHTTP(HttpToolsProtocol):
-    """HTTP/1.1 on one connection."""
+_log = structlog.get_logger(__name__)
 
-    _unheard = 0
-    """Bytes since the parser last passed something on."""
-    _in_head = False
-    """A request has begun, and its head is not whole."""
-    _in_body = False
-    """A head was whole, and its body is not."""
-    _head_timer: asyncio.TimerHandle | None = None
-    _body_timer: asyncio.TimerHandle | None = None
-    _stalled_timer: asyncio.TimerHandle | None = None
-    _last_piece = 0.0
-    """When the last piece of a body came, on the loop's clock."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn's own
-        """Wait for the first request, for some time."""
-        super().connection_made(transport)
+class BoundedHTTP(asyncio.Protocol):
+    """HTTP/1.1 on one connection. Knows what comes and in which order it is answered; an :class:`Exchange` knows how.
+
+    Arguments:
+        config: uvicorn's; the application, and how long a connection may be idle.
+        server_state: uvicorn's; what it waits for when it stops, and the headers of all responses.
+        app_state: uvicorn's; nothing of it is used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002  # uvicorn gives it to every protocol
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = _loop or asyncio.get_running_loop()
+        self.server_state = server_state
+        self.write_paused = False
+        """The client reads more slowly than its answer comes."""
+        self.transport: asyncio.Transport
+        self._app = config.loaded_app
+        self._idle_s = config.timeout_keep_alive
+        self._parser = httptools.HttpRequestParser(self)
+        # Who sends several requests at once, and to close after one of them, is still answered that one.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._hangup = Hangup()
-        self._expect_head()
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._exchange: Exchange | None = None  # the last whose head came
+        self._answering: Exchange | None = None  # the last that was begun to be answered
+        self._waiting: deque[Exchange] = deque()  # until those before it are answered
+        self._read_paused = False
+        self._writable: asyncio.Event | None = None
+        self._unheard = 0  # bytes since the parser last passed something on
+        self._in_head = False  # a request has begun, and its head is not whole
+        self._in_body = False  # a head was whole, and its body is not
+        self._until = math.inf  # when what the client has to send next has to be there
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled_timer: asyncio.TimerHandle | None = None
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    # What the event loop says
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's, always
+        """Wait for the first request, for some time."""
+        self.transport = transport
+        self._server, self._client = get_local_addr(transport), get_remote_addr(transport)
+        self._scheme = "https" if is_ssl(transport) else "http"
+        self.server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn's type knows only its own ones
+        self._expect(HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever ended it
         """Nothing is waited for any more."""
-        self._stop_head_timer()
-        self._stop_body_timer()
+        self.server_state.connections.discard(self)
         self._stop_stalled_timer()
-        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+        self.resume_writing()
+        if self._answering is not None:
+            self._answering.hang_up()
         self._hangup.happen()
+        # All of these refer to this connection, and it to them.
+        self._waiting.clear()
+        self._exchange = self._answering = self._timer = None
+        self._parser = None  # type: ignore[assignment]  # nothing comes any more
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; end a connection whose head or trailers have no end.
-
-        What came whole, as most requests do, is never waited for, and needs no timers.
-        """
+        """Parse what came; end a connection whose head or trailers have no end."""
         self._unheard += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_timer is None:
-            self._expect_head()
-        if self._in_body and self._body_timer is None:
-            self._body_timer = self.loop.call_later(BODY_S, self._end_idle_body)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # what asks for another protocol is answered in this one (RFC 9110, section 7.8)
+        except httptools.HttpParserError:
+            _log.warning("http.malformed")
+            self._refuse("Invalid HTTP request received.")
+            return
+        if self._until == math.inf and (self._in_head or self._in_body):  # mostly it came whole
+            self._expect(HEAD_S if self._in_head else BODY_S)
         if self._unheard > MAX_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"The request's head is larger than {MAX_HEAD:,} bytes.")
+            self._refuse(f"The request's head is larger than {MAX_HEAD:,} bytes.")
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        def at_once(scope: Any, receive: Any, _send: Any) -> Awaitable[None]:
-            return app(scope, receive, Sending(cycle))
-
-        cycle.scope[CAME] = self.loop.time()  # type: ignore[literal-required]  # our own, beside those of ASGI
-        super()._start_asgi_task(cycle, at_once)
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._stop_head_timer()
-        self._in_head = True
-        super().on_message_begin()
-        self.scope[GONE] = self._hangup  # type: ignore[literal-required]  # our own, beside those of ASGI
-
-    def on_headers_complete(self) -> None:
-        """Its head is whole."""
-        self._stop_head_timer()
-        self._in_head, self._in_body = False, True
-        self._last_piece = self.loop.time()
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of its body, which whoever answers bounds."""
-        self._unheard = 0
-        self._last_piece = self.loop.time()
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """It ends."""
-        self._unheard = 0
-        self._in_body = False
-        self._stop_body_timer()
-        super().on_message_complete()
+    def eof_received(self) -> None:
+        """The client sends no more, and is taken to have gone."""
 
     def pause_writing(self) -> None:
         """The client reads more slowly than its answer comes."""
-        super().pause_writing()
+        self.write_paused = True
+        self._writable = asyncio.Event()
         if self._stalled_timer is None:
             self._expect_reading(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """It has read."""
+        self.write_paused = False
         self._stop_stalled_timer()
-        super().resume_writing()
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
 
-    def on_response_complete(self) -> None:
-        """Its answer is sent; what is still missing of its body is waited for, but not for ever."""
-        if self._in_body and self.cycle.response_complete:  # not of a pipelined one before it
-            self._stop_body_timer()
-            self._body_timer = self.loop.call_later(LINGER_S, self.transport.close)
-        super().on_response_complete()
+    # What the parser says
 
-    def _end_idle_body(self) -> None:
-        """Hang up on a body of which nothing came, unless nobody asked for more of it."""
-        idle_s = 0.0 if self.flow.read_paused else self.loop.time() - self._last_piece
-        if idle_s >= BODY_S:
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = True
+        self._url = b""
+        self._headers = []
+        self._until = math.inf
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of its target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self._in_head, self._in_body = False, True
+        url, version = httptools.parse_url(self._url), self._parser.get_http_version()
+        path = url.path.decode("ascii")
+        scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self._server,
+            "client": self._client,
+            "scheme": self._scheme,
+            "method": self._parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "headers": self._headers,
+            GONE: self._hangup,
+        }
+        before = self._exchange
+        keep_alive = version != "1.0" and self._parser.should_keep_alive()
+        self._exchange = exchange = Exchange(self, scope, keep_alive=keep_alive)
+        self._until = math.inf
+        if before is None or before.complete:
+            self._start(exchange)
+        else:
+            self.pause_reading()
+            self._waiting.append(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body, which whoever answers bounds."""
+        self._unheard = 0
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101  # its head came before
+        if exchange.complete:  # nobody reads the rest, which has its time
+            return
+        self._until = math.inf
+        if exchange.take(body) > MAX_AHEAD:
+            self.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """It ends."""
+        self._unheard = 0
+        self._in_body = False
+        self._until = math.inf
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101  # its head came before
+        if exchange.complete:
+            self._expect(self._idle_s)
+        else:
+            exchange.end()
+
+    # What an exchange asks for
+
+    def pause_reading(self) -> None:
+        """Let the client wait."""
+        if not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Let it go on."""
+        if self._read_paused:
+            self._read_paused = False
+            self.transport.resume_reading()
+
+    async def drain(self) -> None:
+        """Wait until the client has read."""
+        if self._writable is not None:
+            await self._writable.wait()
+
+    def answered(self) -> None:
+        """A response is sent: answer what came behind it, or wait for more."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.resume_reading()
+        if self._waiting:
+            self._start(self._waiting.popleft())
+        elif self._in_body:  # what is still missing of it is waited for, but not for ever
+            self._expect(LINGER_S)
+        elif not self._in_head:
+            self._expect(self._idle_s)
+
+    # What uvicorn asks for
+
+    def shutdown(self) -> None:
+        """Close now, or after the response that is on its way."""
+        if self._exchange is None or self._exchange.complete:
             self.transport.close()
         else:
-            self._body_timer = self.loop.call_later(BODY_S - idle_s, self._end_idle_body)
+            self._exchange.keep_alive = False
+
+    def _start(self, exchange: Exchange) -> None:
+        exchange.scope[CAME] = self.loop.time()
+        task = self.loop.create_task(exchange.run(self._app))
+        self._answering, self._hangup.task, exchange.task = exchange, task, task
+        self.server_state.tasks.add(task)
+
+    def _refuse(self, why: str) -> None:
+        self.transport.write(bad_request(self.server_state.default_headers, why))
+        self.transport.close()
+
+    def _expect(self, within_s: float) -> None:
+        """What the client has to send next has to come within so many seconds."""
+        self._until = until = self.loop.time() + within_s
+        if self._timer is not None:
+            if self._timer.when() <= until:  # it will see that it rings too early
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(until, self._look)
+
+    def _look(self) -> None:
+        """Hang up on a client that lets us wait too long, unless it is we who don't read."""
+        self._timer = None
+        if self._until == math.inf:
+            return
+        if self._read_paused:
+            self._expect(BODY_S)
+        elif self.loop.time() < self._until:
+            self._timer = self.loop.call_at(self._until, self._look)
+        else:
+            self.transport.close()
 
     def _expect_reading(self, left: int) -> None:
         """Look again later whether any of the ``left`` bytes was taken; a client that takes none is gone."""
@@ -149,17 +302,3 @@ class BoundedHTTP(HttpToolsProtocol):
         if self._stalled_timer is not None:
             self._stalled_timer.cancel()
             self._stalled_timer = None
-
-    def _stop_body_timer(self) -> None:
-        if self._body_timer is not None:
-            self._body_timer.cancel()
-            self._body_timer = None
-
-    def _expect_head(self) -> None:
-        self._stop_head_timer()
-        self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
