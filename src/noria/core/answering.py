@@ -79,8 +79,17 @@ Answering = Coroutine[Any, Any, Answered]
 
 def answer(target: Target, request: Request, tell: Tell) -> Answering:
     """Call a target. Raises what the call raises, some of it before it is awaited."""
+    return answering(target)(request, tell)
+
+
+def answering(target: Target) -> Callable[[Request, Tell], Answering]:
+    """How a target is called, for whoever calls it again and again."""
     own: Callable[[Request, Tell], Answering] | None = getattr(target, "answer", None)
-    return from_events(target.call(request), request, tell) if own is None else own(request, tell)
+    return partial(_called, target) if own is None else own
+
+
+def _called(target: Target, request: Request, tell: Tell) -> Answering:
+    return from_events(target.call(request), request, tell)
 
 
 async def from_events(events: AsyncIterator[Event], request: Request, tell: Tell) -> Answered:

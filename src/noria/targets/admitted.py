@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from noria.core.answering import Answering, Tell, answer
+from noria.core.answering import Answering, Tell, answering
 from noria.core.errors import NoriaError
 from noria.core.events import Event
 from noria.core.protocols import Target
@@ -22,6 +22,7 @@ class Admitted:
 
     def __init__(self, inner: Target, check: Callable[[], None]) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._check = check
 
     def call(self, request: Request) -> AsyncIterator[Event]:
@@ -35,4 +36,4 @@ class Admitted:
     def answer(self, request: Request, tell: Tell) -> Answering:
         """The same, told. Raises at once."""
         self._check()
-        return answer(self._inner, request, tell)
+        return self._answer(request, tell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from noria.core.answering import Answered, Tell, answer, told
+from noria.core.answering import Answered, Tell, answering, told
 from noria.core.errors import Overloaded
 from noria.core.events import Event, Sent
 from noria.core.protocols import Target
@@ -24,6 +24,7 @@ class Bounded:
 
     def __init__(self, inner: Target, slots: Slots, *, provider: str) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._slots = slots
         self._provider = provider
 
@@ -41,7 +42,7 @@ class Bounded:
         """The same, told."""
         try:
             async with self._slots.place():
-                return await answer(self._inner, request, tell)
+                return await self._answer(request, tell)
         except Overloaded:
             await told([Sent(request=request, provider=self._provider, asked=False)], tell)
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from noria.core.answering import Answering, Tell, answer, from_events
+from noria.core.answering import Answering, Tell, answering, from_events
 from noria.core.errors import TooExpensive
 from noria.core.events import Event, Sent
 from noria.core.protocols import Target
@@ -24,6 +24,7 @@ class Capped:
 
     def __init__(self, inner: Target, *, provider: str, estimate: Callable[[Request], float | None]) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._provider = provider
         self._estimate = estimate
 
@@ -35,7 +36,7 @@ class Capped:
         """The same, told."""
         if self._beyond(request):
             return from_events(self._refused(request), request, tell)
-        return answer(self._inner, request, tell)
+        return self._answer(request, tell)
 
     def _beyond(self, request: Request) -> bool:
         if request.max_cost_usd is None:

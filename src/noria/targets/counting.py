@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import msgspec
 
-from noria.core.answering import Answering, Tell, answer
+from noria.core.answering import Answering, Tell, answering
 from noria.core.events import Counted, Event, Sent
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, Message, OtherPart, TextPart
 from noria.core.protocols import Target
@@ -33,6 +33,7 @@ class Counting:
     def __init__(self, inner: Target, counter: Target) -> None:
         self._inner = inner
         self._counter = counter
+        self._answer, self._count = answering(inner), answering(counter)
 
     def call(self, request: Request) -> AsyncIterator[Event]:
         """Call one or the other."""
@@ -40,7 +41,7 @@ class Counting:
 
     def answer(self, request: Request, tell: Tell) -> Answering:
         """The same, told."""
-        return answer(self._counter if request.count else self._inner, request, tell)
+        return (self._count if request.count else self._answer)(request, tell)
 
 
 class Estimated:

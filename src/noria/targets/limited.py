@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from noria.core.answering import Answered, Ended, Later, Tell, answer, told
+from noria.core.answering import Answered, Ended, Later, Tell, answering, told
 from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
 from noria.core.events import Event, Sent
 from noria.core.limits import Standing, amount
@@ -46,6 +46,7 @@ class Limited:
 
     def __init__(self, inner: Target, matching: Matching, allowances: Allowances, prices: Prices, now: Clock) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._matching = matching
         self._allowances = allowances
         self._prices = prices
@@ -92,7 +93,7 @@ class Limited:
         """The same, told."""
         limits = self._matching(request)
         if not limits:
-            return await answer(self._inner, request, tell)
+            return await self._answer(request, tell)
         account = _Account(limits, self._allowances, self._prices, self._now)
 
         async def leave(sent: Sent) -> None:
@@ -109,7 +110,7 @@ class Limited:
 
         try:
             await account.enter()
-            answered = await answer(self._inner, request, hear)
+            answered = await self._answer(request, hear)
         except Ended as ended:
             self._ended(account, ended.error)
             raise ended.error from None

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from http import HTTPStatus
 from typing import Literal, Protocol
 
-from noria.core.answering import Answered, Tell, answer, told
+from noria.core.answering import Answered, Tell, answering, told
 from noria.core.errors import CallFailed, EngineFailed, NoriaError
 from noria.core.events import Event, Noted, Sent
 from noria.core.protocols import Target
@@ -49,6 +49,7 @@ class Observed:
 
     def __init__(self, inner: Target, observers: Sequence[Observer], *, provider: str) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._observers = observers
         self._provider = provider
 
@@ -100,7 +101,7 @@ class Observed:
             except NoriaError:
                 await told([Sent(request=request, provider=self._provider, asked=False)], tell)
                 raise
-            answered = await answer(self._inner, request, hear)
+            answered = await self._answer(request, hear)
             if not speaking:
                 for watch in watches:
                     watch.speaks()

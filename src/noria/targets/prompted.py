@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.answering import Answering, Tell, answer, from_events
+from noria.core.answering import Answering, Tell, answering, from_events
 from noria.core.errors import InvalidInput
 from noria.core.events import Event, Sent
 from noria.core.messages import Message, TextPart
@@ -31,6 +31,7 @@ class Prompted:
 
     def __init__(self, inner: Target, prompt: Prompt, prompt_id: str, render: Render) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._prompt = prompt
         self._prompt_id = prompt_id
         self._render = render
@@ -51,7 +52,7 @@ class Prompted:
             rendered = self._rendered(request)
         except InvalidInput as error:
             return from_events(_unplaced(request, error), request, tell)
-        return answer(self._inner, rendered, tell)
+        return self._answer(rendered, tell)
 
     def _rendered(self, request: Request) -> Request:
         variables, conversation = place(self._prompt, request.variables, request.messages)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import MappingProxyType
 
-from noria.core.answering import Answered, Ended, Tell, answer, told
+from noria.core.answering import Answered, Ended, Tell, answering, told
 from noria.core.errors import InvalidInput, NoriaError
 from noria.core.events import Event, Noted, OnRecord, Raw, Sent, ends_reply
 from noria.core.protocols import Clock, Target
@@ -46,6 +46,7 @@ class Recorded:
         wires: Wires = MappingProxyType({}),
     ) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._record = record
         self._now = now
         self._new_ids = new_ids
@@ -93,7 +94,7 @@ class Recorded:
         heard = _Heard(request, recording, shown, tell)
         left_out: tuple[str, ...] = ()
         try:
-            answered = await answer(self._inner, recording.request, heard.hear)
+            answered = await self._answer(recording.request, heard.hear)
             if answered.reply is not None:
                 recording.take_whole(answered.reply)
             if shown is not None:

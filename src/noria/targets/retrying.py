@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from noria.core.answering import Answered, Tell, answer, tell_all, told
+from noria.core.answering import Answered, Tell, answering, tell_all, told
 from noria.core.errors import BreakerOpen, CallFailed, NoriaError, Overloaded, Unavailable, Unreachable
 from noria.core.events import Event
 from noria.core.protocols import Target
@@ -47,6 +47,7 @@ class Retrying:
         budget: RetryBudget | None = None,
     ) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._attempts = attempts
         self._sleep = sleep
         self._random = random
@@ -95,7 +96,7 @@ class Retrying:
                 return tell(event) if beginning.speaking else tell_all(beginning.take(event), tell)
 
             try:
-                answered = await answer(self._inner, request, hear)
+                answered = await self._answer(request, hear)
                 await told(beginning.rest(), tell)
             except NoriaError as error:
                 await told(beginning.lost(), tell)

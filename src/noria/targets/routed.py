@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from noria.core.answering import Answering, Tell, answer
+from noria.core.answering import Answering, Tell, answering
 from noria.core.errors import NoriaError
 from noria.core.events import Event
 from noria.core.protocols import Target
@@ -31,4 +31,4 @@ class Routed:
 
     def answer(self, request: Request, tell: Tell) -> Answering:
         """The same, told. Raises at once."""
-        return answer(self._resolve(request.model), request, tell)
+        return answering(self._resolve(request.model))(request, tell)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.answering import Answering, Tell, answer, from_events
+from noria.core.answering import Answering, Tell, answering, from_events
 from noria.core.citing import moved
 from noria.core.errors import CallFailed, NoriaError
 from noria.core.events import Delta, Event, Sent, Stopped, Used, plain
@@ -43,6 +43,7 @@ class Structured:
 
     def __init__(self, inner: Target, reading: Callable[[dict[str, Any] | None], Awaitable[Read]]) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._reading = reading
 
     def call(self, request: Request) -> AsyncIterator[Event]:
@@ -56,11 +57,9 @@ class Structured:
 
     def answer(self, request: Request, tell: Tell) -> Answering:
         """The same, told."""
-        return (
-            from_events(self._held(request), request, tell)
-            if _wants_json(request)
-            else answer(self._inner, request, tell)
-        )
+        if _wants_json(request):
+            return from_events(self._held(request), request, tell)
+        return self._answer(request, tell)
 
     async def _held(self, request: Request) -> AsyncGenerator[Event]:
         hold: _Hold | None = None

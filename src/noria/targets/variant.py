@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from noria.core.answering import Answering, Tell, answer
+from noria.core.answering import Answering, Tell, answering
 from noria.core.apps import Variant
 from noria.core.events import Event
 from noria.core.protocols import Target
@@ -22,6 +22,7 @@ class AsVariant:
 
     def __init__(self, inner: Target, variant: Variant, variant_id: str) -> None:
         self._inner = inner
+        self._answer = answering(inner)
         self._variant = variant
         self._variant_id = variant_id
 
@@ -31,7 +32,7 @@ class AsVariant:
 
     def answer(self, request: Request, tell: Tell) -> Answering:
         """The same, told."""
-        return answer(self._inner, self._set(request), tell)
+        return self._answer(self._set(request), tell)
 
     def _set(self, request: Request) -> Request:
         """The request as the variant makes it. What the caller asked for in vain is listed in the attributes."""
