@@ -101,6 +101,11 @@ class SharedCounters(Protocol):
         ...
 
 
+def parts(measure: Measure) -> int:
+    """How many units one request, token, call or dollar is."""
+    return _NANO if measure == "usd" else 1
+
+
 def units(measure: Measure, amount: float) -> int:
     """An amount in whole units."""
     return round(amount * _NANO) if measure == "usd" else int(amount)
@@ -108,4 +113,4 @@ def units(measure: Measure, amount: float) -> int:
 
 def amount(measure: Measure, units: int) -> float:
     """Units as an amount."""
-    return units / _NANO if measure == "usd" else float(units)
+    return units / parts(measure)

@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple
 
 from noria.core.errors import NoriaError
-from noria.core.limits import Ask, Grant, Limit, SharedCounters, Standing, amount, units
+from noria.core.limits import Ask, Grant, Limit, SharedCounters, Standing, parts, units
 from noria.core.protocols import Clock
 from noria.targets.windows import bounds
 
@@ -75,10 +75,15 @@ class _Purse:
         """Whose limit it is, which may have another amount by now."""
         self.counted = counted
         self.most = counted.limit.units
+        self.parts = parts(counted.limit.measure)
 
     @property
     def free(self) -> int:
         return self.held - self.reserved
+
+    @property
+    def needed(self) -> bool:
+        return bool(self.held or self.reserved or self.spent or self.touched or self.waiting)
 
     @property
     def left(self) -> int:
@@ -103,8 +108,8 @@ class _Purse:
             measure=limit.measure,
             who=self.counted.who,
             amount=limit.amount,
-            used=amount(limit.measure, self.most - left),
-            remaining=amount(limit.measure, left),
+            used=(self.most - left) / self.parts,
+            remaining=left / self.parts,
             resets_ns=0 if limit.measure == "concurrency" else self.ends_ns,
             name=self.counted.name,
         )
@@ -154,18 +159,20 @@ class Allowances:
         self._shared = shared
         self._holder = holder
         self._now = now
-        self._purses: dict[tuple[str, int], _Purse] = {}
+        self._purses: dict[str, _Purse] = {}
+        self._past: list[_Purse] = []
         self._tasks: set[asyncio.Task[bool]] = set()
         self.asks = 0
         """Times that the shared state was asked."""
 
-    def held(self, counted: Counted, wanted: int) -> Reservation | None:
+    def held(self, counted: Counted, wanted: int, now: int) -> Reservation | None:
         """So many units of what this process has leased already; None where nobody can tell without asking."""
-        purse = self._purse(counted, self._now())
-        if purse.lock.locked() or purse.free < wanted:
+        purse = self._purse(counted, now)
+        free = purse.held - purse.reserved - wanted
+        if free < 0 or purse.lock.locked():
             return None
         purse.reserved += wanted
-        if purse.free < purse.low and purse.left > purse.free:
+        if free < purse.low and purse.left > free:
             purse.low = 0
             self._started(self._refilled(purse))
         return Reservation(purse, wanted)
@@ -176,9 +183,9 @@ class Allowances:
         Raises:
             Unavailable: this process's lease does not do, and the shared state can't be reached.
         """
-        if (at_hand := self.held(counted, wanted)) is not None:
-            return at_hand
         now = self._now()
+        if (at_hand := self.held(counted, wanted, now)) is not None:
+            return at_hand
         purse = self._purse(counted, now)
         if wanted > purse.left and now - purse.asked_ns < _AGAIN_NS:
             return self._refusal(purse)
@@ -192,11 +199,11 @@ class Allowances:
         return Reservation(purse, wanted) if enough else self._refusal(purse)
 
     def _purse(self, counted: Counted, now: int) -> _Purse:
-        starts, ends = bounds(counted.limit, now)
-        key = (counted.counter, starts)
-        purse = self._purses.get(key)
-        if purse is None:
-            purse = self._purses[key] = _Purse(counted, starts, ends)
+        purse = self._purses.get(counted.counter)
+        if purse is None or not purse.starts_ns <= now < purse.ends_ns:
+            if purse is not None:
+                self._past.append(purse)
+            purse = self._purses[counted.counter] = _Purse(counted, *bounds(counted.limit, now))
         elif purse.counted is not counted:
             purse.count(counted)
         purse.touched = True
@@ -212,7 +219,7 @@ class Allowances:
             await asyncio.wait(set(self._tasks))
         now = self._now()
         due: list[_Purse] = []
-        for purse in list(self._purses.values()):
+        for purse in (*self._past, *self._purses.values()):
             over = now >= purse.ends_ns or all
             stale = purse.held > 0 and now - purse.renewed_ns > LEASE_NS // 3
             idle = not purse.touched and purse.free > 0
@@ -227,9 +234,8 @@ class Allowances:
             for purse in due:
                 purse.touched = False
                 purse.lock.release()
-        for key, purse in list(self._purses.items()):
-            if not (purse.held or purse.reserved or purse.spent or purse.touched or purse.waiting):
-                del self._purses[key]
+        self._past = [purse for purse in self._past if purse.needed]
+        self._purses = {counter: purse for counter, purse in self._purses.items() if purse.needed}
 
     async def close(self) -> None:
         """Tell everything, and give back all leases."""

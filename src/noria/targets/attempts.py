@@ -6,11 +6,12 @@ recorder adds the last one, whose outcome it alone sees.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 import msgspec
 
+from noria.core.answering import Tell, tell_all
 from noria.core.attributes import ATTEMPTS, SPENT
 from noria.core.errors import CallFailed, NoriaError
 from noria.core.events import Event, Noted, Sent, Started, plain
@@ -70,20 +71,31 @@ class Beginning:
 
     def take(self, event: Event) -> Iterable[Event]:
         """Take an event; what may go on to the caller now."""
+        if self.holds(event):
+            return ()
+        return (*self.rest(), event) if self.speaking and self._held else (event,)
+
+    def hear(self, tell: Tell, event: Event) -> Awaitable[None] | None:
+        """The same, told."""
+        if self.holds(event):
+            return None
+        return tell_all((*self.rest(), event), tell) if self.speaking and self._held else tell(event)
+
+    def holds(self, event: Event) -> bool:
+        """Take an event; whether it has to wait for one that says something."""
         if self.speaking:
-            return (event,)
+            return False
         if isinstance(event, Sent):
             self.sent = event
-            return (event,)
-        if isinstance(event, Noted):
+        elif isinstance(event, Noted):
             if SPENT in event.attributes:
                 self._held.clear()
-            return (event,)
-        if only_began(event):
+        elif only_began(event):
             self._held.append(event)
-            return ()
-        self.speaking = True
-        return (*self.rest(), event)
+            return True
+        else:
+            self.speaking = True
+        return False
 
     def lost(self) -> Iterable[Event]:
         """What the attempt used that failed, where it had begun its reply: the prompt was read by then. For the record."""
@@ -93,7 +105,7 @@ class Beginning:
         self._held.clear()
         return (metering.noted(metering.estimated(self.sent, 0, models[-1])),)
 
-    def rest(self) -> Iterable[Event]:
+    def rest(self) -> list[Event]:
         """What is still held back, where the reply ends without a word."""
         held, self._held = self._held, []
         return held

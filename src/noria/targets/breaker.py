@@ -153,11 +153,12 @@ class Breaker:
 
     def _count(self, *, failed: bool) -> None:
         number = int(self._clock() / self._slice_s)
-        self._forget(number)
         if not self._slices or self._slices[-1][0] != number:
+            self._forget(number)
             self._slices.append([number, 0, 0])
-        self._slices[-1][1] += 1
-        self._slices[-1][2] += failed
+        newest = self._slices[-1]
+        newest[1] += 1
+        newest[2] += failed
 
     def _forget(self, number: int) -> None:
         while self._slices and self._slices[0][0] <= number - _SLICES:

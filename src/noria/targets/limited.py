@@ -69,19 +69,21 @@ class Limited:
             return
         account = _Account(limits, self._allowances, self._prices, self._now)
         try:
-            await account.enter()
+            if waiting := account.enter():
+                await waiting
             async with called(self._inner, request) as events:
                 async for event in events:
                     account.take(event)
                     if isinstance(event, Sent):
                         try:
-                            standings = await account.expect(event)
+                            if waiting := account.expect(event):
+                                await waiting
                         except LimitReached:
                             yield msgspec.structs.replace(
                                 event, asked=False
                             )  # so that the record tells what was refused
                             raise
-                        yield msgspec.structs.replace(event, standings=standings)
+                        yield msgspec.structs.replace(event, standings=account.standings())
                     else:
                         yield event
         except BaseException as error:
@@ -96,20 +98,25 @@ class Limited:
             return await self._answer(request, tell)
         account = _Account(limits, self._allowances, self._prices, self._now)
 
-        async def leave(sent: Sent) -> None:
+        async def leave(sent: Sent, reserved: Awaitable[None]) -> None:
             try:
-                standings = await account.expect(sent)
+                await reserved
             except NoriaError as error:
                 await told([msgspec.structs.replace(sent, asked=False)], tell)
                 raise Ended(error) from error
-            await told([msgspec.structs.replace(sent, standings=standings)], tell)
+            await told([msgspec.structs.replace(sent, standings=account.standings())], tell)
 
         def hear(event: Event) -> Awaitable[None] | None:
             account.take(event)
-            return Later(partial(leave, event)) if isinstance(event, Sent) else tell(event)
+            if not isinstance(event, Sent):
+                return tell(event)
+            if waiting := account.expect(event):
+                return Later(partial(leave, event, waiting))
+            return tell(msgspec.structs.replace(event, standings=account.standings()))
 
         try:
-            await account.enter()
+            if waiting := account.enter():
+                await waiting
             answered = await self._answer(request, hear)
         except Ended as ended:
             self._ended(account, ended.error)
@@ -128,6 +135,10 @@ class Limited:
         account.fail(given_up=isinstance(error, GeneratorExit | asyncio.CancelledError))
 
 
+_CALLS = frozenset({"requests", "concurrency"})
+"""Measures that count calls, and not what they use."""
+
+
 class _Account:
     """What one call holds and uses."""
 
@@ -138,38 +149,18 @@ class _Account:
         self._now = now
         self._entered: list[Reservation] = []
         self._open: dict[int, Reservation] = {}
+        self._priced = False
         self._made = False
         self._meter = Meter()
 
-    async def enter(self) -> None:
-        """Reserve the call itself."""
-        for counted in self._limits:
-            if counted.limit.measure in {"requests", "concurrency"}:
-                self._entered.append(await self._reserved(counted, 1))
+    def enter(self) -> Later | None:
+        """Reserve the call itself. What it returns has to be awaited; mostly that is nothing."""
+        return self._reserve([(index, 1) for index, one in enumerate(self._limits) if one.limit.measure in _CALLS])
 
-    async def expect(self, sent: Sent) -> tuple[Standing, ...]:
-        """Reserve what the request is expected to use, in place of what an attempt before was."""
-        if sent.replays or sent.request.count:
-            self._made = True
-            return self.standings()
-        usage: Usage | None = None
-        usd: float | None = None
-        for index, counted in enumerate(self._limits):
-            if counted.limit.measure not in {"tokens", "usd"}:
-                continue
-            if usage is None:
-                usage = expected_usage(sent.request)
-            if usd is None and counted.limit.measure == "usd":
-                usd = self._price(sent.provider, sent.request.model, "", usage)
-            wanted = counted_units(counted.limit, usage.input_tokens + usage.output_tokens, usd)
-            before = self._open.get(index)
-            if before is not None and before.units >= wanted:
-                continue
-            if before is not None:
-                before.settle(0)
-            self._open[index] = await self._reserved(counted, wanted)
-        self._made = True
-        return self.standings()
+    def expect(self, sent: Sent) -> Later | None:
+        """Reserve what the request is expected to use, in place of what an attempt before was; as ``enter`` does."""
+        free = sent.replays or sent.request.count
+        return self._reserve([] if free else self._expected(sent), made=True)
 
     def take(self, event: Event) -> None:
         """Note what came; what an attempt used that broke off is used."""
@@ -185,7 +176,7 @@ class _Account:
         if reply is not None:
             self._meter.take_reply(reply)
         sent = self._meter.sent
-        if sent is not None and not sent.replays and self._open:
+        if self._open and sent is not None and not sent.replays:
             self._settle(sent.provider, sent.request.model, self._meter.model, self._meter.finished())
         self._close()
 
@@ -204,7 +195,7 @@ class _Account:
         """Count so much, in place of what was reserved for it."""
         tokens = usage.input_tokens + usage.output_tokens
         usd: float | None = 0.0
-        if tokens and any(self._limits[index].limit.measure == "usd" for index in self._open):
+        if tokens and self._priced:
             usd = self._price(provider, asked, answered, usage)
         for index, reservation in self._open.items():
             reservation.settle(counted_units(self._limits[index].limit, tokens, usd))
@@ -223,17 +214,57 @@ class _Account:
 
     def standings(self) -> tuple[Standing, ...]:
         """How the limits stand that the call has reserved of."""
-        return tuple(reservation.standing() for reservation in (*self._entered, *self._open.values()))
+        return tuple([reservation.standing() for reservation in (*self._entered, *self._open.values())])
 
-    async def _reserved(self, counted: Counted, wanted: int) -> Reservation:
-        found: Reservation | Refusal | None = self._allowances.held(counted, wanted)
-        if found is None:
-            found = await self._allowances.reserve(counted, wanted)
-        if isinstance(found, Reservation):
-            return found
-        error = _refusal(found, wanted, self._now())
-        error.standings = (*self.standings(), found.standing)
-        raise error
+    def _expected(self, sent: Sent) -> list[tuple[int, int]]:
+        """The limits that count what is used, by their numbers, and how much of each is to be reserved."""
+        due: list[tuple[int, int]] = []
+        usage: Usage | None = None
+        usd: float | None = None
+        for index, counted in enumerate(self._limits):
+            if counted.limit.measure in _CALLS:
+                continue
+            if usage is None:
+                usage = expected_usage(sent.request)
+            if counted.limit.measure == "usd" and usd is None:
+                self._priced = True
+                usd = self._price(sent.provider, sent.request.model, "", usage)
+            wanted = counted_units(counted.limit, usage.input_tokens + usage.output_tokens, usd)
+            before = self._open.get(index)
+            if before is not None:
+                if before.units >= wanted:
+                    continue
+                before.settle(0)
+            due.append((index, wanted))
+        return due
+
+    def _reserve(self, due: list[tuple[int, int]], *, made: bool = False) -> Later | None:
+        """Reserve of what this process has leased; with ``made``, the call counts as made then."""
+        now = self._now()
+        for at, (index, wanted) in enumerate(due):
+            reservation = self._allowances.held(self._limits[index], wanted, now)
+            if reservation is None:
+                return Later(partial(self._ask, due[at:], made))
+            self._keep(index, reservation)
+        self._made = self._made or made
+        return None
+
+    async def _ask(self, due: list[tuple[int, int]], made: bool) -> None:
+        """The same where all processes have to be asked."""
+        for index, wanted in due:
+            found = await self._allowances.reserve(self._limits[index], wanted)
+            if isinstance(found, Refusal):
+                error = _refusal(found, wanted, self._now())
+                error.standings = (*self.standings(), found.standing)
+                raise error
+            self._keep(index, found)
+        self._made = self._made or made
+
+    def _keep(self, index: int, reservation: Reservation) -> None:
+        if self._limits[index].limit.measure in _CALLS:
+            self._entered.append(reservation)
+        else:
+            self._open[index] = reservation
 
 
 _SAID = {

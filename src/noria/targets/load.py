@@ -46,11 +46,12 @@ class Load:
     def starts(self) -> _Counted:
         """A call is made."""
         self.outstanding += 1
-        return _Counted(self, self._clock)
+        return _Counted(self, self._clock())
 
-    def began(self, ttft_s: float) -> None:
-        """A call's first token has come."""
+    def began(self, start_s: float) -> None:
+        """The first token has come of a call that was made then."""
         now = self._clock()
+        ttft_s = now - start_s
         kept = math.exp((self._as_of - now) / _MEMORY_S)
         self._ttft_s = ttft_s if ttft_s >= self._ttft_s else self._ttft_s * kept + ttft_s * (1 - kept)
         self._as_of = now
@@ -63,14 +64,15 @@ class Load:
 class _Counted:
     """One call under way."""
 
-    def __init__(self, load: Load, clock: Callable[[], float]) -> None:
+    __slots__ = ("_load", "_start_s")
+
+    def __init__(self, load: Load, start_s: float) -> None:
         self._load = load
-        self._clock = clock
-        self._start = clock()
+        self._start_s = start_s
 
     def speaks(self) -> None:
         """The first piece has come."""
-        self._load.began(self._clock() - self._start)
+        self._load.began(self._start_s)
 
     def ends(self, outcome: Outcome) -> None:
         """It is over."""

@@ -117,7 +117,10 @@ class Observed:
 
 def _speaks(event: Event) -> bool:
     """Whether the model has begun to answer."""
-    return not isinstance(event, Sent | Noted) and not only_began(event)
+    return type(event) not in _ASIDE and not only_began(event)
+
+
+_ASIDE = frozenset({Sent, Noted})
 
 
 def at_fault(error: NoriaError) -> bool:

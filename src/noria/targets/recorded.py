@@ -115,8 +115,9 @@ class Recorded:
             await self._record(recording)
             raise
         span = await self._record(recording)
-        await told(heard.ending, tell)
-        return answered._replace(kept=_on_record(span, left_out))
+        if heard.ending:
+            await told(heard.ending, tell)
+        return Answered(answered.reply, answered.wire, answered.data, _on_record(span, left_out))
 
     def _shown(self, request: Request) -> Shown | None:
         """Follows what the caller can be shown; None where that is everything."""

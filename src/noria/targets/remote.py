@@ -131,7 +131,9 @@ class Remote:
             return await from_events(self.call(request), request, tell)
         encoded = self._encoded(request, request.stream)
         sent = self._sent(request, encoded, request.stream)
-        await told([sent], tell)
+        waiting = tell(sent)
+        if waiting is not None:
+            await waiting
         response: Response | None = None
         try:
             response = await self._answered(encoded)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 
-from noria.core.answering import Answered, Tell, answering, tell_all, told
+from noria.core.answering import Answered, Tell, answering, told
 from noria.core.errors import BreakerOpen, CallFailed, NoriaError, Overloaded, Unavailable, Unreachable
 from noria.core.events import Event
 from noria.core.protocols import Target
@@ -91,13 +92,10 @@ class Retrying:
         attempt = 1
         while True:
             beginning = Beginning()
-
-            def hear(event: Event, beginning: Beginning = beginning) -> Awaitable[None] | None:
-                return tell(event) if beginning.speaking else tell_all(beginning.take(event), tell)
-
             try:
-                answered = await self._answer(request, hear)
-                await told(beginning.rest(), tell)
+                answered = await self._answer(request, partial(beginning.hear, tell))
+                if rest := beginning.rest():
+                    await told(rest, tell)
             except NoriaError as error:
                 await told(beginning.lost(), tell)
                 wait = None if beginning.speaking or attempt >= self._attempts else self._wait_s(error, attempt)
