@@ -17,7 +17,9 @@ from noria.core.guards import Checked, Flaw, GuardRule
 from noria.core.messages import Message
 from noria.core.requests import Request
 from noria.serve.app import Application
+from noria.settings import Provider
 from noria.targets.scripted import answer
+from targets import upstream
 
 from .conftest import KEY, Noria, opened
 from .test_limits import key
@@ -105,11 +107,15 @@ async def test_a_guard_on_a_variant_is_in_force_for_whoever_gets_it(tmp_path: Pa
 class Asks:
     """A guard that asks a model."""
 
-    name, version, reach = "asks", "1", None
+    name, version = "asks", "1"
+
+    def __init__(self, judge: str = "up/judge", reach: int | None = None) -> None:
+        self.judge = judge
+        self.reach = reach
 
     async def check(self, checked: Checked) -> Sequence[Flaw]:
         said = Message(role="user", content=f"Is this bad? {checked.text}")
-        reply = await checked.ask(Request(model="up/judge", messages=(said,)))
+        reply = await checked.ask(Request(model=self.judge, messages=(said,)))
         return [Flaw(reason="It is bad.")] if reply.text == "yes" else []
 
 
@@ -141,6 +147,20 @@ async def test_what_a_guard_asks_is_on_the_account_of_the_call_it_checks_and_che
         assert asked["attributes"]["noria.purpose"] == "guard"
         assert asked["attributes"]["noria.key_id"] == call["attributes"]["noria.key_id"]
         assert (asked["trace_id"], asked["parent_id"]) == (call["trace_id"], call["span_id"])
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+async def test_a_guard_may_ask_the_provider_whose_every_place_is_taken_by_calls_that_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    monkeypatch.setattr("noria.assemble.gateway.guarding.make", lambda _: Asks("small/judge", reach=4))
+    rule = GuardRule(kind="asks", places=("stream",), deadline_s=5, on=("small/m",))
+    async with upstream.serving(lambda body: answer("no" if body["model"] == "judge" else "Hello there.")) as small:
+        provider = Provider(base_url=small.base_url, attempts=1, max_calls=calls, max_waiting=calls)
+        async with serving(tmp_path / "data", rule, others={"small": provider}) as noria:
+            replies = await asyncio.gather(*(ask(noria, "hi", stream=True, model="small/m") for _ in range(calls)))
+            assert all("[DONE]" in reply.text and "error" not in reply.text for reply in replies)
+            assert [body["model"] for body in small.bodies].count("judge") >= calls
 
 
 async def test_what_a_guard_asked_is_on_record_also_where_its_deadline_came_first(

@@ -49,6 +49,19 @@ async def test_first_come_first_served_and_the_newest_is_turned_away_at_once() -
     assert (done, slots.taken, slots.waiting) == ([0, 1, 2, 3], 0, 0)
 
 
+async def test_a_call_for_which_another_waits_has_that_one_s_place_as_long_as_there_is_one() -> None:
+    slots = Slots(1, waiting=0, of="p")
+    async with slots.place("outer"):
+        async with slots.place("inner", "outer"), slots.place("another", "outer"):
+            assert slots.taken == 1
+        with pytest.raises(Overloaded):
+            async with slots.place("else", "nobody"):
+                pass
+    async with slots.place("late", "outer"):
+        assert slots.taken == 1, "the outer one has none any more"
+    assert slots.taken == 0
+
+
 async def test_nobody_waits_longer_than_their_patience() -> None:
     slots = Slots(1, waiting=5, patience_s=0.01, of="p")
     async with slots.place():

@@ -198,6 +198,8 @@ class Request(Noun):
     """Where the call comes from."""
     trace: TraceContext | None = None
     """Place in a trace; the recorder starts a new one where there is none."""
+    caused_by: str = ""
+    """Span id of the call under way that waits for this one of Noria's own; empty where none does."""
     attributes: dict[str, Any] = {}
     """Anything else to keep on the span."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 
 from noria.core.answering import Answered, Tell, answering, told
 from noria.core.errors import Overloaded
@@ -14,7 +15,7 @@ from noria.targets.slots import Slots
 
 
 class Bounded:
-    """A target whose calls take a place each.
+    """A target whose calls take a place each, but for those because of which another one waits that has a place already.
 
     Arguments:
         inner: what is called.
@@ -31,7 +32,7 @@ class Bounded:
     async def call(self, request: Request) -> AsyncGenerator[Event]:
         """Call on when there is a place. Raises ``Overloaded``."""
         try:
-            async with self._slots.place(), called(self._inner, request) as events:
+            async with self._place(request), called(self._inner, request) as events:
                 async for event in events:
                     yield event
         except Overloaded:
@@ -41,8 +42,12 @@ class Bounded:
     async def answer(self, request: Request, tell: Tell) -> Answered:
         """The same, told."""
         try:
-            async with self._slots.place():
+            async with self._place(request):
                 return await self._answer(request, tell)
         except Overloaded:
             await told([Sent(request=request, provider=self._provider, asked=False)], tell)
             raise
+
+    def _place(self, request: Request) -> AbstractAsyncContextManager[None]:
+        trace = request.trace
+        return self._slots.place((trace and trace.parent_id) or "", request.caused_by)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple, Protocol
 
 from noria.core.errors import Overloaded
@@ -74,6 +74,7 @@ class Slots:
         self._line: deque[_Turn] = deque()
         self._looking: asyncio.TimerHandle | None = None
         self._shared: Shared | None = None
+        self._calls: set[str] = set()  # those that have a place, where they are known
         self.taken = 0
         """Calls under way."""
         self.shed = 0
@@ -99,9 +100,14 @@ class Slots:
         if taken >= self.most and self._line_is_full():
             raise self._full()
 
-    def place(self) -> AbstractAsyncContextManager[None]:
-        """A place for the length of the block. Raises ``Overloaded``."""
-        return _Place(self)
+    def place(self, call: str = "", caused_by: str = "") -> AbstractAsyncContextManager[None]:
+        """A place for the length of the block. Raises ``Overloaded``.
+
+        Arguments:
+            call: whose place it is, for what is called because of it.
+            caused_by: a call that waits for this one. Where it has a place the two share it, or each would wait for the other.
+        """
+        return _SHARED if caused_by in self._calls else _Place(self, call, self._calls)
 
     async def enter(self) -> None:
         """Take a place. Raises ``Overloaded``."""
@@ -189,13 +195,22 @@ def _now_us() -> int:
 class _Place(AbstractAsyncContextManager[None]):
     """One place. A class, because a generator costs several times as much."""
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_call", "_calls", "_slots")
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, call: str, calls: set[str]) -> None:
         self._slots = slots
+        self._call = call
+        self._calls = calls
 
     async def __aenter__(self) -> None:
         await self._slots.enter()
+        if self._call:
+            self._calls.add(self._call)
 
     async def __aexit__(self, *_: object) -> None:
+        self._calls.discard(self._call)
         self._slots.leave()
+
+
+_SHARED = nullcontext()
+"""The place of a call that another one has already."""

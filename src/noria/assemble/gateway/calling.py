@@ -159,6 +159,7 @@ class Calling:
             request,
             trace=cause.trace,
             caller=account_of(cause),
+            caused_by=(cause.trace and cause.trace.parent_id) or "",
             attributes=request.attributes | {PURPOSE: GUARDS_OWN},
         )
         span, reply = await self.ask_within_limits(request)
