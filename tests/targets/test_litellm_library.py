@@ -114,7 +114,8 @@ async def test_an_error_has_the_providers_status_and_not_its_key() -> None:
     assert "over its limit" in str(error)
     assert "sk-secret" not in str(error)
     assert "its limit at provider `tail`, says provider `tail`; see upstream docs" in str(error)
-    assert error.inside == "Called at http://up."
+    assert error.inside.startswith("Called at http://up. In full: ")
+    assert "its limit at http://up:80/v1, says up" in error.inside
     _, error = await events_until_error(called(Library(chunk("Hel"), ValueError("odd"))).call(ASK))
     assert isinstance(error, CallFailed)
     assert error.status == 502

@@ -15,6 +15,7 @@ from noria.core.folding import collect
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.remote import Remote
 from noria.targets.scripted import answer
+from noria.targets.whereabouts import Whereabouts
 from noria.wires.openai_chat import OpenAIChat
 
 from .contract import ASK, events_until_error
@@ -224,6 +225,47 @@ async def test_the_provider_s_refusal_keeps_status_and_wait_but_not_the_key(egre
     assert (error.status, error.retryable, error.retry_after_s) == (429, True, 3.0)
     assert "Key [key] may not; wait." in str(error)
     assert KEY not in repr(error)
+
+
+async def test_callers_are_told_which_provider_failed_and_the_record_where_it_said_that_it_is(egress: Egress) -> None:
+    async with serving(lambda _: [refusal]) as upstream:
+        said = f"No model at {upstream.base_url}/chat/completions, it said."
+        refusal = web.Response(status=404, text=msgspec.json.encode({"error": {"message": said}}).decode())
+        error = await failure(remote(egress, upstream))
+        assert str(error).endswith(": No model at provider `p`, it said.")
+        assert said in error.with_inside
+        told = remote(egress, upstream)
+        refusal = web.Response(status=404, text=refusal.text)
+        with pytest.raises(CallRefused, match="No model at provider `p`, it said.$"):
+            await told.answer(msgspec.structs.replace(ASK, stream=False), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "said", "told"),
+    [
+        (
+            "http://vllm:8000/v1",
+            "vllm is not well; see http://VLLM:8000/v1/models, vllm:8000; vllm2",
+            "@ is not well; see @, @; vllm2",
+        ),
+        (
+            "https://llm.corp/v1",
+            "No route to llm.corp, llm.corp:443 or my-llm.corp.",
+            "No route to @, @ or my-llm.corp.",
+        ),
+        (
+            "http://10.0.0.7/v1",
+            "dial tcp 10.0.0.7:80: refused; 110.0.0.7, 10.0.0.71",
+            "dial tcp @: refused; 110.0.0.7, 10.0.0.71",
+        ),
+        ("http://[fd00::1]:8/v1", "http://[fd00::1]:8/v1 and fd00::1", "@ and @"),
+    ],
+)
+def test_an_address_is_known_in_any_sentence(base_url: str, said: str, told: str) -> None:
+    error = CallFailed(said)
+    Whereabouts(base_url, "p").hide(error)
+    assert str(error) == told.replace("@", "provider `p`")
+    assert said in error.with_inside
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -25,6 +23,7 @@ from noria.core.unfolding import events_of
 from noria.targets.base_url import shown_url
 from noria.targets.egress import Timeouts
 from noria.targets.redacting import Secrets
+from noria.targets.whereabouts import Whereabouts
 from noria.wires.carrying import Carrying
 from noria.wires.sse import encode_event
 from noria.wires.statuses import failed
@@ -99,8 +98,7 @@ class LiteLLM:
     ) -> None:
         self._wire = wire
         self._base_url = base_url
-        host = re.escape(urlsplit(base_url).hostname or base_url)
-        self._address = re.compile(rf"(?<![\w.-])(?:https?://)?{host}(?::\d+)?(?:/[\w./-]*)?(?![\w-])")
+        self._whereabouts = Whereabouts(base_url, provider)
         self._api_key = api_key
         self._provider = provider
         self._model = model
@@ -186,9 +184,9 @@ class LiteLLM:
         """The library's error: its status is the provider's."""
         status = getattr(error, "status_code", None)
         said = self._secrets.redacted(str(getattr(error, "message", "") or error) or type(error).__name__)
-        said = self._address.sub(f"provider `{self._provider}`", said)  # callers are told no address
         failure = failed(status if isinstance(status, int) and 400 <= status <= 599 else 500, said)
         failure.inside = f"Called at {shown_url(self._base_url, self._provider)}."
+        self._whereabouts.hide(failure)
         return failure
 
 

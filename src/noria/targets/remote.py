@@ -19,6 +19,7 @@ from noria.targets.base_url import PORTS, fixed_headers, header_lines, joined, p
 from noria.targets.egress import Callee, Egress, Origin, Response, Timeouts
 from noria.targets.pieces import Pieces, check_text
 from noria.targets.redacting import Secrets
+from noria.targets.whereabouts import Whereabouts
 from noria.wires.wire import Encoded, WireOut
 
 _LARGEST_ERROR_BODY = 64 * 1024
@@ -69,6 +70,7 @@ class Remote:
     ) -> None:
         there = place(base_url, provider)
         self._root, self._query, self._shown = there.path, there.query, shown_url(base_url, provider)
+        self._whereabouts = Whereabouts(base_url, provider)
         self._callee = Callee(f"provider `{provider}`", self._shown)
         if not (api_key.isascii() and api_key.isprintable()):
             raise InvalidInput(f"The API key of provider `{provider}` holds a character that no HTTP header can carry.")
@@ -119,7 +121,7 @@ class Remote:
             for event in events_of(reply):
                 yield event
         except CallFailed as error:
-            self._secrets.redact(error)
+            self._conceal(error)
             raise
         finally:
             if response is not None:
@@ -146,7 +148,7 @@ class Remote:
             check_text(body)
             return Answered(reply, request.wire, body)
         except CallFailed as error:
-            self._secrets.redact(error)
+            self._conceal(error)
             raise
         finally:
             if response is not None:
@@ -181,6 +183,11 @@ class Remote:
             return response.status, response.headers, await self._body(response, most=_LARGEST_LIST)
         finally:
             response.close()
+
+    def _conceal(self, error: CallFailed) -> None:
+        """Take out of it what no caller is told: the provider may have repeated it."""
+        self._whereabouts.hide(error)
+        self._secrets.redact(error)
 
     def _sent(self, request: Request, encoded: Encoded, stream: bool) -> Sent:
         return Sent(
