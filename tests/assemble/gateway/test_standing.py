@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from noria.assemble.gateway.standing import Standing
@@ -13,6 +14,7 @@ from noria.settings import Provider
 from noria.stores.openings import Openings
 from noria.stores.places import SharedPlaces
 from noria.targets.breaker import Breaker
+from noria.targets.observed import Watch
 
 PROVIDER = Provider(base_url="http://127.0.0.1:9/v1", breaker_calls=2, breaker_open_s=600)
 
@@ -36,3 +38,27 @@ def test_a_breaker_that_opens_in_one_process_opens_in_the_others_and_no_other_mo
             found.starts()
     other.starts()
     assert standings[1].numbers()["noria_breakers_open"] == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no workers")
+def test_a_provider_that_is_configured_anew_begins_with_a_closed_breaker_in_all_processes(tmp_path: Path) -> None:
+    standings = [Standing(), Standing()]
+    for row, standing in enumerate(standings):
+        standing.share(SharedPlaces(tmp_path, row, 2), Openings(tmp_path, row, 2))
+
+    def starts(row: int, provider: Provider) -> Watch:
+        found = standings[row].model("p/m", provider).breaker
+        assert found is not None
+        return found.starts()
+
+    for _ in range(2):
+        starts(0, PROVIDER).ends("failed")
+    anew = msgspec.structs.replace(PROVIDER, base_url="http://127.0.0.1:8/v1")
+    for row in (0, 1):
+        with pytest.raises(BreakerOpen):
+            starts(row, PROVIDER)
+        starts(row, anew).ends("failed")
+    starts(1, anew).ends("failed")
+    for row in (0, 1):
+        with pytest.raises(BreakerOpen):
+            starts(row, anew)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+import msgspec
+
 from noria.settings import Provider
 from noria.stores.openings import Openings
 from noria.stores.places import SharedPlaces
@@ -39,8 +41,13 @@ class ModelStanding:
                 calls=provider.breaker_calls,
                 window_s=provider.breaker_window_s,
                 open_s=provider.breaker_open_s,
-                elsewhere=None if openings is None else openings.of(name),
+                elsewhere=None if openings is None else openings.of(_as_configured(name, provider)),
             )
+
+
+def _as_configured(name: str, provider: Provider) -> str:
+    """One name in all processes for a model, and another once its provider is configured anew: what failed there says nothing."""
+    return f"{name} {msgspec.json.encode(provider, order='deterministic').decode()}"
 
 
 class ProviderStanding:
