@@ -33,24 +33,25 @@ def canonical(value: Any) -> bytes:
     return msgspec.json.encode(_plain(msgspec.to_builtins(_lean(value), str_keys=True)), order="sorted")
 
 
-def quick(value: Any, *, nones: int = 0, looked_through: bool = False) -> bytes | None:
+in_order = msgspec.json.Encoder(order="sorted").encode
+"""msgspec's own sorted JSON, which is canonical but for whole numbers written as ``1.0``, numbers that are not finite, and
+fields that equal their default without being the same object."""
+
+
+def quick(value: Any, *, nones: int = 0) -> bytes | None:
     """What :func:`canonical` makes of ``value``, at a tenth of its price; None where only it knows.
 
-    msgspec's own sorted JSON is canonical but for whole numbers written as ``1.0``, numbers that are not finite, and fields
-    that equal their default without being the same object. ``None``, booleans, small numbers, empty texts and empty tuples
-    are always the same objects, so it is for values whose structs have no other defaults, and whose keys are texts.
+    The text is looked through for what :func:`in_order` does not know. ``None``, booleans, small numbers, empty texts and
+    empty tuples are always the same objects, so it is for values whose structs have no other defaults, and whose keys are texts.
 
     Arguments:
         value: a struct, or JSON-like builtins.
         nones: how many ``None`` it holds where they are written; any further null may be a number that is not finite.
-        looked_through: it holds no number that :func:`canonical` writes in another way, so none is looked for in the text.
     """
     try:
-        made = msgspec.json.encode(value, order="sorted")
+        made = in_order(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return None
-    if looked_through:
-        return made
     return None if made.count(b"null") > nones or _NEEDS_CARE.search(made) else made
 
 

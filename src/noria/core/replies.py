@@ -71,6 +71,7 @@ class Reply(Noun):
     @property
     def complete(self) -> bool:
         """True when every choice has a finish reason, or vectors, a ranking or a count have come."""
-        if self.choices:
-            return all(choice.finish_reason is not None for choice in self.choices)
-        return bool(self.vectors or self.ranking) or self.counted is not None
+        for choice in self.choices:
+            if choice.finish_reason is None:
+                return False
+        return bool(self.choices or self.vectors or self.ranking) or self.counted is not None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from noria.core.identity import content_id, id_of, quick
+from noria.core.identity import content_id, id_of, in_order, quick
 from noria.core.keys import Caller
 from noria.core.messages import BlobPart, CacheLife, Message
 from noria.core.struct import Noun
@@ -251,8 +251,7 @@ def request_id(request: Request, *, server: str = "") -> str:
         parts |= {name: value for name in _RARE if (value := getattr(request, name))}
     elif (params := _lean_params(request)) is not None:
         parts["params"] = params
-        content = quick(parts, looked_through=True)
-        return content_id("request", parts) if content is None else id_of("request", content)
+        return id_of("request", in_order(parts))
     content = None if _has_blob(request) else quick(parts, nones=request.tool_choice is None)
     return content_id("request", parts) if content is None else id_of("request", content)
 

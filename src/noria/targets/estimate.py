@@ -9,9 +9,11 @@ The rule is simple, and errs on the high side for plain English, so that a limit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from noria.core.messages import ImagePart, Message, TextPart
+from noria.core.messages import ImagePart, Part, TextPart
 from noria.core.replies import Usage
 from noria.core.requests import Request
 
@@ -28,11 +30,18 @@ def expected_usage(request: Request) -> Usage:
 
 def input_tokens(request: Request) -> int:
     """Prompt tokens of a request, by the rule above."""
-    size, more = 0, 0
+    size, more = 0, _MESSAGE * len(request.messages)
     for message in request.messages:
-        bytes_, tokens = _message(message)
-        size += bytes_
-        more += tokens
+        if isinstance(message.content, str):
+            size += _size(message.content)
+        else:
+            bytes_, tokens = _parts(message.content)
+            size += bytes_
+            more += tokens
+        if message.reasoning:
+            size += _size(message.reasoning)
+        for call in message.tool_calls:
+            size += _size(call.name) + _size(call.arguments)
     if request.embed is not None:
         size += sum(
             _size(text) if isinstance(text, str) else len(text) * _BYTES_A_TOKEN for text in request.embed.inputs
@@ -59,12 +68,10 @@ def said_tokens(size: int) -> int:
     return -(-size // _BYTES_A_TOKEN)
 
 
-def _message(message: Message) -> tuple[int, int]:
-    more = _MESSAGE
-    size = sum(_size(call.name) + _size(call.arguments) for call in message.tool_calls) + _size(message.reasoning)
-    if isinstance(message.content, str):
-        return size + _size(message.content), more
-    for part in message.content:
+def _parts(parts: Iterable[Part]) -> tuple[int, int]:
+    """Bytes of the texts, and tokens of all else."""
+    size, more = 0, 0
+    for part in parts:
         if isinstance(part, TextPart):
             size += _size(part.text)
         else:

@@ -22,6 +22,7 @@ from noria.targets.redacting import Secrets
 from noria.targets.whereabouts import Whereabouts
 from noria.wires.wire import Encoded, WireOut
 
+_GOOD = range(HTTPStatus.OK.value, HTTPStatus.MULTIPLE_CHOICES.value)
 _LARGEST_ERROR_BODY = 64 * 1024
 _LARGEST_LIST = 4 * 1024 * 1024
 _LAST_BYTES_S = 0.1
@@ -81,8 +82,11 @@ class Remote:
         self._origin = Origin(there.scheme == "https", host, port, private=private, kept=kept)
         self._egress = egress
         self._wire = wire
+        self._wire_name = wire.name
         self._headers = (fixed_headers(there, host, kept=kept), headers or {}, wire.headers(api_key))
         self._head = header_lines(*self._headers)
+        self._begin: tuple[tuple[str, dict[str, str]], bytes] = ("", {}), b""
+        """How the last request began, and for which path and headers: mostly all begin alike."""
         self._secrets = secrets or Secrets([api_key])
         self._provider = provider
         self._model = model
@@ -99,7 +103,7 @@ class Remote:
         stream = self._stream if request.stream is None else request.stream
         encoded = self._encoded(request, stream)
         yield (sent := self._sent(request, encoded, stream))
-        raw = request.wire if request.wire == self._wire.name else ""
+        raw = request.wire if request.wire == self._wire_name else ""
         response: Response | None = None
         try:
             response = await self._answered(encoded)
@@ -143,7 +147,7 @@ class Remote:
                 await self._tell_stream(sent, response, tell)
                 return Answered(None)
             reply, body = await self._read(response, request)
-            if request.wire != self._wire.name:
+            if request.wire != self._wire_name:
                 return Answered(reply)
             check_text(body)
             return Answered(reply, request.wire, body)
@@ -161,7 +165,7 @@ class Remote:
             reply, _ = await self._read(response, request)
             await told([msgspec.structs.replace(sent, streamed=False), *events_of(reply)], tell)
             return
-        pieces = Pieces(self._wire.decoder(request), request.wire if request.wire == self._wire.name else "")
+        pieces = Pieces(self._wire.decoder(request), request.wire if request.wire == self._wire_name else "")
 
         def take(chunk: bytes) -> Awaitable[None] | None:
             self._check_size(pieces.read + len(chunk))
@@ -176,8 +180,7 @@ class Remote:
         Raises:
             CallFailed: there was no answer.
         """
-        target = quote(joined(self._root, path, self._query), safe=_IN_A_PATH)
-        request = b"GET %b HTTP/1.1\r\n%b\r\n" % (target.encode(), self._head)
+        request = self._line("GET", path) + self._head + b"\r\n"
         response = await self._egress.post(self._origin, request, waits=self._timeouts, callee=self._callee)
         try:
             return response.status, response.headers, await self._body(response, most=_LARGEST_LIST)
@@ -205,23 +208,25 @@ class Remote:
 
     def _written(self, encoded: Encoded) -> bytes:
         """The request as it goes over the wire."""
-        head = self._head if not encoded.headers else header_lines(*self._headers, encoded.headers)
-        target = joined(self._root, encoded.path, self._query)
+        to, begin = self._begin
+        if to != (encoded.path, encoded.headers):
+            begin = self._line("POST", encoded.path) + header_lines(*self._headers, encoded.headers)
+            self._begin = (encoded.path, encoded.headers), begin
+        return b"%bContent-Length: %d\r\n\r\n%b" % (begin, len(encoded.body), encoded.body)
+
+    def _line(self, method: str, path: str) -> bytes:
+        """The first line of a request."""
+        target = joined(self._root, path, self._query)
         if not (target.isascii() and target.isprintable() and " " not in target):
             target = quote(target, safe=_IN_A_PATH)
-        return b"POST %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (
-            target.encode(),
-            head,
-            len(encoded.body),
-            encoded.body,
-        )
+        return f"{method} {target} HTTP/1.1\r\n".encode()
 
     async def _answered(self, encoded: Encoded) -> Response:
         """The response, its status known to be good."""
         response = await self._egress.post(
             self._origin, self._written(encoded), waits=self._timeouts, callee=self._callee
         )
-        if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+        if response.status in _GOOD:
             return response
         try:
             said = await self._body(response, most=_LARGEST_ERROR_BODY)

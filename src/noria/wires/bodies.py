@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ _DEEPEST = 100
 """Levels of lists and objects in a body; what comes later (content ids, templates) walks them by recursion."""
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _T = TypeVar("_T")
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise InvalidInput(f"The request's body is not valid JSON: {error}.") from error
     if not isinstance(fields, dict):
         raise InvalidInput("The request's body must be a JSON object.")
-    if body.count(b"[") + body.count(b"{") > _DEEPEST and _is_deep(fields):
+    if _may_be_deep(body) and _is_deep(fields):
         raise InvalidInput(f"The request's body is nested more than {_DEEPEST} levels.")
     return fields
 
@@ -42,6 +43,45 @@ def read_shape(fields: Any, shape: type[_T], *, at: str = "") -> _T:
         return msgspec.convert(fields, shape)
     except msgspec.ValidationError as error:
         raise InvalidInput(_located(str(error), at)) from error
+
+
+class Body(Generic[_Shape]):
+    """Reads the bodies of one kind of call.
+
+    Most hold nothing that their shape does not know, and are read in one step. All others are read as what they are first:
+    for the fields that are left, for lists that may be too deep, and for the name of what is wrong.
+
+    Arguments:
+        shape: the fields that are known.
+    """
+
+    def __init__(self, shape: type[_Shape]) -> None:
+        self._shape = shape
+        self._known = frozenset(shape.__struct_encode_fields__)
+        alone = msgspec.defstruct(shape.__name__, (), bases=(shape,), forbid_unknown_fields=True)
+        self._alone: msgspec.json.Decoder[_Shape] = msgspec.json.Decoder(alone)
+
+    def read(self, body: bytes) -> tuple[_Shape, dict[str, Any]]:
+        """The fields that are known, and all others as they came. Raises ``InvalidInput``, as the functions above."""
+        try:
+            if not _may_be_deep(body):
+                return self._alone.decode(body), {}
+        except UNREADABLE:
+            pass  # what is wrong is said below, if anything is
+        fields = read_object(body)
+        unread = {name: value for name, value in fields.items() if name not in self._known}
+        return read_shape(fields, self._shape), unread
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Whether there are brackets for so many levels. They are looked for, as counting them in a long text takes far longer."""
+    found = 0
+    for bracket in (b"{", b"["):
+        at = body.find(bracket)
+        while at >= 0 and found <= _DEEPEST:
+            found += 1
+            at = body.find(bracket, at + 1)
+    return found > _DEEPEST
 
 
 def _is_deep(value: Any) -> bool:

@@ -37,8 +37,10 @@ class Carrying:
     def __init__(self, request: Request, to: str) -> None:
         self._may_drop = request.may_drop
         self._to = to
-        self._dropped: list[str] = []
-        self._emulated: list[str] = []
+        self.dropped: tuple[str, ...] = ()
+        """What was left out."""
+        self.emulated: tuple[str, ...] = ()
+        """What is done in another way."""
 
     def cannot(self, name: str, why: str = "") -> None:
         """Something can't be carried: return where it may be left out, else raise.
@@ -56,8 +58,8 @@ class Carrying:
                 kept="Nothing was sent.",
                 hint=f"Leave it out, call another model, or allow it to be left out: noria-may-drop: {name}.",
             )
-        if name not in self._dropped:
-            self._dropped.append(name)
+        if name not in self.dropped:
+            self.dropped += (name,)
 
     def forgets(self, why: str, name: str = THINKING) -> None:
         """What only its own provider takes back of an earlier turn is left out, and said to be, without anybody's leave.
@@ -74,8 +76,8 @@ class Carrying:
         """
         if FORBIDDEN in self._may_drop:
             self.cannot(name, why)
-        elif name not in self._dropped:
-            self._dropped.append(name)
+        elif name not in self.dropped:
+            self.dropped += (name,)
 
     def foreign(self, wire: str, request: Request) -> dict[str, object]:
         """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another.
@@ -93,15 +95,5 @@ class Carrying:
 
     def emulates(self, name: str) -> None:
         """Something that the dialect lacks is done in another way."""
-        if name not in self._emulated:
-            self._emulated.append(name)
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """What was left out."""
-        return tuple(self._dropped)
-
-    @property
-    def emulated(self) -> tuple[str, ...]:
-        """What is done in another way."""
-        return tuple(self._emulated)
+        if name not in self.emulated:
+            self.emulated += (name,)

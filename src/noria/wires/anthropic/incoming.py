@@ -30,11 +30,11 @@ from noria.wires.anthropic.marks import cache_in, cache_out
 from noria.wires.anthropic.seals import call_seal_in, thought_in
 from noria.wires.anthropic.shapes import MessageShape, RequestShape
 from noria.wires.anthropic.thinking import reasoning_in
-from noria.wires.bodies import read_object, read_shape
+from noria.wires.bodies import Body
 
 NAME = "anthropic"
 """The dialect's name."""
-_KNOWN = frozenset(RequestShape.__struct_fields__)
+_BODY = Body(RequestShape)
 _EFFORT = frozenset({"effort", "format"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"})
@@ -55,11 +55,9 @@ def decode_request(body: bytes, *, counting: bool = False) -> Request:
     Raises:
         InvalidInput: names the field, such as ``messages[2].role``, and says what is wrong with it.
     """
-    fields = read_object(body)
-    shape = read_shape(fields, RequestShape)
+    shape, unread = _BODY.read(body)
     if shape.max_tokens is None and not counting:
         raise InvalidInput("`max_tokens` is missing.")
-    unread = {name: value for name, value in fields.items() if name not in _KNOWN}
     messages = [message for i, turn in enumerate(shape.messages) for message in _turn(turn, f"messages[{i}]")]
     if shape.system:
         messages.insert(0, Message(role="system", content=_plain_or_parts(_parts(shape.system, "system"))))

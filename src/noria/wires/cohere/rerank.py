@@ -13,7 +13,7 @@ from noria.core.decoding import UNREADABLE
 from noria.core.errors import CallCut, CallGarbled, InvalidInput
 from noria.core.replies import Ranked, Reply, Usage
 from noria.core.requests import Request, ToRank
-from noria.wires.bodies import read_object, read_shape
+from noria.wires.bodies import Body
 from noria.wires.carrying import Carrying
 from noria.wires.cohere.shapes import UsageShape, usage_of
 from noria.wires.wire import Encoded
@@ -47,7 +47,7 @@ class _RequestShape(msgspec.Struct):
     top_n: int | None = None
 
 
-_KNOWN = frozenset(_RequestShape.__struct_fields__)
+_BODY = Body(_RequestShape)
 _decoder = msgspec.json.Decoder(_RankingShape)
 
 
@@ -98,8 +98,7 @@ def decode_rank_request(body: bytes, *, wire: str) -> tuple[Request, dict[str, A
     Raises:
         InvalidInput: names the field, and says what is wrong with it.
     """
-    fields = read_object(body)
-    shape = read_shape(fields, _RequestShape)
+    shape, unread = _BODY.read(body)
     if not shape.model:
         raise InvalidInput("`model` is empty.")
     if not shape.documents:
@@ -111,7 +110,6 @@ def decode_rank_request(body: bytes, *, wire: str) -> tuple[Request, dict[str, A
         documents=tuple(_document(document, i) for i, document in enumerate(shape.documents)),
         most=shape.top_n,
     )
-    unread = {name: value for name, value in fields.items() if name not in _KNOWN}
     return Request(model=shape.model, rank=rank, stream=False, wire=wire), unread
 
 

@@ -18,7 +18,7 @@ from noria.core.errors import CallCut, CallGarbled, InvalidInput, NoriaError
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Lineage, Request, ToEmbed
 from noria.core.struct import Noun
-from noria.wires.bodies import read_object, read_shape
+from noria.wires.bodies import Body
 from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.errors import decode_error_object, encode_error
 from noria.wires.wire import Encoded, Incoming, InOnePiece
@@ -54,7 +54,7 @@ class _ReplyShape(msgspec.Struct):
     error: Any = None
 
 
-_KNOWN = frozenset(_RequestShape.__struct_fields__)
+_BODY = Body(_RequestShape)
 _reply_decoder = msgspec.json.Decoder(_ReplyShape)
 
 
@@ -77,14 +77,13 @@ class Embeddings(Noun):
         ``input_type``, what the vectors are for, is Cohere's own field, which NVIDIA's servers and LiteLLM's callers know too.
         """
         del path, id, created
-        fields = read_object(body)
-        shape = read_shape(fields, _RequestShape)
+        shape, unread = _BODY.read(body)
         request = Request(
             model=shape.model,
             embed=ToEmbed(inputs=_inputs(shape.input), dimensions=shape.dimensions, use=shape.input_type),
             stream=False,
             wire=NAME,
-            unread={name: value for name, value in fields.items() if name not in _KNOWN},
+            unread=unread,
             lineage=Lineage(user_id=shape.user),
         )
         return Incoming(request, EmbeddingsAnswer(shape.model, packed=shape.encoding_format == "base64"))

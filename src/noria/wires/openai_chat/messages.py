@@ -18,6 +18,7 @@ from noria.wires.openai_chat.shapes import MessageShape, ToolCallShape
 from noria.wires.openai_chat.thinking import blocks_out, details_out, seal_in, seal_out, thoughts_in
 
 _KNOWN = frozenset(MessageShape.__struct_fields__)
+_PLAIN = ("role", "content")
 _PLAIN_ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -29,12 +30,13 @@ def messages_in(messages: Sequence[dict[str, Any]]) -> tuple[Message, ...]:
     Raises:
         InvalidInput: names the field.
     """
-    simple = []
+    plain = []
     for fields in messages:
-        if not _is_simple(fields):
+        role, text = fields.get("role"), fields.get("content")
+        if len(fields) != len(_PLAIN) or type(text) is not str or role not in _PLAIN_ROLES:
             return tuple(_shaped(messages))
-        simple.append(Message(role=fields["role"], content=fields["content"]))
-    return tuple(simple)
+        plain.append(Message(role=role, content=text))  # as most are: there is nothing else to look for
+    return tuple(plain)
 
 
 def _shaped(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
@@ -66,16 +68,6 @@ def _shaped(messages: Sequence[dict[str, Any]]) -> Iterator[Message]:
             refusal=refusal,
             unread={name: value for name, value in fields.items() if name not in _KNOWN and value is not None},
         )
-
-
-def _is_simple(fields: Any) -> bool:
-    """Whether a message is a text and who says it, as most are; nothing more is to be looked for then."""
-    return (
-        type(fields) is dict
-        and len(fields) == 2
-        and type(fields.get("content")) is str
-        and fields.get("role") in _PLAIN_ROLES
-    )
 
 
 def _content_in(shape: MessageShape, at: str) -> tuple[str | tuple[Part, ...], str]:
@@ -135,23 +127,13 @@ def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: 
         carrying: notes what can't be carried.
         own: it came by this wire, and goes on as it came.
     """
-    content: Any = message.content
-    cited: dict[str, Any] = {}
-    if isinstance(content, tuple):
-        taken = own or "cache_control" in dialect.extensions
-        parts = (part_out(part, carrying, own=own, cache=taken) for part in content)
-        cited = citations_out(together(message)) if own else {}
-        if cited.pop("document_citations", None):  # a field of Noria's own answers
-            carrying.forgets("Chat Completions takes back citations of addresses alone", CITATIONS)
-        content = [part for part in parts if part is not None]
-        match content:
-            case [{"type": "text", "text": text} as only] if len(only) == 2 and together(message):
-                content = text  # which was a part for its citations alone
-    out: dict[str, Any] = {"role": message.role, "content": content}
+    out: dict[str, Any] = {"role": message.role, "content": message.content}
+    if isinstance(message.content, tuple):
+        out |= _parts_out(message, message.content, dialect, carrying, own=own)
     if message.name is not None:
         out["name"] = message.name
     if message.tool_calls:
-        out["content"] = content or None
+        out["content"] = out["content"] or None
         sealed = own or "extra_content" in dialect.extensions
         out["tool_calls"] = [call_out(call, sealed=sealed) for call in message.tool_calls]
     if message.tool_failed:
@@ -162,7 +144,22 @@ def message_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: 
         out |= _thinking_out(message, dialect, carrying, own=own)
     if message.refusal:
         out["refusal"] = message.refusal
-    return message.unread | cited | out if own else out
+    return message.unread | out if own and message.unread else out
+
+
+def _parts_out(
+    message: Message, parts: Sequence[Part], dialect: Dialect, carrying: Carrying, *, own: bool
+) -> dict[str, Any]:
+    """The fields of what is said in parts."""
+    taken = own or "cache_control" in dialect.extensions
+    cited = citations_out(together(message)) if own else {}
+    if cited.pop("document_citations", None):  # a field of Noria's own answers
+        carrying.forgets("Chat Completions takes back citations of addresses alone", CITATIONS)
+    content = [written for part in parts if (written := part_out(part, carrying, own=own, cache=taken)) is not None]
+    match content:
+        case [{"type": "text", "text": text} as only] if len(only) == 2 and together(message):
+            return cited | {"content": text}  # which was a part for its citations alone
+    return cited | {"content": content}
 
 
 def _thinking_out(message: Message, dialect: Dialect, carrying: Carrying, *, own: bool) -> dict[str, Any]:

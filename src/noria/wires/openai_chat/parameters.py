@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from noria.core.errors import InvalidInput
 from noria.core.requests import Parameters, Reasoning
 from noria.wires.carrying import Carrying
@@ -24,7 +26,7 @@ def params_in(shape: RequestShape, unread: dict[str, Any]) -> Parameters:
         raise InvalidInput(f"`max_tokens` ({limit}) and `max_completion_tokens` ({newer}) differ; send one of them.")
     if shape.top_logprobs and not shape.logprobs:
         raise InvalidInput("`top_logprobs` needs `logprobs`: true.")
-    return Parameters(
+    params = Parameters(
         temperature=shape.temperature,
         top_p=shape.top_p,
         top_k=shape.top_k,
@@ -36,8 +38,10 @@ def params_in(shape: RequestShape, unread: dict[str, Any]) -> Parameters:
         logprobs=(shape.top_logprobs or 0) if shape.logprobs else None,
         parallel_tools=shape.parallel_tool_calls,
         reasoning=_reasoning_in(shape),
-        **_format_in(shape, unread),
     )
+    if shape.response_format is None:
+        return params
+    return msgspec.structs.replace(params, **_format_in(shape.response_format, unread))
 
 
 def params_out(params: Parameters, body: dict[str, Any], dialect: Dialect, carrying: Carrying, *, own: bool) -> None:
@@ -63,11 +67,11 @@ def params_out(params: Parameters, body: dict[str, Any], dialect: Dialect, carry
         body |= _reasoning_out(params.reasoning, own=own)
 
 
-def _format_in(shape: RequestShape, unread: dict[str, Any]) -> dict[str, Any]:
-    match shape.response_format:
-        case None | {"type": "text"}:
+def _format_in(format: dict[str, Any], unread: dict[str, Any]) -> dict[str, Any]:
+    match format:
+        case {"type": "text"}:
             return {}
-        case {"type": "json_object"} if len(shape.response_format) == 1:
+        case {"type": "json_object"} if len(format) == 1:
             return {"response_json": True}
         case {"type": "json_schema", "json_schema": {"schema": dict(schema), **rest}} if not {*rest} - {
             "name",
@@ -81,7 +85,7 @@ def _format_in(shape: RequestShape, unread: dict[str, Any]) -> dict[str, Any]:
             name = None if name == _UNNAMED else name
             return {"response_schema": schema, "response_name": name, "response_strict": bool(strict)}
         case _:
-            unread["response_format"] = shape.response_format
+            unread["response_format"] = format
     return {}
 
 

@@ -43,9 +43,15 @@ def decode_reply(body: bytes, *, audio_format: str = "wav") -> Reply:
         CallFailed: the body is no chat completion, or is an error object in spite of its status.
     """
     shape = decode_shape(body)
-    ordered = sorted(shape.choices or (), key=lambda choice: choice.index)
-    choices = tuple(_choice(choice, audio_format) for choice in ordered)
-    reply = Reply(id=shape.id or "", model=shape.model or "", choices=choices, usage=usage_of(shape.usage))
+    choices = shape.choices or []
+    if len(choices) > 1:
+        choices.sort(key=lambda choice: choice.index)
+    reply = Reply(
+        id=shape.id or "",
+        model=shape.model or "",
+        choices=tuple([_choice(choice, audio_format) for choice in choices]),
+        usage=usage_of(shape.usage),
+    )
     if not reply.complete:
         raise CallCut("The provider's reply is not complete: it has no choice, or one without a finish reason.")
     return reply
@@ -231,10 +237,18 @@ def _count(tokens: int | None) -> int | None:
 
 
 def _choice(choice: ChoiceShape, audio_format: str) -> Choice:
-    answer = choice.message or AnswerShape()
+    return Choice(
+        message=_message(choice.message or AnswerShape(), audio_format),
+        finish_reason=None if choice.finish_reason is None else reason_in(choice.finish_reason),
+        sequence=sequence_of(choice),
+        logprobs=None if choice.logprobs is None else logprobs_of(choice),
+    )
+
+
+def _message(answer: AnswerShape, audio_format: str) -> Message:
     content = answer.content
     if type(content) is str and answer == AnswerShape(role=answer.role, content=content):  # as most are
-        return _ended(choice, Message(role="assistant", content=content))
+        return Message(role="assistant", content=content)
     text = text_of(answer)
     parts = list(images_in(answer.images or ()))
     if answer.audio is not None and answer.audio.data:
@@ -242,23 +256,13 @@ def _choice(choice: ChoiceShape, audio_format: str) -> Choice:
     cited = citations_in(answer.annotations, answer.document_citations)
     said = (TextPart(text=text, citations=cited),) if text else ()
     thoughts = tuple(thoughts_in(answer.reasoning_details, answer.thinking_blocks))
-    message = Message(
+    return Message(
         role="assistant",
         content=(*said, *parts) if cited or parts else text,
         tool_calls=tuple(map(called, calls_of(answer))),
         reasoning=reasoning_of(answer) or "".join(thought.text for thought in thoughts),
         thoughts=thoughts,
         refusal=answer.refusal or "",
-    )
-    return _ended(choice, message)
-
-
-def _ended(choice: ChoiceShape, message: Message) -> Choice:
-    return Choice(
-        message=message,
-        finish_reason=None if choice.finish_reason is None else reason_in(choice.finish_reason),
-        sequence=sequence_of(choice),
-        logprobs=logprobs_of(choice),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from noria.core.requests import Lineage, Request
-from noria.wires.bodies import read_object, read_shape
+from noria.wires.bodies import Body
 from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.dialect import NAME, Dialect
 from noria.wires.openai_chat.messages import message_out, messages_in
@@ -21,7 +21,7 @@ from noria.wires.openai_chat.tools import choice_in, tools_in, tools_out
 from noria.wires.wire import Encoded
 from noria.wires.worded import worded
 
-_KNOWN = frozenset(RequestShape.__struct_fields__)
+_BODY = Body(RequestShape)
 _OPENAI = Dialect()
 
 
@@ -44,9 +44,7 @@ def decode_request(body: bytes) -> Read:
     Raises:
         InvalidInput: names the field, such as ``messages[2].role``, and says what is wrong with it.
     """
-    fields = read_object(body)
-    shape = read_shape(fields, RequestShape)
-    unread = {name: value for name, value in fields.items() if name not in _KNOWN}
+    shape, unread = _BODY.read(body)
     if shape.safety_identifier is not None and shape.user not in {None, shape.safety_identifier}:
         unread["safety_identifier"] = shape.safety_identifier
     metadata = shape.metadata or {}
@@ -83,12 +81,15 @@ def encode_request(request: Request, *, stream: bool, model: str | None = None, 
     if request.params.response_schema is not None and not dialect.schemas:
         carrying.emulates("response_schema")
         request = _in_words(request)
-    own = request.wire in {NAME, ""}
-    body: dict[str, Any] = carrying.foreign(NAME, request) | request.params.extra
+    own = request.wire == NAME or not request.wire
+    body: dict[str, Any] = carrying.foreign(NAME, request)
+    if request.params.extra:
+        body |= request.params.extra
     body["model"] = model or request.model
     body["messages"] = [message_out(message, dialect, carrying, own=own) for message in request.messages]
     params_out(request.params, body, dialect, carrying, own=own)
-    tools_out(request, body, dialect, carrying, own=own)
+    if request.tools or request.tool_choice is not None:
+        tools_out(request, body, dialect, carrying, own=own)
     if request.n != 1:
         body["n"] = request.n
     if request.lineage.user_id is not None:

@@ -15,6 +15,8 @@ from noria.wires.openai_chat.shapes import FunctionCall, FunctionShape, RequestS
 
 def tools_in(shape: RequestShape) -> tuple[Tool, ...]:
     """What is on offer: functions, and whole what is none."""
+    if shape.tools is None and shape.functions is None:
+        return ()
     if shape.functions is not None:
         return tuple(_function_in(function) for function in shape.functions)
     return tuple(_tool_in(tool, f"tools[{i}]") for i, tool in enumerate(shape.tools or ()))
