@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from typing import Any, NamedTuple
 
 from noria.core.errors import NoriaError
-from noria.core.limits import Ask, Grant, Limit, SharedCounters, Standing, parts, units
+from noria.core.limits import Ask, Grant, Limit, SharedCounters, Standing, parts
 from noria.core.protocols import Clock
 from noria.targets.windows import bounds
 
@@ -68,8 +68,8 @@ class _Purse:
         self.asked_ns = 0
         self.renewed_ns = 0
         self.touched = False
-        self.waiting = 0
-        self.lock = asyncio.Lock()
+        self.asking = 0  # who asks the shared state, or waits to
+        self._lock = asyncio.Lock()
 
     def count(self, counted: Counted) -> None:
         """Whose limit it is, which may have another amount by now."""
@@ -83,12 +83,22 @@ class _Purse:
 
     @property
     def needed(self) -> bool:
-        return bool(self.held or self.reserved or self.spent or self.touched or self.waiting)
+        return bool(self.held or self.reserved or self.spent or self.touched or self.asking)
 
     @property
     def left(self) -> int:
         """Units that nobody has used or reserved, as far as is known here."""
         return max(0, self.most - self.used + self.held - self.reserved)
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None]:
+        """While the shared state is asked nobody reserves anything, and nobody else asks."""
+        self.asking += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self.asking -= 1
 
     def ask(self, wish: int) -> Ask:
         return Ask(
@@ -167,9 +177,12 @@ class Allowances:
 
     def held(self, counted: Counted, wanted: int, now: int) -> Reservation | None:
         """So many units of what this process has leased already; None where nobody can tell without asking."""
-        purse = self._purse(counted, now)
+        purse = self._purses.get(counted.counter)
+        if purse is None or purse.counted is not counted or not purse.starts_ns <= now < purse.ends_ns:
+            purse = self._purse(counted, now)
+        purse.touched = True
         free = purse.held - purse.reserved - wanted
-        if free < 0 or purse.lock.locked():
+        if free < 0 or purse.asking:
             return None
         purse.reserved += wanted
         if free < purse.low and purse.left > free:
@@ -206,7 +219,6 @@ class Allowances:
             purse = self._purses[counted.counter] = _Purse(counted, *bounds(counted.limit, now))
         elif purse.counted is not counted:
             purse.count(counted)
-        purse.touched = True
         return purse
 
     async def tend(self, *, all: bool = False) -> None:
@@ -223,17 +235,17 @@ class Allowances:
             over = now >= purse.ends_ns or all
             stale = purse.held > 0 and now - purse.renewed_ns > LEASE_NS // 3
             idle = not purse.touched and purse.free > 0
-            if (purse.spent or over or stale or idle) and (all or not purse.lock.locked()):
+            if (purse.spent or over or stale or idle) and (all or not purse.asking):
                 due.append(purse)
-        for purse in due:
-            await purse.lock.acquire()
-        try:
-            if due:
-                await self._renew(due, 0, give_back=[p for p in due if all or now >= p.ends_ns or not p.touched])
-        finally:
+        async with contextlib.AsyncExitStack() as alone:
             for purse in due:
-                purse.touched = False
-                purse.lock.release()
+                await alone.enter_async_context(purse.alone())
+            try:
+                if due:
+                    await self._renew(due, 0, give_back=[p for p in due if all or now >= p.ends_ns or not p.touched])
+            finally:
+                for purse in due:
+                    purse.touched = False
         self._past = [purse for purse in self._past if purse.needed]
         self._purses = {counter: purse for counter, purse in self._purses.items() if purse.needed}
 
@@ -251,29 +263,21 @@ class Allowances:
 
     async def _leased(self, purse: _Purse, wanted: int) -> bool:
         """Reserve, after asking for more where that may help; whether there was enough."""
-        purse.waiting += 1
-        try:
-            async with purse.lock:
-                known = wanted > purse.left and self._now() - purse.asked_ns < _AGAIN_NS
-                if purse.free < wanted and not known:
-                    await self._renew([purse], wanted)
-                if purse.free < wanted:
-                    return False
-                purse.reserved += wanted
-                return True
-        finally:
-            purse.waiting -= 1
+        async with purse.alone():
+            known = wanted > purse.left and self._now() - purse.asked_ns < _AGAIN_NS
+            if purse.free < wanted and not known:
+                await self._renew([purse], wanted)
+            if purse.free < wanted:
+                return False
+            purse.reserved += wanted
+            return True
 
     async def _refilled(self, purse: _Purse) -> bool:
         """Ask for more before it is needed. A failure shows when it is."""
-        purse.waiting += 1
-        try:
-            async with purse.lock:
-                with contextlib.suppress(NoriaError):
-                    await self._renew([purse], 0)
-            return True
-        finally:
-            purse.waiting -= 1
+        async with purse.alone():
+            with contextlib.suppress(NoriaError):
+                await self._renew([purse], 0)
+        return True
 
     @staticmethod
     def _refusal(purse: _Purse) -> Refusal:
@@ -301,8 +305,3 @@ def _returned(done: asyncio.Task[bool], purse: _Purse, wanted: int) -> None:
 def _part(purse: _Purse) -> int:
     """A part of what is left, at least one unit's worth of asking."""
     return -(-purse.left // _PART)
-
-
-def counted_units(limit: Limit, tokens: int, usd: float | None) -> int:
-    """What a call of so many tokens and dollars is in the units of a limit; an unknown price counts nothing."""
-    return tokens if limit.measure == "tokens" else units("usd", usd or 0.0)

@@ -30,19 +30,21 @@ class Capped:
 
     def call(self, request: Request) -> AsyncIterator[Event]:
         """Call on. Raises ``TooExpensive``, from the iterator."""
-        return self._refused(request) if self._beyond(request) else self._inner.call(request)
+        ceiling = request.max_cost_usd
+        if ceiling is not None and self._beyond(ceiling, request):
+            return self._refused(request)
+        return self._inner.call(request)
 
     def answer(self, request: Request, tell: Tell) -> Answering:
         """The same, told."""
-        if self._beyond(request):
+        ceiling = request.max_cost_usd
+        if ceiling is not None and self._beyond(ceiling, request):
             return from_events(self._refused(request), request, tell)
         return self._answer(request, tell)
 
-    def _beyond(self, request: Request) -> bool:
-        if request.max_cost_usd is None:
-            return False
+    def _beyond(self, ceiling: float, request: Request) -> bool:
         cost = self._estimate(request)
-        return cost is None or cost > request.max_cost_usd
+        return cost is None or cost > ceiling
 
     async def _refused(self, request: Request) -> AsyncGenerator[Event]:
         yield Sent(request=request, provider=self._provider, asked=False)

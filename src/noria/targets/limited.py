@@ -15,11 +15,11 @@ import msgspec
 from noria.core.answering import Answered, Ended, Later, Tell, answering, told
 from noria.core.errors import BudgetUsedUp, LimitReached, NoriaError
 from noria.core.events import Event, Sent
-from noria.core.limits import Standing, amount
+from noria.core.limits import Measure, Standing, amount, units
 from noria.core.protocols import Clock, Target
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
-from noria.targets.allowances import Allowances, Counted, Refusal, Reservation, counted_units
+from noria.targets.allowances import Allowances, Counted, Refusal, Reservation
 from noria.targets.closing import called
 from noria.targets.estimate import OUTPUT, expected_usage
 from noria.targets.metering import Meter, Spent
@@ -147,19 +147,28 @@ class _Account:
         self._allowances = allowances
         self._prices = prices
         self._now = now
-        self._entered: list[Reservation] = []
-        self._open: dict[int, Reservation] = {}
+        self._uses: list[int] = []
         self._priced = False
+        self._calls: dict[int, Reservation] = {}
+        self._open: dict[int, Reservation] = {}
         self._made = False
         self._meter = Meter()
 
     def enter(self) -> Later | None:
         """Reserve the call itself. What it returns has to be awaited; mostly that is nothing."""
-        return self._reserve([(index, 1) for index, one in enumerate(self._limits) if one.limit.measure in _CALLS])
+        due: list[tuple[int, int]] = []
+        for index, counted in enumerate(self._limits):
+            measure = counted.limit.measure
+            if measure in _CALLS:
+                due.append((index, 1))
+            else:
+                self._uses.append(index)
+                self._priced = self._priced or measure == "usd"
+        return self._reserve(due, made=False)
 
     def expect(self, sent: Sent) -> Later | None:
         """Reserve what the request is expected to use, in place of what an attempt before was; as ``enter`` does."""
-        free = sent.replays or sent.request.count
+        free = not self._uses or sent.replays or sent.request.count
         return self._reserve([] if free else self._expected(sent), made=True)
 
     def take(self, event: Event) -> None:
@@ -178,6 +187,7 @@ class _Account:
         sent = self._meter.sent
         if self._open and sent is not None and not sent.replays:
             self._settle(sent.provider, sent.request.model, self._meter.model, self._meter.finished())
+            self._open = {}
         self._close()
 
     def fail(self, *, given_up: bool) -> None:
@@ -193,43 +203,37 @@ class _Account:
 
     def _settle(self, provider: str, asked: str, answered: str, usage: Usage) -> None:
         """Count so much, in place of what was reserved for it."""
-        tokens = usage.input_tokens + usage.output_tokens
-        usd: float | None = 0.0
-        if tokens and self._priced:
-            usd = self._price(provider, asked, answered, usage)
+        used = self._units(provider, asked, answered, usage)
         for index, reservation in self._open.items():
-            reservation.settle(counted_units(self._limits[index].limit, tokens, usd))
+            reservation.settle(used[self._limits[index].limit.measure])
 
     def _close(self) -> None:
         """Give back what is still reserved."""
-        for reservation in self._entered:
+        for reservation in self._calls.values():
             reservation.settle(1 if self._made else 0)
         for reservation in self._open.values():
             reservation.settle(0)
-        self._entered, self._open = [], {}
+        self._calls, self._open = {}, {}
 
-    def _price(self, provider: str, asked: str, answered: str, usage: Usage) -> float | None:
-        asked = asked.removeprefix(f"{provider}/")
-        return self._prices.price(provider, answered or asked, usage, self._now(), asked=asked)
+    def _units(self, provider: str, asked: str, answered: str, usage: Usage) -> dict[Measure, int]:
+        """What so many tokens are in the units of the limits; an unknown price counts nothing."""
+        found: dict[Measure, int] = {"tokens": usage.input_tokens + usage.output_tokens}
+        if self._priced:
+            asked = asked.removeprefix(f"{provider}/")
+            usd = self._prices.price(provider, answered or asked, usage, self._now(), asked=asked)
+            found["usd"] = units("usd", usd or 0.0)
+        return found
 
     def standings(self) -> tuple[Standing, ...]:
         """How the limits stand that the call has reserved of."""
-        return tuple([reservation.standing() for reservation in (*self._entered, *self._open.values())])
+        return tuple([reservation.standing() for reservation in (*self._calls.values(), *self._open.values())])
 
     def _expected(self, sent: Sent) -> list[tuple[int, int]]:
         """The limits that count what is used, by their numbers, and how much of each is to be reserved."""
         due: list[tuple[int, int]] = []
-        usage: Usage | None = None
-        usd: float | None = None
-        for index, counted in enumerate(self._limits):
-            if counted.limit.measure in _CALLS:
-                continue
-            if usage is None:
-                usage = expected_usage(sent.request)
-            if counted.limit.measure == "usd" and usd is None:
-                self._priced = True
-                usd = self._price(sent.provider, sent.request.model, "", usage)
-            wanted = counted_units(counted.limit, usage.input_tokens + usage.output_tokens, usd)
+        expected = self._units(sent.provider, sent.request.model, "", expected_usage(sent.request))
+        for index in self._uses:
+            wanted = expected[self._limits[index].limit.measure]
             before = self._open.get(index)
             if before is not None:
                 if before.units >= wanted:
@@ -238,33 +242,28 @@ class _Account:
             due.append((index, wanted))
         return due
 
-    def _reserve(self, due: list[tuple[int, int]], *, made: bool = False) -> Later | None:
-        """Reserve of what this process has leased; with ``made``, the call counts as made then."""
-        now = self._now()
+    def _reserve(self, due: list[tuple[int, int]], *, made: bool) -> Later | None:
+        """Reserve of what this process has leased, ``made`` for a request that is about to leave: then the call counts as made."""
+        held, now = self._open if made else self._calls, self._now()
         for at, (index, wanted) in enumerate(due):
             reservation = self._allowances.held(self._limits[index], wanted, now)
             if reservation is None:
                 return Later(partial(self._ask, due[at:], made))
-            self._keep(index, reservation)
+            held[index] = reservation
         self._made = self._made or made
         return None
 
     async def _ask(self, due: list[tuple[int, int]], made: bool) -> None:
         """The same where all processes have to be asked."""
+        held = self._open if made else self._calls
         for index, wanted in due:
             found = await self._allowances.reserve(self._limits[index], wanted)
             if isinstance(found, Refusal):
                 error = _refusal(found, wanted, self._now())
                 error.standings = (*self.standings(), found.standing)
                 raise error
-            self._keep(index, found)
+            held[index] = found
         self._made = self._made or made
-
-    def _keep(self, index: int, reservation: Reservation) -> None:
-        if self._limits[index].limit.measure in _CALLS:
-            self._entered.append(reservation)
-        else:
-            self._open[index] = reservation
 
 
 _SAID = {

@@ -56,10 +56,6 @@ class Load:
         self._ttft_s = ttft_s if ttft_s >= self._ttft_s else self._ttft_s * kept + ttft_s * (1 - kept)
         self._as_of = now
 
-    def ended(self) -> None:
-        """A call is over."""
-        self.outstanding -= 1
-
 
 class _Counted:
     """One call under way."""
@@ -77,4 +73,4 @@ class _Counted:
     def ends(self, outcome: Outcome) -> None:
         """It is over."""
         del outcome
-        self._load.ended()
+        self._load.outstanding -= 1

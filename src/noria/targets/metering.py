@@ -62,7 +62,7 @@ class Meter:
             case Started():
                 self.model = event.model
             case Sent():
-                lost = self.broken()
+                lost = None if self.sent is None else self.broken()
                 self._begin(event)
                 return (lost,) if lost else ()
             case Noted() if SPENT in event.attributes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from noria.core.attributes import SPENT
 from noria.core.keys import matches
 from noria.core.prices import AgreedPrice, PriceTag
 from noria.core.replies import Usage
@@ -79,9 +80,7 @@ class Prices:
         Attempts that broke off are part of it (:mod:`noria.targets.metering`).
         """
         own = self._of_reply(span)
-        if not span.attributes:
-            return own
-        broken = spent_in(span.attributes)
+        broken = spent_in(span.attributes) if SPENT in span.attributes else ()
         if not broken:
             return own
         costs = [self._of_attempt(one.model, one.answered, one.usage, span.start_ns) for one in broken]

@@ -38,19 +38,15 @@ class RetryBudget:
 
     def called(self) -> None:
         """A call was made for the first time."""
-        self._add(self._share)
+        self._held += self._share
 
     def take(self) -> bool:
         """Whether one more retry may be made; it is counted as made then."""
-        self._add(0.0)
+        now = self._clock()
+        self._held, self._as_of = min(self._most, self._held + self._per_s * (now - self._as_of)), now
         if self._held < 1.0:
             self.refused += 1
             return False
         self._held -= 1.0
         self.taken += 1
         return True
-
-    def _add(self, tokens: float) -> None:
-        now = self._clock()
-        earned = tokens + self._per_s * (now - self._as_of)
-        self._held, self._as_of = min(self._most, self._held + earned), now

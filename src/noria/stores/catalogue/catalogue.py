@@ -52,7 +52,7 @@ class Catalogue:
         self.receipts = Receipts(database, now)
         self.leases = Leases(database)
         self._elsewhere = 0
-        self._there: Callable[[], int] = lambda: 0
+        self._there: Callable[[], int] | None = None
 
     @classmethod
     def open(cls, url: str, *, now: Clock) -> Catalogue:
@@ -112,7 +112,8 @@ class Catalogue:
 
         While the number stays the same, what was read stays true as far as this process knows.
         """
-        return self._database.changes + self._elsewhere + self._there()
+        made = self._database.changes + self._elsewhere
+        return made if self._there is None else made + self._there()
 
     def tell(self, told: Callable[[int], None]) -> None:
         """Have others of this machine told of each commit at once: ``told`` takes the number of all so far."""

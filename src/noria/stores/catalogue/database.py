@@ -48,7 +48,8 @@ class Database:
         self._engine = _sqlite(parsed) if parsed.drivername == "sqlite" else _postgres(parsed)
         self._reader, self._writer = _roles(self._engine)
         self._turn = threading.Lock()
-        self._changes = 0
+        self.changes = 0
+        """Commits made through this object."""
         self.told: Callable[[int], None] = lambda _changes: None
         """Called after each commit, with their number, before whoever made it goes on."""
         self._closed = False
@@ -68,8 +69,8 @@ class Database:
         with self._turn:
             with self.errors(), self._writer.begin() as connection:
                 yield connection
-            self._changes += 1
-            self.told(self._changes)
+            self.changes += 1
+            self.told(self.changes)
 
     @contextmanager
     def tally(self) -> Iterator[Connection]:
@@ -96,11 +97,6 @@ class Database:
         self._check_open()
         with self.errors():
             return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-    @property
-    def changes(self) -> int:
-        """Commits made through this object."""
-        return self._changes
 
     def close(self) -> None:
         """Close all connections."""
