@@ -99,6 +99,27 @@ async def test_what_lies_idle_is_given_back_also_while_a_round_of_telling_is_und
     assert [used for _, _, used in catalogue.limits.used(time())] == [1]
 
 
+async def test_a_call_that_lasts_into_the_next_window_counts_in_the_one_that_it_began_in(
+    catalogue: Catalogue, time: Time
+) -> None:
+    process, limit = Allowances(catalogue.limits, "p", time), counted("tokens", 800)
+    first = await process.reserve(limit, 10)
+    time.ns += MINUTE
+    second = await process.reserve(limit, 20)
+    assert isinstance(first, Reservation)
+    assert isinstance(second, Reservation)
+    await process.tend()
+    first.settle(7)
+    second.settle(5)
+    assert (first.standing().remaining, second.standing().remaining) == (793, 795)
+    await process.close()
+    began = time() - time() % MINUTE
+    assert sorted(catalogue.limits.used(time() - MINUTE)) == [
+        (limit.counter, began, 7),
+        (limit.counter, began + MINUTE, 5),
+    ]
+
+
 @pytest.mark.parametrize("measure", ["tokens", "usd"])
 async def test_a_call_beyond_its_limit_is_refused_before_it_is_made(
     catalogue: Catalogue, time: Time, measure: Measure
