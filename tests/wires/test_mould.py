@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.core.errors import CallGarbled, NoriaError
-from noria.core.events import Content, Delta
+from noria.core.events import Delta, Event, Raw
 from noria.targets.pieces import Pieces
 from noria.wires.mould import Mould
 from noria.wires.openai_chat.stream import StreamDecoder
@@ -67,12 +67,13 @@ CHUNKS = st.lists(
 BEGINNING = chunk("", {"delta": {"role": "assistant", "content": ""}}, None)
 
 
-def meant(chunks: list[bytes]) -> tuple[list[Content], str]:
-    decoder = StreamDecoder()
-    events: list[Content] = []
+def meant(chunks: list[bytes]) -> tuple[list[Event], str]:
+    pieces = Pieces(StreamDecoder(), "")
+    events: list[Event] = []
     try:
         for each in chunks:
-            events += decoder.feed(each)
+            more = pieces.more_text(each)
+            events += pieces.take(each) if more is None else [more]
     except NoriaError as error:
         return events, error.message
     return events, ""
@@ -128,15 +129,18 @@ def test_a_stream_whose_chunks_are_all_different_is_soon_left_alone() -> None:
     mould = Mould()
     for i in range(100):
         each = chunk("a", {}, None, created=i)
-        assert mould.words(each) is None
-        mould.make(each, "a", means)
+        assert mould.more_text(each) is None
+        mould.make(each, 0, "a", means)
     assert len(proved) < 10
 
 
 def test_bytes_that_wait_for_the_rest_of_their_event_are_not_overtaken() -> None:
     pieces = Pieces(StreamDecoder(), "openai_chat")
-    came = [BEGINNING, chunk("a", {}, None), chunk("b", {}, None), chunk("c", {}, None)[:20]]
-    passed = [event for each in came for event in pieces.take(each)]
+    last = chunk("d", {}, None)
+    for each in (BEGINNING, chunk("a", {}, None)):
+        assert list(pieces.take(each)) != []
+    assert pieces.more_text(last) == Raw(wire="openai_chat", data=last, events=(Delta(text="d"),))
+    assert list(pieces.take(chunk("c", {}, None)[:20])) == []
+    assert pieces.more_text(last) is None
     with pytest.raises(CallGarbled):
-        list(pieces.take(chunk("d", {}, None)))
-    assert [event.data for event in passed] == came[:3]
+        list(pieces.take(last))

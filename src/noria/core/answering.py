@@ -73,6 +73,14 @@ class Later:
         return self._begin().__await__()
 
 
+async def _nothing() -> None:
+    pass
+
+
+NOTHING = Later(_nothing)
+"""To be awaited by whoever has to look up."""
+
+
 Answering = Coroutine[Any, Any, Answered]
 """A call under way. Cancelling it cancels the call upstream."""
 
@@ -120,8 +128,6 @@ async def from_events(events: AsyncIterator[Event], request: Request, tell: Tell
 
 def tell_all(events: Iterable[Event], tell: Tell) -> Awaitable[None] | None:
     """Tell several events, one after the other; as ``tell`` does, it returns what has to be awaited."""
-    if type(events) is tuple and len(events) == 1:
-        return tell(events[0])
     rest = iter(events)
     for event in rest:
         waiting = tell(event)

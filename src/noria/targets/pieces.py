@@ -30,13 +30,18 @@ class Pieces:
         """The end mark has come."""
         return self._decoder.done
 
+    def more_text(self, chunk: bytes) -> Event | None:
+        """What more bytes mean that are a piece of a text as others before it, as most are; of others None, and they are not taken."""
+        more = None if self._whole.partial else self._more_text(chunk)
+        if more is None:
+            return None
+        self.read += len(chunk)
+        return Raw(wire=self._raw, data=chunk, events=(more,)) if self._raw else more
+
     def take(self, chunk: bytes) -> Iterable[Event]:
         """What more bytes mean. Raises ``CallFailed``, behind what came before it."""
         self.read += len(chunk)
-        if not self._raw:
-            return self._decoder.feed(chunk)
-        more = None if self._whole.partial else self._more_text(chunk)
-        return self._as_they_came(chunk) if more is None else (Raw(wire=self._raw, data=chunk, events=(more,)),)
+        return self._as_they_came(chunk) if self._raw else self._decoder.feed(chunk)
 
     def close(self) -> None:
         """There are no more. Raises ``CallCut`` where the reply is not complete."""

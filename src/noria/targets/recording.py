@@ -23,6 +23,8 @@ from noria.targets.closing import called
 from noria.targets.metering import attributes as spent_attributes
 from noria.targets.metering import estimated, estimates, said_in, spent_in
 
+_AT_ONCE = 32
+"""Pieces of a reply that are looked at together."""
 NewIds = Callable[[], tuple[str, str]]
 """Makes a trace id (32 hex digits) and a span id (16)."""
 Price = Callable[[Span], float | None]
@@ -74,6 +76,8 @@ class Recording:
         self._trace = place
         self._now = now
         self._price = price
+        self._heard: list[tuple[int, tuple[Event, ...]]] = []
+        """What has come and was not looked at, and when: to look at some pieces together costs less, as their code is at hand then."""
         self._fold = Fold()
         self._whole: Reply | None = None
         self._start_ns = now()
@@ -101,10 +105,20 @@ class Recording:
         if isinstance(event, Noted):
             self._note(event.attributes)
             return
-        if _has_content(event):
-            self._last_ns = self._now()
-            self._first_ns = self._last_ns if self._first_ns is None else self._first_ns
-        self._fold.take(event)
+        said = event.events if type(event) is Raw and event.whole is None else (event,)
+        self._heard.append((self._now(), said))
+        if len(said) != 1 or len(self._heard) == _AT_ONCE:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Look at what has come."""
+        heard, self._heard = self._heard, []
+        for at_ns, said in heard:
+            for event in said:
+                if _has_content(event):
+                    self._last_ns = at_ns
+                    self._first_ns = at_ns if self._first_ns is None else self._first_ns
+                self._fold.take(event)
 
     def take_whole(self, reply: Reply) -> None:
         """Note a reply that came in one piece."""
@@ -186,7 +200,11 @@ class Recording:
 
     def reply(self) -> Reply:
         """The reply as far as it has come."""
-        return self._fold.reply() if self._whole is None else self._whole
+        return self._said_so_far() if self._whole is None else self._whole
+
+    def _said_so_far(self) -> Reply:
+        self._catch_up()
+        return self._fold.reply()
 
     def _refused_by(self, error: NoriaError) -> RefusedBy | None:
         """Who turned the call down. Where another model, or the same one before, was asked and failed, the call failed."""
@@ -196,7 +214,7 @@ class Recording:
     def _note(self, found: Mapping[str, Any]) -> None:
         self._noted = _joined(self._noted, found)
         if SPENT in found:
-            self._told, self._said = True, said_in(self._fold.reply())
+            self._told, self._said = True, said_in(self._said_so_far())
 
     def _break_off(self, *, given_up: bool = False) -> None:
         """Note what the attempt used that ends here without a count, as :class:`noria.targets.metering.Meter` has it."""

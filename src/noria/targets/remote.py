@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from noria.core.answering import Answered, Tell, from_events, tell_all, told
+from noria.core.answering import NOTHING, Answered, Tell, from_events, tell_all, told
 from noria.core.errors import CallFailed, CallRefused, InvalidInput
 from noria.core.events import Event, Raw, Sent
 from noria.core.replies import Reply
@@ -111,7 +111,8 @@ class Remote:
                 pieces = Pieces(self._wire.decoder(request), raw)
                 while not pieces.done() and (chunk := await response.read()):
                     self._check_size(pieces.read + len(chunk))
-                    for event in pieces.take(chunk):
+                    more = pieces.more_text(chunk)
+                    for event in pieces.take(chunk) if more is None else (more,):
                         yield event
                 await self._ended(pieces, response)
                 return
@@ -168,8 +169,13 @@ class Remote:
         pieces = Pieces(self._wire.decoder(request), request.wire if request.wire == self._wire_name else "")
 
         def take(chunk: bytes) -> Awaitable[None] | None:
-            self._check_size(pieces.read + len(chunk))
-            return tell_all(pieces.take(chunk), tell)
+            if pieces.read + len(chunk) > self._most_bytes:
+                raise self._too_long()
+            more = pieces.more_text(chunk)
+            if more is not None:
+                return tell(more)
+            waiting = tell_all(pieces.take(chunk), tell)
+            return NOTHING if waiting is None and pieces.done() else waiting
 
         await response.hand_on(take, pieces.done)
         await self._ended(pieces, response)
@@ -253,7 +259,10 @@ class Remote:
 
     def _check_size(self, read: int) -> None:
         if read > self._most_bytes:
-            raise CallFailed(f"{self._callee.Name} sent more than {self._most_bytes} bytes for one reply.")
+            raise self._too_long()
+
+    def _too_long(self) -> CallFailed:
+        return CallFailed(f"{self._callee.Name} sent more than {self._most_bytes} bytes for one reply.")
 
     @staticmethod
     async def _ended(pieces: Pieces, response: Response) -> None:

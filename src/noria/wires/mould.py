@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from noria.core.events import Delta
+
 _PADDING = b'"obfuscation":"'
 """OpenAI's chunks end with so many random letters that their length does not betray the words."""
 _VAIN = 4
@@ -16,20 +18,22 @@ _VAIN = 4
 class Mould:
     """Follows the chunks of one stream."""
 
-    __slots__ = ("_after", "_before", "_begin", "_fitted", "_made", "_tail")
+    __slots__ = ("_after", "_before", "_begin", "_fitted", "_index", "_made", "_tail")
 
     def __init__(self) -> None:
         self._begin = 0
         """Where the words begin; 0 where there is no mould."""
+        self._index = 0
+        """The choice that says them."""
         self._before = self._after = b""
         self._tail: bytes | None = None
         """What comes behind ``_after`` and random letters, where there are such."""
         self._made = self._fitted = 0
 
-    def words(self, chunk: bytes) -> str | None:
-        """The words of a chunk that differs in nothing else from the one that the mould was made of; None for any other.
+    def more_text(self, chunk: bytes) -> Delta | None:
+        """What a chunk means that differs in its words alone from the one that the mould was made of; None for any other.
 
-        They are not empty, and no character among them is one that JSON escapes: so the chunk is well-formed, and UTF-8, as that one was.
+        No character among the words is one that JSON escapes: so the chunk is well-formed, and UTF-8, as that one was.
         """
         begin = self._begin
         if not begin or not chunk.startswith(self._before):
@@ -44,18 +48,19 @@ class Mould:
         if not words or not words.isprintable() or "\\" in words:
             return None
         self._fitted += 1
-        return words
+        return Delta(index=self._index, text=words)
 
     def _padded(self, chunk: bytes, end: int, tail: bytes) -> bool:
         letters = chunk[end + len(self._after) : -len(tail)]
         return chunk.startswith(self._after, end) and chunk.endswith(tail) and letters.isalnum()
 
-    def make(self, chunk: bytes, words: str, means: Callable[[bytes, str], bool]) -> None:
+    def make(self, chunk: bytes, index: int, words: str, means: Callable[[bytes, str], bool]) -> None:
         """Make it of a chunk, where that can be done and has been worth it.
 
         Arguments:
             chunk: one event.
-            words: its words.
+            index: the choice that says something.
+            words: what it says, and all that the chunk means.
             means: whether other bytes mean the same as the chunk, with these words in place of its own. Nothing is raised.
         """
         self._begin = 0
@@ -72,7 +77,7 @@ class Mould:
             after, tail = after[:start], after[after.find(b'"', start) :]
         others = words + "a"
         if means(b"".join((before, others.encode(), after, b"" if tail is None else b"a" + tail)), others):
-            self._begin, self._before, self._after, self._tail = begin, before, after, tail
+            self._begin, self._before, self._after, self._tail, self._index = begin, before, after, tail, index
 
     def forget(self) -> None:
         """The next chunk may mean something else."""

@@ -8,7 +8,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from noria.core.errors import CallFailed, CallGarbled, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
@@ -17,6 +17,7 @@ from noria.targets.egress.connection import Connection, NothingCame, Timeouts
 from noria.targets.egress.failures import Callee, NoAddress, broken, unanswered
 from noria.targets.egress.reading import ResponseReader
 
+_Found = TypeVar("_Found")
 KEPT_S = 30.0
 """How long a connection is kept that nobody uses; a server that says less (``Keep-Alive: timeout=5``) is believed."""
 MOST_KEPT = 256
@@ -90,9 +91,9 @@ class Response:
         """Whether all that has come was taken, and there may be more."""
         return not (self._reader.waiting or self._reader.complete or self._connection.lost or self._connection.error)
 
-    async def _waited(self, wait: Coroutine[Any, Any, None]) -> None:
+    async def _waited(self, wait: Coroutine[Any, Any, _Found]) -> _Found:
         try:
-            await wait
+            return await wait
         except NothingCame as error:
             where = "in the middle of its reply" if self._began else "before its reply began"
             failure = CallTimeout(f"{self._callee.Name} sent nothing more in time, {where}.")
@@ -103,25 +104,18 @@ class Response:
 
         Arguments:
             take: takes a piece of it. What it returns is awaited before the next one; what it raises is raised here.
-            done: whether no more is wanted.
+            done: whether no more is wanted. It is asked when something was awaited.
 
         Raises:
             CallTimeout: nothing came in time.
             CallCut: the connection ended before the body did.
         """
-        waiting: Awaitable[None] | None = None
-
-        def hand(data: bytes) -> bool:
-            nonlocal waiting
-            waiting = take(data)
-            return waiting is None and not done()
-
         while not done() and (data := await self.read()):
-            if hand(data) and self._unpacker is None and self._goes_on():
-                await self._waited(self._connection.hand_on(hand, self._waits.idle_s))
+            waiting = take(data)
+            if waiting is None and self._unpacker is None and self._goes_on():
+                waiting = await self._waited(self._connection.hand_on(take, self._waits.idle_s))
             if waiting is not None:
                 await waiting
-                waiting = None
 
     async def _read_unpacked(self, unpacker: Unpacker, within_s: float | None) -> bytes:
         while True:

@@ -7,7 +7,7 @@ than reading the piece, and one for every call nearly as much as sending it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from noria.core.struct import Noun
@@ -52,7 +52,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._until = 0.0
         self._end = 0.0
-        self._hand: Callable[[bytes], bool] | None = None
+        self._take: Callable[[bytes], Awaitable[None] | None] | None = None
+        self._left: Awaitable[None] | None = None
         self._idle_s = 0.0
         self.reader: ResponseReader | None = None
         """The response that is being read; None between two."""
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         except BadResponse as error:
             self.error = error
             self.abort()
-        if self._hand is not None and not reader.complete and self._handed(reader, self._hand):
+        if self._take is not None and not reader.complete and self._taken(reader, self._take):
             return
         if reader.waiting > HIGH and not self._paused and self._transport is not None:
             self._paused = True
@@ -139,23 +140,25 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    async def hand_on(self, hand: Callable[[bytes], bool], idle_s: float) -> None:
+    async def hand_on(self, take: Callable[[bytes], Awaitable[None] | None], idle_s: float) -> Awaitable[None] | None:
         """Hand pieces of the body on where they are read, without a task that is woken for each.
 
-        It returns when the body has ended, or ``hand`` has said that it takes no more for now; what came since is waiting then.
-
         Arguments:
-            hand: takes a piece, and says whether it takes more. What it raises is raised here.
+            take: takes a piece. What it raises is raised here.
             idle_s: how long to wait for each.
+
+        Returns:
+            What ``take`` has returned that has to be awaited, or None where the body has ended. What came since is waiting then.
 
         Raises:
             NothingCame: not in time.
         """
-        self._hand, self._idle_s = hand, idle_s
+        self._take, self._left, self._idle_s = take, None, idle_s
         try:
             await self.wait(idle_s)
         finally:
-            self._hand = None
+            self._take = None
+        return self._left
 
     def finish(self) -> bool:
         """The call is over; whether the connection can carry another. What is still coming is not waited for."""
@@ -173,7 +176,7 @@ class Connection(asyncio.Protocol):
     def _all_sent(self) -> bool:
         return self._transport is not None and self._transport.get_write_buffer_size() == 0
 
-    def _handed(self, reader: ResponseReader, hand: Callable[[bytes], bool]) -> bool:
+    def _taken(self, reader: ResponseReader, take: Callable[[bytes], Awaitable[None] | None]) -> bool:
         """Hand on what has come; whether more may come. Else whoever waits has to go on."""
         waiter = self._waiter
         if waiter is None or waiter.done() or self.error is not None:
@@ -181,10 +184,11 @@ class Connection(asyncio.Protocol):
         self._until = min(self._loop.time() + self._idle_s, self._end)
         data = reader.take()
         try:
-            return not data or hand(data)
+            self._left = take(data) if data else None
         except BaseException as error:  # noqa: BLE001  # it is whose call it is that has to know
             waiter.set_exception(error)
             return True
+        return self._left is None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

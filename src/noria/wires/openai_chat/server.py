@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from noria.core.errors import NoriaError
 from noria.core.events import Event
@@ -61,6 +61,11 @@ class ChatAnswer:
         self._include_usage = include_usage
 
     @functools.cached_property
+    def encode(self) -> Callable[[Event], bytes]:
+        """A ``chat.completion.chunk``, or nothing."""
+        return self._stream.encode
+
+    @functools.cached_property
     def _stream(self) -> StreamEncoder:
         return StreamEncoder(self._id, self._created, self._include_usage, functions=self._functions)
 
@@ -69,10 +74,6 @@ class ChatAnswer:
         if raw and not self._functions:
             return raw
         return encode_reply(reply, id=self._id, created=self._created, functions=self._functions)
-
-    def encode(self, event: Event) -> bytes:
-        """A ``chat.completion.chunk``, or nothing."""
-        return self._stream.encode(event)
 
     def finish(self) -> bytes:
         """The token count, where it was asked for, and ``[DONE]``."""

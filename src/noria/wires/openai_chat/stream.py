@@ -75,8 +75,8 @@ class StreamDecoder:
         self._courses: dict[int, Course] = {}
         self._spoken: dict[int, list[str]] = {}
         self._mould = Mould()
-        self._going = 0
-        """The choice whose text goes on in chunks that fit the mould."""
+        self.more_text = self._mould.more_text
+        """See :class:`noria.wires.wire.Decoder`."""
         self.done = False
         """True once ``[DONE]`` was read."""
 
@@ -88,20 +88,12 @@ class StreamDecoder:
                 something that is no chunk.
             CallCut: ``[DONE]`` came before the reply was complete.
         """
-        more = self.more_text(chunk)
-        if more is not None:
-            return (more,)
         event = None if self.done else self._parser.lone(chunk)
         if event is None or not event.data or event.data.strip() == _DONE:
             return self._events(chunk)
         shape = decode_shape(event.data)
         text = self._only_text(chunk, shape)
         return self._chunk(shape) if text is None else text
-
-    def more_text(self, chunk: bytes) -> Delta | None:
-        """See :class:`noria.wires.wire.Decoder`."""
-        words = self._mould.words(chunk)
-        return None if words is None else Delta(index=self._going, text=words)
 
     def _only_text(self, event: bytes, chunk: ReplyShape) -> tuple[Delta, ...] | None:
         """What a chunk means that is a piece of a text and nothing else, as most are; None for any other."""
@@ -118,8 +110,7 @@ class StreamDecoder:
         if not content:
             return ()
         if course.goes_on:
-            self._going = choice.index
-            self._mould.make(event, content, partial(_means, chunk, content))
+            self._mould.make(event, choice.index, content, partial(_means, chunk, content))
         return (Delta(index=choice.index, text=content),)
 
     def _events(self, chunk: bytes) -> Iterator[Content]:
