@@ -111,7 +111,7 @@ async def test_a_call_that_lasts_into_the_next_window_counts_in_the_one_that_it_
     await process.tend()
     first.settle(7)
     second.settle(5)
-    assert (first.standing().remaining, second.standing().remaining) == (793, 795)
+    assert (first.purse.standing().remaining, second.purse.standing().remaining) == (793, 795)
     await process.close()
     began = time() - time() % MINUTE
     assert sorted(catalogue.limits.used(time() - MINUTE)) == [

@@ -112,6 +112,7 @@ class _Purse:
         )
 
     def standing(self) -> Standing:
+        """How its limit stands now."""
         limit, left = self.counted.limit, self.left
         return Standing(
             limit=limit.name,
@@ -135,25 +136,23 @@ class _Purse:
 class Reservation:
     """Units of one counter that a call holds."""
 
-    __slots__ = ("_purse", "units")
+    __slots__ = ("purse", "units")
 
     def __init__(self, purse: _Purse, units: int) -> None:
-        self._purse = purse
+        self.purse = purse
+        """What they are of."""
         self.units = units
+        """How many."""
 
     def settle(self, used: int) -> None:
         """Give back what was reserved, and count what was used. A second call does nothing more than count."""
-        purse = self._purse
+        purse = self.purse
         purse.reserved -= self.units
         self.units = 0
         purse.touched = True
         if purse.counted.limit.measure != "concurrency":
             purse.held -= used
             purse.spent += used
-
-    def standing(self) -> Standing:
-        """How its limit stands now."""
-        return self._purse.standing()
 
 
 class Allowances:

@@ -76,6 +76,7 @@ class Breaker:
         self._opened_until: float | None = None
         self._probe: _Permit | None = None
         self._era = 0  # what calls of an earlier era came to says nothing about this one
+        self._pass = _Permit(self, 0, probing=False)
         self.opened = 0
         """How many times it opened."""
 
@@ -94,10 +95,10 @@ class Breaker:
 
     def starts(self) -> _Permit:
         """A call is to be made. Raises ``BreakerOpen``."""
+        if self._opened_until is None and self._elsewhere is not None:
+            self._heed(self._elsewhere)
         if self._opened_until is None:
-            self._heed_elsewhere()
-        if self._opened_until is None:
-            return _Permit(self, self._era, probing=False)
+            return self._pass
         left_s = self._opened_until - self._clock()
         if left_s > 0 or self._probe is not None:
             raise BreakerOpen(
@@ -111,7 +112,7 @@ class Breaker:
         if permit.era != self._era:
             return
         if permit.probing:
-            self._era += 1
+            self._begin_era()
             self._opened_until, self._probe, self._open_s = None, None, self._first_open_s
             self._slices.clear()
         else:
@@ -142,13 +143,17 @@ class Breaker:
         self._open_until(self._clock() + self._open_s)
 
     def _open_until(self, end: float) -> None:
-        self._era += 1
+        self._begin_era()
         self._opened_until, self._probe = end, None
         self._slices.clear()
 
-    def _heed_elsewhere(self) -> None:
+    def _begin_era(self) -> None:
+        self._era += 1
+        self._pass = _Permit(self, self._era, probing=False)
+
+    def _heed(self, elsewhere: Elsewhere) -> None:
         """Open it where another process has."""
-        if self._elsewhere is not None and (until_s := self._elsewhere.until_s) > self._clock():
+        if (until_s := elsewhere.until_s) > self._clock():
             self._open_until(until_s)
 
     def _count(self, *, failed: bool) -> None:
@@ -166,7 +171,7 @@ class Breaker:
 
 
 class _Permit:
-    """One call that the breaker let through."""
+    """Calls that the breaker let through: one, or while it is closed all of an era."""
 
     def __init__(self, breaker: Breaker, era: int, *, probing: bool) -> None:
         self._breaker = breaker

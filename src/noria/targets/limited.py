@@ -226,7 +226,7 @@ class _Account:
 
     def standings(self) -> tuple[Standing, ...]:
         """How the limits stand that the call has reserved of."""
-        return tuple([reservation.standing() for reservation in (*self._calls.values(), *self._open.values())])
+        return tuple([reservation.purse.standing() for reservation in (*self._calls.values(), *self._open.values())])
 
     def _expected(self, sent: Sent) -> list[tuple[int, int]]:
         """The limits that count what is used, by their numbers, and how much of each is to be reserved."""
