@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,9 @@ from targets import upstream
 from targets.upstream import CUT
 from wires.recordings import recorded
 
+from .anthropic_upstream import anthropic_upstream
 from .conftest import KEY
+from .conftest import served as served_noria
 
 PLACE = "projects/noria/locations/europe-west1/publishers/google"
 """Where Vertex AI has Google's own models."""
@@ -140,6 +143,22 @@ async def test_text_whole_and_streamed(served: Served, model: str) -> None:
     assert pieces[-1].usage_metadata.total_token_count == (
         20 if model == "g/text" else reply.usage_metadata.total_token_count
     )
+
+
+async def test_what_is_left_out_of_a_stream_is_told_in_either_framing(tmp_path: Path) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "Why?"}]}]}
+    call = "/v1beta/models/claude%2Fm:streamGenerateContent"
+    async with anthropic_upstream() as claude:
+        claude.reply = "hosted_tools"
+        async with served_noria(tmp_path, {"claude": Provider(kind="anthropic", base_url=claude.base_url)}) as noria:
+            events = (await noria.client.post(f"{call}?alt=sse", json=body)).text
+            *before, last = (await noria.client.post(call, json=body)).json()
+    told = re.findall(r"^: noria-dropped (.*)$", events, re.MULTILINE)
+    assert [", ".join(last["noriaDropped"])] == told == ["server_tool_use, web_search_tool_result"]
+    assert "noriaDropped" not in events
+    assert last["candidates"][0]["finishReason"] == "STOP"
+    assert before
+    assert not any("noriaDropped" in piece for piece in before)
 
 
 async def test_googles_bytes_pass_untouched_with_its_key_and_fields(served: Served) -> None:

@@ -53,6 +53,8 @@ class ImagePart(Noun, tag="image", tag_field="type"):
     """An ``https:`` or ``data:`` URL."""
     detail: str | None = None
     """Resolution hint, as the OpenAI wire names it: ``low``, ``high`` or ``auto``."""
+    name: str | None = None
+    """Name of the file."""
     cache: CacheLife | None = None
     """The provider is asked to cache the prompt up to here."""
 
@@ -79,6 +81,8 @@ class AudioPart(Noun, tag="audio", tag_field="type"):
     """The bytes in base64."""
     format: str
     """``wav``, ``mp3``, ``flac`` ...: the subtype of ``audio/``."""
+    name: str | None = None
+    """Name of the file."""
 
 
 class OtherPart(Noun, tag="other", tag_field="type"):

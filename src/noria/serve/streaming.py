@@ -95,9 +95,11 @@ class _Stream:
 
 
 def _untold(kept: OnRecord | None, answer: Answer) -> bytes:
-    """Tells what of the answer was left out: a comment, since the headers have left."""
-    if kept is None or not kept.dropped or not answer.content_type.startswith(b"text/event-stream"):
+    """Tells what of the answer was left out: a comment, since the headers have left; a stream that has none says it in its last piece."""
+    if kept is None or not kept.dropped:
         return b""
+    if not answer.content_type.startswith(b"text/event-stream"):
+        return answer.encode(kept)
     return b": noria-dropped %b\n\n" % names_of(kept.dropped)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noria.core.errors import InvalidInput
-from noria.core.messages import BlobPart
+from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart
 from noria.core.requests import Request
 
 THINKING = "thinking"
@@ -78,6 +78,11 @@ class Carrying:
             self.cannot(name, why)
         elif name not in self.dropped:
             self.dropped += (name,)
+
+    def unnamed(self, part: ImagePart | AudioPart | FilePart) -> None:
+        """A file goes without its name, where it has one."""
+        if part.name:
+            self.forgets(f"{self._to} takes no names of such files", FILENAME)
 
     def foreign(self, wire: str, request: Request) -> dict[str, object]:
         """Fields of the caller's wire without a noun: handed back for the same wire, refused or dropped for another.

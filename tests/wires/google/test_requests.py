@@ -26,8 +26,13 @@ from noria.core.messages import (
 )
 from noria.core.replies import Choice, Reply
 from noria.core.requests import Parameters, Reasoning, Request, ToEmbed, Tool
+from noria.wires.anthropic import Anthropic
+from noria.wires.bedrock import Bedrock
+from noria.wires.cohere import Cohere
 from noria.wires.google import EmbedContent, GenerateContent, Google
-from noria.wires.wire import Encoded
+from noria.wires.openai_chat import OpenAIChat
+from noria.wires.openai_responses import OpenAIResponses
+from noria.wires.wire import Encoded, WireOut
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 PDF = "data:application/pdf;base64,JVBERi0x"
@@ -242,7 +247,13 @@ def test_calls_of_other_models_go_unsealed_to_those_that_want_seals() -> None:
 
 
 def test_the_name_of_a_file_goes_to_whoever_takes_it() -> None:
-    files = (FilePart(url=PDF, name="a.pdf"), FilePart(url="https://a.example/c.pdf", name="c.pdf"))
+    files = (
+        FilePart(url=PDF, name="a.pdf"),
+        FilePart(url="https://a.example/c.pdf", name="c.pdf"),
+        ImagePart(url="data:image/png;base64,AAAA", name="i.png"),
+        ImagePart(url="https://a.example/i.png", name="j.png"),
+        AudioPart(data="AAAA", format="wav", name="s.wav"),
+    )
     request = asked(Message(role="user", content=files), wire="openai_chat")
     assert encoded(request).dropped == ("filename",)
     assert b"displayName" not in encoded(request).body
@@ -253,10 +264,20 @@ def test_the_name_of_a_file_goes_to_whoever_takes_it() -> None:
     for sent in (to_vertex, own):
         assert sent.dropped == ()
         seen = types.Content.model_validate(json.loads(sent.body)["contents"][0])
-        [inline, elsewhere] = seen.parts or []
-        assert inline.inline_data
-        assert elsewhere.file_data
-        assert (inline.inline_data.display_name, elsewhere.file_data.display_name) == ("a.pdf", "c.pdf")
+        names = [held.display_name for part in seen.parts or () if (held := part.inline_data or part.file_data)]
+        assert names == ["a.pdf", "c.pdf", "i.png", "j.png", "s.wav"]
+        read = GenerateContent().decode(sent.body, path={"model": "m"}, id="x", created=0).request
+        assert [getattr(part, "name", "") for part in read.messages[0].content] == names
+
+
+@pytest.mark.parametrize(
+    "wire", [OpenAIChat(), OpenAIResponses(), Anthropic(), Bedrock(), Cohere()], ids=lambda wire: wire.name
+)
+def test_the_name_of_an_image_is_said_to_be_left_out_where_none_has_one(wire: WireOut) -> None:
+    request = asked(Message(role="user", content=(ImagePart(url=PNG, name="i.png"),)), wire="google")
+    sent = wire.encode(request, stream=False, model="m")
+    assert sent.dropped == ("filename",)
+    assert b"i.png" not in sent.body
 
 
 REFUSED: list[tuple[str, Request]] = [

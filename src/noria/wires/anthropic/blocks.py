@@ -72,6 +72,7 @@ def part_out(part: Part, carrying: Carrying, *, as_it_came: bool) -> dict[str, A
         case TextPart():
             return _text_out(part, carrying)
         case ImagePart():
+            carrying.unnamed(part)
             if part.detail not in {None, "auto"}:
                 carrying.cannot("detail", "Anthropic has no resolution hint")
             if (inline := read_data_url(part.url)) is not None:

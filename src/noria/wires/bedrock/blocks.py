@@ -127,11 +127,13 @@ def _block(part: Part, carrying: Carrying) -> Block | None:
         case ImagePart():
             data = read_data_url(part.url)
             if data is not None and data.media_type in _IMAGES:
+                carrying.unnamed(part)
                 return {"image": {"format": _IMAGES[data.media_type], "source": {"bytes": data.data}}}
             carrying.cannot("image", "Bedrock takes png, jpeg, gif and webp, in the request itself and not by address")
         case FilePart():
             return _document(part, carrying)
         case AudioPart():
+            carrying.unnamed(part)
             return {"audio": {"format": part.format, "source": {"bytes": part.data}}}
         case OtherPart():
             carrying.cannot(str(part.data.get("type") or "part"))

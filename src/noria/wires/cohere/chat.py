@@ -210,6 +210,7 @@ def _part(part: Part, carrying: Carrying, *, images: bool = False) -> dict[str, 
         case TextPart():
             return {"type": "text", "text": part.text}
         case ImagePart() if images:
+            carrying.unnamed(part)
             detail = {"detail": part.detail} if part.detail else {}
             return {"type": "image_url", "image_url": {"url": part.url, **detail}}
         case ImagePart():

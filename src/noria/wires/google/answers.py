@@ -162,6 +162,7 @@ class GoogleAnswer:
         self._framing = framing
         self._model = ""
         self._usage: Usage | None = None
+        self._untold: tuple[str, ...] = ()
         self._answers: dict[int, _Answer] = {}
         self._begun = False
 
@@ -227,6 +228,8 @@ class GoogleAnswer:
                 self._id, self._model = event.id or self._id, event.model
             case Used():
                 self._usage = event.usage
+            case OnRecord() if self._framing == "array":
+                self._untold = event.dropped
             case Sent() | OnRecord() | Embedded() | Ranked() | Raw():
                 pass
         return None
@@ -242,6 +245,8 @@ class GoogleAnswer:
         out: dict[str, Any] = {"candidates": candidates}
         if last and self._usage is not None:
             out["usageMetadata"] = write_usage(self._usage)
+        if last and self._untold:
+            out["noriaDropped"] = self._untold
         return out | {"modelVersion": self._model, "responseId": self._id}
 
     def _framed(self, fields: dict[str, Any]) -> bytes:

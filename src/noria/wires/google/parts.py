@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from noria.core.messages import AudioPart, BlobPart, FilePart, ImagePart, OtherPart, Part, TextPart
-from noria.wires.carrying import CITATIONS, FILENAME, Carrying, elsewhere
+from noria.wires.carrying import CITATIONS, Carrying, elsewhere
 from noria.wires.images import image_of
 from noria.wires.shows import Shows
 
@@ -52,7 +52,7 @@ def read_part(part: dict[str, Any]) -> Part:
         case {"fileData": {"fileUri": str(url), **rest}} if len(part) == 1 and _is_public(url):
             media = _text(rest.get("mimeType")) or _type_of(url) or ""
             if media.startswith("image/"):
-                return ImagePart(url=url)
+                return ImagePart(url=url, name=_text(rest.get("displayName")))
             if not media.startswith(("audio/", "video/")):
                 return FilePart(url=url, name=_text(rest.get("displayName")), media_type=media or None)
     return OtherPart(data=part)
@@ -76,11 +76,13 @@ def write_part(part: Part, carrying: Carrying, *, own: bool, named: bool) -> dic
         case ImagePart():
             if part.detail not in {None, "auto"}:
                 carrying.cannot("detail", "Gemini sets the resolution for the whole request")
-            return _by_url(part.url, None)
+            return _by_url(part.url, None, _named(part, carrying, named=named))
         case FilePart():
-            return _file(part, carrying, named=named)
+            if part.cite:
+                carrying.cannot("cite", "Gemini does not cite documents of the request")
+            return _by_url(part.url, part.media_type, _named(part, carrying, named=named))
         case AudioPart():
-            return {"inlineData": {"mimeType": f"audio/{part.format}", "data": part.data}}
+            return _inline_data(f"audio/{part.format}", part.data, _named(part, carrying, named=named))
         case OtherPart():
             kind = part.data.get("type")
             if isinstance(kind, str) or not own or _OWN.isdisjoint(part.data):
@@ -91,12 +93,11 @@ def write_part(part: Part, carrying: Carrying, *, own: bool, named: bool) -> dic
             raise elsewhere(part)
 
 
-def _file(part: FilePart, carrying: Carrying, *, named: bool) -> dict[str, Any]:
-    if part.cite:
-        carrying.cannot("cite", "Gemini does not cite documents of the request")
-    if part.name and not named:
-        carrying.forgets("Gemini's API takes no names of files", FILENAME)
-    return _by_url(part.url, part.media_type, part.name if named else None)
+def _named(part: ImagePart | FilePart | AudioPart, carrying: Carrying, *, named: bool) -> str | None:
+    """The name that goes with a file."""
+    if not named:
+        carrying.unnamed(part)
+    return part.name if named else None
 
 
 def _words(part: TextPart, carrying: Carrying) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def write_said(part: Part) -> dict[str, Any] | None:
         case FilePart():
             return _by_url(part.url, part.media_type)
         case AudioPart():
-            return {"inlineData": {"mimeType": f"audio/{part.format}", "data": part.data}}
+            return _inline_data(f"audio/{part.format}", part.data)
         case OtherPart():
             return None if "type" in part.data or _OWN.isdisjoint(part.data) else part.data
     return None
@@ -132,20 +133,27 @@ SHOWS = Shows(_has_part)
 def _inline(media: str, data: str, name: str | None) -> Part:
     kind, _, subtype = media.partition("/")
     if kind == "audio":
-        return AudioPart(data=data, format=_FORMATS.get(subtype, subtype))
+        return AudioPart(data=data, format=_FORMATS.get(subtype, subtype), name=name)
     url = f"data:{media};base64,{data}"
-    return ImagePart(url=url) if kind == "image" else FilePart(url=url, name=name)
+    return ImagePart(url=url, name=name) if kind == "image" else FilePart(url=url, name=name)
 
 
 def _by_url(url: str, media: str | None, name: str | None = None) -> dict[str, Any]:
-    shown = {"displayName": name} if name else {}
     if url.startswith("data:"):
         head, _, data = url.removeprefix("data:").partition(",")
         if not head.endswith(";base64"):  # a text of percent signs
             data = b64encode(unquote_to_bytes(data)).decode()
-        return {"inlineData": {"mimeType": head.partition(";")[0] or media or "text/plain", "data": data, **shown}}
+        return _inline_data(head.partition(";")[0] or media or "text/plain", data, name)
     known = media or _type_of(url)
-    return {"fileData": {"fileUri": url, **({"mimeType": known} if known else {}), **shown}}
+    return {"fileData": {"fileUri": url, **({"mimeType": known} if known else {}), **_shown(name)}}
+
+
+def _inline_data(media: str, data: str, name: str | None = None) -> dict[str, Any]:
+    return {"inlineData": {"mimeType": media, "data": data, **_shown(name)}}
+
+
+def _shown(name: str | None) -> dict[str, str]:
+    return {"displayName": name} if name else {}
 
 
 def _type_of(url: str) -> str | None:

@@ -67,12 +67,14 @@ def part_out(part: Part, carrying: Carrying, *, own: bool, cache: bool) -> dict[
                 carrying.forgets("Chat Completions takes back no citations", CITATIONS)
             return {"type": "text", "text": part.text, **cache_out(part.cache, carrying, taken=cache)}
         case ImagePart():
+            carrying.unnamed(part)
             detail = {} if part.detail is None else {"detail": part.detail}
             image = {"url": part.url, **detail}
             return {"type": "image_url", "image_url": image, **cache_out(part.cache, carrying, taken=cache)}
         case FilePart():
             return _file_out(part, carrying, own=own, cache=cache)
         case AudioPart():
+            carrying.unnamed(part)
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
         case OtherPart() if own:
             return part.data

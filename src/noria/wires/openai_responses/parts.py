@@ -69,10 +69,12 @@ def part_out(part: Part, carrying: Carrying, *, own: bool, said: bool) -> dict[s
             annotations = {"annotations": [*map(citation_out, cited)]} if said else {}
             return {"type": "output_text" if said else "input_text", "text": part.text, **annotations}
         case ImagePart():
+            carrying.unnamed(part)
             return {"type": "input_image", "image_url": part.url, "detail": part.detail or "auto"}
         case FilePart():
             return _file_out(part, carrying, own=own)
         case AudioPart():
+            carrying.unnamed(part)
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
         case OtherPart():
             if not own:
