@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -34,7 +34,7 @@ from noria.serve.models import ModelRoutes
 from noria.serve.otlp import Otlp
 from noria.serve.responses import StoredResponses
 from noria.serve.rest import rest_api
-from noria.serve.routes import Router, Routes
+from noria.serve.routes import Found, Router, Routes
 from noria.serve.static_files import PAGE_HEADERS, StaticFile, static_files
 from noria.serve.traffic import Traffic
 from noria.wires import anthropic, cohere, google, openai_chat, openai_responses
@@ -138,52 +138,54 @@ class Application:
         return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", answer), trusted_hosts=trusted))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, method = scope["path"], scope["method"]
-        answer: ASGIApp = self._answer
-        if self._elsewhere is not None and self._router.find(path) is None:
+        path = scope["path"]
+        found = self._router.find(path)
+        if found is None and self._elsewhere is not None:
             answer = self._elsewhere  # which checks it, too
         else:
+            headers = headers_of(scope)
             try:
-                scope[KEY] = self._access.check(method, path, headers_of(scope))
+                scope[KEY] = self._access.check(scope["method"], path, headers)
             except NotAllowed as error:
                 await _refuse(send, meant(path, self._is_there) or path, error)
                 return
-        if path in _WATCHED and not (self._elsewhere and self.traffic.draining):  # never a reason to wait
-            await answer(scope, receive, send)
-            return
+            answer = self._answer_of(scope, headers, found)
+        counted = path not in _WATCHED or (self._elsewhere is not None and self.traffic.draining)
         try:
-            self.traffic.begin()
+            if counted:
+                self.traffic.begin()
         except Unavailable as error:
             await _refuse(send, path, error, ((b"connection", b"close"),))
             return
         try:
             await answer(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # the one broad catch of all routes
+            await _refuse(send, path, own_error(error, path))
         finally:
-            self.traffic.end()
+            if counted:
+                self.traffic.end()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _answer_of(self, scope: Scope, headers: Mapping[str, str], found: Found | None) -> ASGIApp:
+        """What answers a request that was let in, if only by a refusal."""
         path, method = scope["path"], scope["method"]
-        packed = headers_of(scope).get("content-encoding", "")
+        packed = headers.get("content-encoding", "")
         if packed and path not in _UNPACKED and packed.strip().lower() != "identity":
             refusal = InvalidInput("This route takes bodies as they are, without content-encoding.")
             refusal.status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value
-            await _refuse(send, path, refusal)
-        elif path.startswith("/api/"):
-            await self._api(scope, receive, send)
-        elif (found := self._router.find(path)) is None or doubled(found.params):
-            await _refuse(send, meant(path, self._is_there) or path, nothing_at(path, self._is_there))
-        elif handler := found.methods.get(method):
-            if found.params:
-                scope["path_params"] = found.params
-            try:
-                await handler(scope, receive, send)
-            except Exception as error:  # noqa: BLE001  # the one broad catch of these routes
-                await _refuse(send, path, own_error(error, path))
-        else:
+            return _refusing(path, refusal)
+        if path.startswith("/api/"):
+            return self._api
+        if found is None or (found.params and doubled(found.params)):
+            return _refusing(meant(path, self._is_there) or path, nothing_at(path, self._is_there))
+        handler = found.methods.get(method)
+        if handler is None:
             allowed = ", ".join(found.methods)
             refusal = InvalidInput(f"{path} takes {allowed}, not {method[:20]}.")
             refusal.status = HTTPStatus.METHOD_NOT_ALLOWED.value
-            await _refuse(send, path, refusal, ((b"allow", allowed.encode()),))
+            return _refusing(path, refusal, ((b"allow", allowed.encode()),))
+        if found.params:
+            scope["path_params"] = found.params
+        return handler
 
     def _is_there(self, path: str) -> bool:
         return self._router.find(path) is not None
@@ -243,6 +245,13 @@ def _file(file: StaticFile) -> ASGIApp:
         await respond(send, 200, file.body, file.content_type, PAGE_HEADERS)
 
     return serve
+
+
+def _refusing(path: str, error: NoriaError, headers: Headers = ()) -> ASGIApp:
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await _refuse(send, path, error, headers)
+
+    return refuse
 
 
 async def _refuse(send: Send, path: str, error: NoriaError, headers: Headers = ()) -> None:

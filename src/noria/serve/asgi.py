@@ -62,7 +62,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
     if read is not None:
         return read
     raw = scope["headers"]
-    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}  # names are in lower case
     if len(found) < len(raw):
         found = _joined(raw)
     scope[_READ] = found
@@ -72,7 +72,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
 def _joined(raw: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
     for raw_name, raw_value in raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         found[name] = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}" if name in found else value
     return found
 

@@ -23,7 +23,8 @@ def cache_wish(headers: Mapping[str, str]) -> CacheWish:
         if found is None:
             raise InvalidInput(f"noria-cache is skip, refresh or only, not {own[:40]!r}.", kept="Nothing was sent.")
         return found
-    for directive in headers.get("cache-control", "").split(","):
+    http = headers.get("cache-control")
+    for directive in http.split(",") if http else ():
         if wish := _HTTP.get(directive.strip().lower()):
             return wish
     return ""

@@ -235,10 +235,10 @@ class BoundedHTTP(asyncio.Protocol):
 
     def answered(self) -> None:
         """A response is sent: answer what came behind it, or wait for more."""
-        self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.resume_reading()
+        if self._read_paused:
+            self.resume_reading()
         if self._waiting:
             self._start(self._waiting.popleft())
         elif self._in_body:  # what is still missing of it is waited for, but not for ever

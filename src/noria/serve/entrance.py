@@ -7,9 +7,7 @@ and has no place yet takes memory, so all of that together is bounded.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from types import TracebackType
 from typing import Protocol
 
 from noria.core.errors import InvalidInput, Overloaded
@@ -30,8 +28,12 @@ class Places(Protocol):
         """Raise ``Overloaded`` where there is neither a place nor room in the line."""
         ...
 
-    def place(self) -> AbstractAsyncContextManager[None]:
-        """A place for the length of a block. Raises ``Overloaded``."""
+    async def enter(self) -> None:
+        """Take a place. Raises ``Overloaded``."""
+        ...
+
+    def leave(self) -> None:
+        """Give it back."""
         ...
 
 
@@ -52,12 +54,12 @@ class Entrance:
     """
 
     def __init__(self, places: Places, lateness: Lateness) -> None:
-        self.places = places
+        self._places = places
         self._lateness = lateness
         self._held = 0
 
-    def call(self, receive: Receive, came_s: float | None) -> Entered:
-        """``async with`` it: a place, and the call's body.
+    async def enter(self, receive: Receive, came_s: float | None) -> bytes:
+        """Take a place for a call, and read its body. Whoever has entered has to :meth:`leave`.
 
         Arguments:
             receive: ASGI's.
@@ -70,21 +72,31 @@ class Entrance:
         """
         if came_s is not None:
             self._lateness.check(came_s)
-        return Entered(self, receive)
-
-    async def read(self, receive: Receive) -> bytes:
-        """A whole body, which counts as held until :meth:`leave`."""
-        piece, more = await body_piece(receive)
-        pieces, size = [piece], len(piece)
+        self._places.check()  # before anything is read for a call that would be turned away
+        body, more = await body_piece(receive)
+        self._hold(len(body), len(body))
+        if more:
+            body = await self._read_on(body, receive)
         try:
-            self._hold(size, size)
-            if more:
-                async with asyncio.timeout(WHOLE_BODY_S):
-                    while more:
-                        piece, more = await body_piece(receive)
-                        pieces.append(piece)
-                        size += len(piece)
-                        self._hold(len(piece), size)
+            await self._places.enter()
+        finally:
+            self._held -= len(body)
+        return body
+
+    def leave(self) -> None:
+        """The call has ended."""
+        self._places.leave()
+
+    async def _read_on(self, piece: bytes, receive: Receive) -> bytes:
+        """The whole body that begins with a piece, which is held."""
+        pieces, size, more = [piece], len(piece), True
+        try:
+            async with asyncio.timeout(WHOLE_BODY_S):
+                while more:
+                    piece, more = await body_piece(receive)
+                    self._hold(len(piece), size + len(piece))
+                    pieces.append(piece)
+                    size += len(piece)
         except TimeoutError:
             self._held -= size
             error = InvalidInput(f"The request body did not come within {WHOLE_BODY_S:g} seconds.")
@@ -93,46 +105,18 @@ class Entrance:
         except BaseException:
             self._held -= size
             raise
-        return piece if len(pieces) == 1 else b"".join(pieces)
-
-    def leave(self, body: bytes) -> None:
-        """The body has found its place, or none."""
-        self._held -= len(body)
+        return b"".join(pieces)
 
     def _hold(self, more: int, size: int) -> None:
-        self._held += more
+        """Hold a piece of a body that is of this size with it. Raises where it is not held."""
         if size > MAX_BODY:
             error = InvalidInput(f"The request body is larger than {MAX_BODY:,} bytes.")
             error.status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value
             raise error
-        if self._held > MAX_TOGETHER:
+        if self._held + more > MAX_TOGETHER:
             raise Overloaded(
                 "Too many large requests are on their way to this server.",
                 kept="Nothing was sent.",
                 hint="Try again later.",
             )
-
-
-class Entered:
-    """One call's way in. A class, because a generator for the block costs several times as much."""
-
-    __slots__ = ("_entrance", "_place", "_receive")
-
-    def __init__(self, entrance: Entrance, receive: Receive) -> None:
-        self._entrance = entrance
-        self._receive = receive
-
-    async def __aenter__(self) -> bytes:
-        self._entrance.places.check()  # before anything is read for a call that would be turned away
-        body = await self._entrance.read(self._receive)
-        try:
-            self._place = self._entrance.places.place()
-            await self._place.__aenter__()
-        finally:
-            self._entrance.leave(body)
-        return body
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        return await self._place.__aexit__(kind, error, traceback)
+        self._held += more

@@ -139,14 +139,14 @@ class Exchange:
 
     async def receive(self) -> Message:
         """ASGI's ``receive``."""
-        if not (self.disconnected or self.complete):
-            self._connection.resume_reading()
-            if not self._news:
-                await self._wait()
+        if not (self._news or self.disconnected or self.complete):
+            await self._wait()
         if self.disconnected or self.complete:
             return {"type": "http.disconnect"}
         self._news = False
         body, self._body = bytes(self._body), b""
+        if not self._whole:
+            self._connection.resume_reading()
         return {"type": "http.request", "body": body, "more_body": not self._whole}
 
     async def __call__(self, message: Message) -> None:
@@ -266,6 +266,7 @@ class Exchange:
             expected = (b"expect", b"100-continue") in ((name, value.lower()) for name, value in self.scope["headers"])
             if expected and not (self._body or self._started):
                 self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._connection.resume_reading()
         self._awaited.clear()
         await self._awaited.wait()
 
@@ -290,8 +291,9 @@ def bad_request(server_headers: Iterable[tuple[bytes, bytes]], why: str) -> byte
 
 def _lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """The lines of a head. Raises ``RuntimeError`` for a header that would make others of itself."""
-    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-    count = len(fields)
-    if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
+    lines = b"\0".join(
+        [*map(b": ".join, fields), b""]
+    )  # by what no header may have, so that all of them are looked through at once
+    if b"\n" in lines or b"\r" in lines or lines.count(b"\0") != len(fields):
         raise RuntimeError("A header of the response has the end of a line in it.")
-    return lines
+    return lines.replace(b"\0", b"\r\n")

@@ -16,7 +16,7 @@ from noria.core.caching import AGE, CACHE, SIMILARITY
 from noria.core.events import Event, OnRecord, Sent
 from noria.core.limits import Standing
 
-Fields = tuple[tuple[bytes, bytes], ...]
+Fields = list[tuple[bytes, bytes]]
 """Names and values of headers."""
 
 HEADERS: dict[str, str] = {
@@ -64,29 +64,25 @@ class Facts:
 
     def headers(self) -> Fields:
         """All of it, for a reply or a failure."""
-        untold = () if self.kept is None else self.kept.dropped
-        call = _NOBODY_ASKED if self.sent is None else of_call(self.sent, untold)
-        return (*of_trace(self._trace_id), *call, *(() if self.kept is None else of_record(self.kept)))
-
-
-_NOBODY_ASKED: Fields = ((b"noria-attempts", b"0"),)
-
-
-def of_trace(trace_id: str) -> Fields:
-    """What is known from the first moment, also of calls that fail."""
-    id = trace_id.encode()
-    return ((b"noria-trace-id", id), (b"x-request-id", id))
+        id, kept = self._trace_id.encode(), self.kept
+        found = [(b"noria-trace-id", id), (b"x-request-id", id)]
+        if self.sent is None:
+            found.append((b"noria-attempts", b"0"))
+        else:
+            found += of_call(self.sent, () if kept is None else kept.dropped)
+        if kept is not None and kept.cost_usd is not None:
+            found.append((b"noria-cost-usd", b"%.9f" % kept.cost_usd))
+        return found
 
 
 def of_call(sent: Sent, untold: Sequence[str] = ()) -> Fields:
     """What the record knows about a call before its reply, and what the caller isn't told of the reply."""
     request, attributes = sent.request, sent.request.attributes
-    found: list[tuple[bytes, bytes]] = []
+    found: Fields = []
     if request.lineage.variant_id:
         found.append((b"noria-variant-id", request.lineage.variant_id.encode()))
     if sent.provider:
-        name = request.model.removeprefix(f"{sent.provider}/")
-        found.append((b"noria-model", _written(f"{sent.provider}/{name}")))
+        found.append((b"noria-model", _model(sent.provider, request.model)))
     if sent.dropped or untold:
         found.append((b"noria-dropped", names_of(sent.dropped, untold)))
     if sent.emulated:
@@ -94,21 +90,16 @@ def of_call(sent: Sent, untold: Sequence[str] = ()) -> Fields:
     if sent.replays is None and (sent.provider or not sent.asked):
         found.append((b"noria-attempts", b"%d" % sent.made))
     if attributes:
-        found.extend(_noted(attributes))
+        found += _noted(attributes)
     if sent.standings:
-        found.extend(of_limits(sent.standings))
-    return tuple(found)
+        found += of_limits(sent.standings)
+    return found
 
 
 def names_of(*several: Sequence[str]) -> bytes:
     """Names of what was left out. Those of fields that Noria does not know are the caller's own, so they are quoted."""
     names = dict.fromkeys(name for names in several for name in names)
     return ", ".join(quote(name, safe=_PLAIN) for name in names).encode()
-
-
-def of_record(kept: OnRecord) -> Fields:
-    """What is known when the record is durable."""
-    return () if kept.cost_usd is None else ((b"noria-cost-usd", f"{kept.cost_usd:.9f}".encode()),)
 
 
 def of_limits(standings: Sequence[Standing]) -> Fields:
@@ -118,11 +109,11 @@ def of_limits(standings: Sequence[Standing]) -> Fields:
         near = nearest.setdefault(standing.measure, standing)
         if near is not standing and _share(standing) <= _share(near):
             nearest[standing.measure] = standing
-    found: list[tuple[bytes, bytes]] = []
+    found: Fields = []
     now_ns = time.time_ns()
     for measure, near in nearest.items():
         if measure == "usd":
-            found.append((b"noria-budget-remaining-usd", f"{near.remaining:.6f}".encode()))
+            found.append((b"noria-budget-remaining-usd", b"%.6f" % near.remaining))
         elif measure in _COUNTED:
             limit, remaining, reset = _COUNTED[measure]
             left_s = max(0, (near.resets_ns - now_ns + 999_999_999) // 10**9)
@@ -131,7 +122,7 @@ def of_limits(standings: Sequence[Standing]) -> Fields:
                 (remaining, b"%d" % near.remaining),
                 (reset, _duration(left_s)),
             )
-    return tuple(found)
+    return found
 
 
 _COUNTED = {
@@ -141,9 +132,9 @@ _COUNTED = {
 
 
 @functools.lru_cache(maxsize=1024)
-def _written(name: str) -> bytes:
-    """A model's name as a header carries it."""
-    return quote(name, safe=_PLAIN).encode()
+def _model(provider: str, name: str) -> bytes:
+    """A model's whole name as a header carries it."""
+    return quote(f"{provider}/{name.removeprefix(f'{provider}/')}", safe=_PLAIN).encode()
 
 
 def _share(standing: Standing) -> float:
@@ -170,4 +161,4 @@ def _noted(attributes: dict[str, Any]) -> Fields:
         b"noria-cache-age": attributes.get(AGE),
         b"noria-cache-similarity": attributes.get(SIMILARITY),
     }
-    return tuple((name, quote(str(value), safe=_PLAIN).encode()) for name, value in said.items() if value is not None)
+    return [(name, quote(str(value), safe=_PLAIN).encode()) for name, value in said.items() if value is not None]

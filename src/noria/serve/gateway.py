@@ -11,7 +11,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 
@@ -92,7 +92,8 @@ class Gateway:
         trace = self._trace(headers.get("traceparent", ""))
         facts = Facts(trace.trace_id)
         try:
-            async with self._entrance.call(receive, scope.get(CAME)) as body:
+            body = await self._entrance.enter(receive, scope.get(CAME))
+            try:
                 query = scope["query_string"].decode("latin-1")
                 path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
                 request, written = wire.decode(body, path=path, id=self._id(trace), created=_now())
@@ -102,7 +103,7 @@ class Gateway:
                     request = await prepare(request)
                 if request.cache == "only":
                     check_kept(request.model, self._reuses)
-                async with _WhileConnected(scope, receive):
+                with _WhileConnected(scope, receive):
                     if request.stream:
                         await streamed(self._target, request, written, send, facts)
                         return
@@ -111,6 +112,8 @@ class Gateway:
                     facts.kept = said.kept
                     raw = said.data if said.wire == wire.name else b""
                     await respond(send, 200, written.whole(said.reply, raw), _JSON, facts.headers())
+            finally:
+                self._entrance.leave()
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
@@ -132,7 +135,7 @@ class Gateway:
 
 
 class _WhileConnected:
-    """Cancels the block as soon as the client goes away; that leaves it as ``Cancelled``.
+    """Cancels the block, a task's, as soon as the client goes away; that leaves it as ``Cancelled``.
 
     A class, because a generator for the block costs several times as much.
     """
@@ -144,18 +147,19 @@ class _WhileConnected:
         self._receive = receive
         self._gone = False
 
-    async def __aenter__(self) -> None:
-        task = asyncio.current_task()
+    def __enter__(self) -> None:
+        hangup = self._hangup
+        task = asyncio.current_task() if hangup is None else hangup.task
         assert task is not None  # noqa: S101  # an ASGI server always calls from a task
         self._task = task
-        if self._hangup is None:  # another server than Noria's own
+        if hangup is None:  # another server than Noria's own
             self._watcher = asyncio.create_task(self._watch())
-        elif self._hangup.happened:
+        elif hangup.happened:
             raise Cancelled("The client went away.")
         else:
-            self._hangup.listener = self._leave
+            hangup.listener = self._leave
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._hangup is None:
             self._watcher.cancel()
         else:
@@ -185,18 +189,18 @@ async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers)
 
 
 def _as_asked(
-    request: Request, trace: TraceContext, caller: Caller, headers: Mapping[str, str], passed_on: Iterable[str]
+    request: Request, trace: TraceContext, caller: Caller, headers: Mapping[str, str], passed_on: Sequence[str]
 ) -> Request:
     """The request with what its headers say. Raises ``InvalidInput``."""
     return msgspec.structs.replace(
         request,
         trace=trace,
         caller=caller,
-        may_drop=_names(headers.get("noria-may-drop", "")),
+        may_drop=_names(headers.get("noria-may-drop")),
         cache=cache_wish(headers),
         may_continue=headers.get("noria-may-continue", "").strip().lower() == "true",
         max_cost_usd=_ceiling(headers.get("noria-max-cost-usd")),
-        headers={name: headers[name] for name in passed_on if name in headers},
+        headers={name: headers[name] for name in passed_on if name in headers} if passed_on else {},
     )
 
 
@@ -213,8 +217,8 @@ def _ceiling(header: str | None) -> float | None:
     return amount
 
 
-def _names(header: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in header.split(",") if name.strip())
+def _names(header: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in header.split(",") if name.strip()) if header else ()
 
 
 def _now() -> int:

@@ -12,8 +12,7 @@ class Traffic:
 
     def __init__(self) -> None:
         self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle = asyncio.Event()  # set once nothing runs and nothing new is taken
         self.draining = False
         """True once the server has been told to stop: new requests are refused."""
 
@@ -22,17 +21,18 @@ class Traffic:
         if self.draining:
             raise Unavailable("The server is stopping.", kept="Nothing of this request was kept.", hint="Try again.")
         self._running += 1
-        self._idle.clear()
 
     def end(self) -> None:
         """Its response has ended."""
         self._running -= 1
-        if not self._running:
+        if self.draining and not self._running:
             self._idle.set()
 
     async def drain(self, within_s: float) -> bool:
         """Take nothing new and wait for what runs; False when some of it still runs after ``within_s``."""
         self.draining = True
+        if not self._running:
+            return True
         try:
             async with asyncio.timeout(within_s):
                 await self._idle.wait()

@@ -45,7 +45,8 @@ class Keyring:
     def find(self, given: str) -> Key | None:
         """The key in force that ``given`` is; None where it is none."""
         now = self._now()
-        self._catch_up(now)
+        if self._catalogue.changes != self._as_of:
+            self._catch_up(now)
         held = self._checked.get(given)
         if held is None:
             held = self._held.get(id_of(given))
@@ -60,7 +61,8 @@ class Keyring:
 
     def name_of(self, id: str) -> str:
         """What people call a key, in force or not; empty where there is none of that id."""
-        self._catch_up(self._now())
+        if self._catalogue.changes != self._as_of:
+            self._catch_up(self._now())
         held = self._held.get(id)
         return "" if held is None else held.key.name
 
@@ -93,10 +95,8 @@ class Keyring:
         return len(self._held)
 
     def _catch_up(self, now: int) -> None:
-        if self._catalogue.changes != self._as_of and now >= self._wait_until_ns:
-            self._read(now)
-
-    def _read(self, now: int) -> None:
+        if now < self._wait_until_ns:
+            return
         changes = self._catalogue.changes
         try:
             changed, self._seen = self._catalogue.keys.changed(self._seen)
