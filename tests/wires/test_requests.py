@@ -22,7 +22,7 @@ from noria.core.messages import (
 )
 from noria.core.requests import Lineage, Parameters, Reasoning, Request, Tool
 from noria.wires.carrying import Carrying
-from noria.wires.openai_chat import Dialect, OpenAIChat, decode_request, encode_request
+from noria.wires.openai_chat import Dialect, OpenAIChat, Read, decode_request, encode_request
 from noria.wires.wire import Encoded
 
 OPENAI = Dialect(limit_field="max_completion_tokens", extensions=())
@@ -70,9 +70,9 @@ def test_a_full_request_is_read() -> None:
         "metadata": {"session_id": "s1", "team": "blue"},
         "variables": {"question": "why?"},
     }
-    request, include_usage, _ = decode_request(json.dumps(body).encode())
-    stream = request.stream
-    assert (stream, include_usage) == (True, True)
+    read = decode_request(json.dumps(body).encode())
+    request = read.request
+    assert (request.stream, read.include_usage) == (True, True)
     assert request == Request(
         model="boolq",
         messages=(
@@ -561,4 +561,4 @@ requests = st.builds(
 @given(requests, st.booleans())
 def test_what_is_written_reads_back(request: Request, stream: bool) -> None:
     request = msgspec.structs.replace(request, stream=stream)
-    assert decode_request(encode_request(request, stream=stream).body) == (request, stream, False)
+    assert decode_request(encode_request(request, stream=stream).body) == Read(request=request, include_usage=stream)

@@ -96,9 +96,10 @@ class Gateway:
             try:
                 query = scope["query_string"].decode("latin-1")
                 path: dict[str, str] = {"query": query, **scope.get("path_params", {})}
-                request, written = wire.decode(body, path=path, id=self._id(trace), created=_now())
-                caller = permitted(scope.get(KEY), request)
-                request = _as_asked(request, trace, caller, headers, wire.passed_on)
+                came = wire.decode(body, path=path, id=self._id(trace), created=_now())
+                written = came.answer
+                caller = permitted(scope.get(KEY), came.request)
+                request = _as_asked(came.request, trace, caller, headers, wire.passed_on)
                 if prepare is not None:
                     request = await prepare(request)
                 if request.cache == "only":

@@ -169,7 +169,7 @@ class LiteLLM:
             return self._wire.encode(request, stream=stream, model=self._model)
         request = msgspec.structs.replace(request, unread=harmless)
         encoded = self._wire.encode(request, stream=stream, model=self._model)
-        return encoded._replace(dropped=(*carrying.dropped, *encoded.dropped))
+        return msgspec.structs.replace(encoded, dropped=(*carrying.dropped, *encoded.dropped))
 
     async def _in_time(self, coming: Awaitable[Any], within_s: float) -> Any:
         try:

@@ -13,7 +13,7 @@ from noria.core.answering import NOTHING, Answered, Tell, from_events, tell_all,
 from noria.core.errors import CallFailed, CallRefused, InvalidInput
 from noria.core.events import Event, Raw, Sent
 from noria.core.replies import Reply
-from noria.core.requests import Request, request_id
+from noria.core.requests import Request, ToEmbed, request_id
 from noria.core.unfolding import events_of
 from noria.targets.base_url import PORTS, fixed_headers, header_lines, joined, place, shown_url
 from noria.targets.egress import Callee, Egress, Origin, Response, Timeouts
@@ -244,7 +244,8 @@ class Remote:
         """A reply that comes in one piece, and its bytes."""
         body = await self._body(response)
         reply = self._wire.decode_reply(body, request)
-        _check_dimensions(reply, request)
+        if request.embed is not None:
+            _check_dimensions(reply, request.embed)
         return reply, body
 
     async def _body(self, response: Response, most: int | None = None) -> bytes:
@@ -274,9 +275,9 @@ class Remote:
             await response.read(_LAST_BYTES_S)
 
 
-def _check_dimensions(reply: Reply, request: Request) -> None:
+def _check_dimensions(reply: Reply, embed: ToEmbed) -> None:
     """Refuse vectors of another length than was asked for: llama.cpp, for one, reads over the wish and says nothing."""
-    wanted = request.embed.dimensions if request.embed else None
+    wanted = embed.dimensions
     if wanted is not None and reply.vectors and len(reply.vectors[0]) != wanted:
         raise CallRefused(
             f"The provider gave vectors of {len(reply.vectors[0])} numbers where {wanted} were asked for.",

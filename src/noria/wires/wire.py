@@ -7,15 +7,16 @@ the gateway wires in alone; between them are only requests and events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from noria.core.errors import CallFailed, NoriaError
 from noria.core.events import Content, Event
 from noria.core.replies import Reply
 from noria.core.requests import Request
+from noria.core.struct import Noun
 
 
-class Encoded(NamedTuple):
+class Encoded(Noun, kw_only=False):
     """A request as it leaves for a provider."""
 
     path: str
@@ -142,7 +143,7 @@ class InOnePiece:
         return b""
 
 
-class Incoming(NamedTuple):
+class Incoming(Noun, kw_only=False):
     """A call as it came to a server."""
 
     request: Request

@@ -603,7 +603,8 @@ def test_extra_fields_never_replace_ours() -> None:
 
 def test_a_count_is_asked_for_with_the_same_prompt() -> None:
     body = {name: value for name, value in FULL.items() if name not in {"max_tokens", "stream"}}
-    request, answer = CountTokens().decode(json.dumps(body).encode(), path={}, id="1", created=1)
+    incoming = CountTokens().decode(json.dumps(body).encode(), path={}, id="1", created=1)
+    request, answer = incoming.request, incoming.answer
     encoded = sent(request, model="claude")
     assert encoded.path == "/messages/count_tokens"
     asked = json.loads(encoded.body)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from noria.core.errors import CallFailed, InvalidInput
 from noria.core.replies import Reply
 from noria.core.requests import Request
@@ -37,7 +39,7 @@ class Bedrock(Noun):
         encoded = encode_request(request, stream=stream, model=model)
         if self.sign is None:
             return encoded
-        return encoded._replace(headers=encoded.headers | self.sign(encoded.path, encoded.body))
+        return msgspec.structs.replace(encoded, headers=encoded.headers | self.sign(encoded.path, encoded.body))
 
     def decoder(self, request: Request) -> StreamDecoder:
         """A decoder for one streamed reply."""

@@ -108,7 +108,7 @@ def encode_count(request: Request, *, model: str, vertex: bool) -> Encoded:
         body = {name: value for name, value in fields.items() if name in _COUNTED_BY_VERTEX}
     else:
         body = {WHOLE: {"model": path.removeprefix("/").removesuffix(":countTokens"), **fields}}
-    return call._replace(path=path, body=msgspec.json.encode(body))
+    return msgspec.structs.replace(call, path=path, body=msgspec.json.encode(body))
 
 
 def _config(request: Request, model: str, carrying: Carrying) -> dict[str, Any]:

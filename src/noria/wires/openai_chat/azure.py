@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import msgspec
+
 from noria.core.requests import Request
 from noria.wires.openai_chat.client import OpenAIChat
 from noria.wires.wire import Encoded
@@ -30,4 +32,6 @@ class AzureOpenAI(OpenAIChat):
         if not self.api_version:
             return encoded
         deployment = f"/openai/deployments/{quote(model, safe='')}"
-        return encoded._replace(path=f"{deployment}{encoded.path}?api-version={quote(self.api_version, safe='')}")
+        return msgspec.structs.replace(
+            encoded, path=f"{deployment}{encoded.path}?api-version={quote(self.api_version, safe='')}"
+        )

@@ -6,11 +6,12 @@ and are sent on; content parts without a noun stay whole in ``OtherPart``; what 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from noria.core.requests import Lineage, Request
+from noria.core.struct import Noun
 from noria.wires.bodies import Body
 from noria.wires.carrying import Carrying
 from noria.wires.openai_chat.dialect import NAME, Dialect
@@ -25,11 +26,13 @@ _BODY = Body(RequestShape)
 _OPENAI = Dialect()
 
 
-class Read(NamedTuple):
+class Read(Noun):
     """A request as it came to a server, with how its caller wants the reply."""
 
     request: Request
+    """What is asked."""
     include_usage: bool
+    """A streamed reply is to say how many tokens it took."""
     functions: bool = False
     """The caller speaks of ``functions``, as one did before there were tools."""
 
@@ -65,7 +68,7 @@ def decode_request(body: bytes) -> Read:
         attributes={"metadata": metadata} if metadata else {},
     )
     usage = bool(shape.stream_options and shape.stream_options.include_usage)
-    return Read(request, include_usage=usage, functions=shape.functions is not None)
+    return Read(request=request, include_usage=usage, functions=shape.functions is not None)
 
 
 def encode_request(request: Request, *, stream: bool, model: str | None = None, dialect: Dialect = _OPENAI) -> Encoded:

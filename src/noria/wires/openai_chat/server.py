@@ -33,9 +33,9 @@ class ChatCompletions(Noun):
     def decode(self, body: bytes, *, path: Mapping[str, str], id: str, created: int) -> Incoming:
         """Read a call."""
         del path
-        request, include_usage, functions = decode_request(body)
-        answer = ChatAnswer(f"chatcmpl-{id}", created, include_usage=include_usage, functions=functions)
-        return Incoming(request, answer)
+        read = decode_request(body)
+        answer = ChatAnswer(f"chatcmpl-{id}", created, include_usage=read.include_usage, functions=read.functions)
+        return Incoming(read.request, answer)
 
     def encode_error(self, error: NoriaError) -> bytes:
         """The body of an error response."""

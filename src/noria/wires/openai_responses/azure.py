@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import msgspec
+
 from noria.core.requests import Request
 from noria.wires.openai_chat.azure import AzureOpenAI
 from noria.wires.openai_responses.client import OpenAIResponses
@@ -33,4 +35,6 @@ class AzureResponses(OpenAIResponses):
         encoded = super().encode(request, stream=stream, model=model)
         if not self.api_version:
             return encoded
-        return encoded._replace(path=f"/openai{encoded.path}?api-version={quote(self.api_version, safe='')}")
+        return msgspec.structs.replace(
+            encoded, path=f"/openai{encoded.path}?api-version={quote(self.api_version, safe='')}"
+        )
