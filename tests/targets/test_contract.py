@@ -24,7 +24,8 @@ from noria.targets.checking import Checks
 from noria.targets.egress import Egress
 from noria.targets.fallback import Fallback, Member
 from noria.targets.forced import Forced
-from noria.targets.guarded import Guarded, InForce
+from noria.targets.guard_checks import InForce
+from noria.targets.guarded import Guarded
 from noria.targets.load import Load
 from noria.targets.local import Local
 from noria.targets.observed import Observed

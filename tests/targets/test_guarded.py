@@ -20,7 +20,8 @@ from noria.core.guards import GUARDS, Checked, Flaw, GuardRule, Place
 from noria.core.messages import Message, TextPart, ToolCall
 from noria.core.requests import Parameters, Request, ToEmbed
 from noria.core.spans import Span
-from noria.targets.guarded import Guarded, InForce
+from noria.targets.guard_checks import InForce
+from noria.targets.guarded import Guarded
 from noria.targets.recorded import Recorded
 from noria.targets.recording import random_ids
 from noria.targets.scripted import Scripted, answer

@@ -26,7 +26,8 @@ from noria.targets.allowances import Allowances, Counted
 from noria.targets.checking import Checks
 from noria.targets.fallback import Fallback, Member
 from noria.targets.forced import Forced
-from noria.targets.guarded import Guarded, InForce
+from noria.targets.guard_checks import InForce
+from noria.targets.guarded import Guarded
 from noria.targets.limited import Limited
 from noria.targets.ordering import as_listed
 from noria.targets.pricing import Prices

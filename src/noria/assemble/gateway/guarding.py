@@ -11,7 +11,8 @@ from noria.core.guards import GuardRule
 from noria.core.protocols import Target
 from noria.core.refusals import Check
 from noria.guards.registry import find, make
-from noria.targets.guarded import AskFor, Guarded, InForce
+from noria.targets.guard_checks import AskFor, InForce
+from noria.targets.guarded import Guarded
 
 
 def guard_checks(rules: Sequence[GuardRule]) -> Iterator[Check]:
