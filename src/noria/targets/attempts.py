@@ -69,22 +69,10 @@ class Beginning:
         self.sent: Sent | None = None
         """The last ``Sent`` of the attempt, before it spoke."""
 
-    def take(self, event: Event) -> Iterable[Event]:
+    def take(self, event: Event) -> tuple[Event, ...]:
         """Take an event; what may go on to the caller now."""
-        if self.holds(event):
-            return ()
-        return (*self.rest(), event) if self.speaking and self._held else (event,)
-
-    def hear(self, tell: Tell, event: Event) -> Awaitable[None] | None:
-        """The same, told."""
-        if self.holds(event):
-            return None
-        return tell_all((*self.rest(), event), tell) if self.speaking and self._held else tell(event)
-
-    def holds(self, event: Event) -> bool:
-        """Take an event; whether it has to wait for one that says something."""
         if self.speaking:
-            return False
+            return (event,)
         if isinstance(event, Sent):
             self.sent = event
         elif isinstance(event, Noted):
@@ -92,10 +80,18 @@ class Beginning:
                 self._held.clear()
         elif only_began(event):
             self._held.append(event)
-            return True
+            return ()
         else:
             self.speaking = True
-        return False
+            return (*self.rest(), event)
+        return (event,)
+
+    def hear(self, tell: Tell, event: Event) -> Awaitable[None] | None:
+        """The same, told."""
+        if self.speaking:
+            return tell(event)
+        let = self.take(event)
+        return tell(event) if len(let) == 1 else tell_all(let, tell)
 
     def lost(self) -> Iterable[Event]:
         """What the attempt used that failed, where it had begun its reply: the prompt was read by then. For the record."""

@@ -97,23 +97,7 @@ class Limited:
         if not limits:
             return await self._answer(request, tell)
         account = _Account(limits, self._allowances, self._prices, self._now)
-
-        async def leave(sent: Sent, reserved: Awaitable[None]) -> None:
-            try:
-                await reserved
-            except NoriaError as error:
-                await told([msgspec.structs.replace(sent, asked=False)], tell)
-                raise Ended(error) from error
-            await told([msgspec.structs.replace(sent, standings=account.standings())], tell)
-
-        def hear(event: Event) -> Awaitable[None] | None:
-            account.take(event)
-            if not isinstance(event, Sent):
-                return tell(event)
-            if waiting := account.expect(event):
-                return Later(partial(leave, event, waiting))
-            return tell(msgspec.structs.replace(event, standings=account.standings()))
-
+        hear = partial(account.hear, tell)
         try:
             if waiting := account.enter():
                 await waiting
@@ -175,6 +159,24 @@ class _Account:
         """Note what came; what an attempt used that broke off is used."""
         for spent in self._meter.take(event):
             self._spend(spent)
+
+    def hear(self, tell: Tell, event: Event) -> Awaitable[None] | None:
+        """Take what is told, and tell it."""
+        for spent in self._meter.take(event):
+            self._spend(spent)
+        if not isinstance(event, Sent):
+            return tell(event)
+        if waiting := self.expect(event):
+            return Later(partial(self._leave, tell, event, waiting))
+        return tell(msgspec.structs.replace(event, standings=self.standings()))
+
+    async def _leave(self, tell: Tell, sent: Sent, reserved: Awaitable[None]) -> None:
+        try:
+            await reserved
+        except NoriaError as error:
+            await told([msgspec.structs.replace(sent, asked=False)], tell)
+            raise Ended(error) from error
+        await told([msgspec.structs.replace(sent, standings=self.standings())], tell)
 
     def end(self, reply: Reply | None = None) -> None:
         """Count what a call used that came to its end; nothing here waits, as in all that ends a call.

@@ -238,10 +238,27 @@ class StreamEncoder:
         self._done = False
 
     def encode(self, event: Event) -> bytes:
-        """The bytes of one event; empty where the wire has nothing to say yet."""
+        """The bytes of one event; empty where the wire has nothing to say yet.
+
+        Of the provider's own chunks they are as they came, save a token count that nobody asked for: clients read the first choice of each.
+        """
+        if type(event) is not Raw:
+            return self._written(event)
+        counted = False
+        for inner in event.events:
+            if type(inner) is Started:
+                self._id, self._model = inner.id or self._id, inner.model or self._model
+            counted = counted or type(inner) is Used
+        if event.wire != NAME or self._functions or (counted and not self._include_usage):
+            return b"".join(map(self._written, event.events))
+        self._done = event.data.rstrip().endswith(_DONE)
+        for inner in event.events:
+            if type(inner) is Delta:
+                self._opened.add(inner.index)
+        return event.data
+
+    def _written(self, event: Event) -> bytes:
         match event:
-            case Raw():
-                return self._raw(event)
             case Delta():
                 return self._choice(event.index, self._delta(event), logprobs=logprobs_out(event.logprobs))
             case Stopped():
@@ -265,21 +282,6 @@ class StreamEncoder:
     def error(self, error: NoriaError) -> bytes:
         """The end of a reply that failed: an error object, and no ``[DONE]``, so that no client takes it for whole."""
         return encode_event(encode_error(error))
-
-    def _raw(self, event: Raw) -> bytes:
-        """The provider's own chunks, save a token count that nobody asked for: clients read the first choice of each."""
-        counted = False
-        for inner in event.events:
-            if type(inner) is Started:
-                self._id, self._model = inner.id or self._id, inner.model or self._model
-            counted = counted or type(inner) is Used
-        if event.wire != NAME or self._functions or (counted and not self._include_usage):
-            return b"".join(self.encode(inner) for inner in event.events)
-        self._done = event.data.rstrip().endswith(_DONE)
-        for inner in event.events:
-            if type(inner) is Delta:
-                self._opened.add(inner.index)
-        return event.data
 
     def _choice(
         self,
