@@ -24,7 +24,8 @@ def public_names() -> list[str]:
     for module_name in MODULES:
         module = importlib.import_module(module_name)
         imported = imports(inspect.getsource(module))
-        found += [f"{module_name}.{name}" for name in vars(module) if not name.startswith("_") and name not in imported]
+        own = [name for name in vars(module) if not name.startswith("_") and name not in imported]
+        found += [f"{module_name}.{name}" for name in getattr(module, "__all__", own)]
     return sorted(found)
 
 
