@@ -144,6 +144,18 @@ async def test_a_call_beyond_its_limit_is_refused_before_it_is_made(
     assert await door.used() == {f"limit {measure}": units}
 
 
+async def test_a_budget_counts_a_call_without_tokens_that_has_a_price_all_the_same(
+    catalogue: Catalogue, time: Time
+) -> None:
+    def script(_: Request) -> Any:
+        return answer("Hel", "lo", usage=Usage(input_tokens=0, output_tokens=0))
+
+    door, limit = Door(catalogue, time, script=script), counted("usd", 1.0)
+    prices = Prices({"scripted/*": AgreedPrice(per_request=0.5)})
+    await collect(Limited(door.inner, lambda _: [limit], door.allowances, prices, time).call(ASK))
+    assert await door.used() == {"limit usd": 500_000_000}
+
+
 async def test_calls_under_way_are_counted(catalogue: Catalogue, time: Time) -> None:
     gate = asyncio.Event()
     door = Door(catalogue, time, counted("concurrency", 2), script=lambda _: [*answer("a")[:2], gate, *answer("a")[2:]])

@@ -13,6 +13,8 @@ import contextlib
 from collections.abc import AsyncGenerator, Coroutine, Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from noria.core.errors import NoriaError
 from noria.core.limits import Ask, Grant, Limit, SharedCounters, Standing, parts
 from noria.core.protocols import Clock
@@ -37,6 +39,10 @@ class Counted(NamedTuple):
     """Whose it is, fit to be shown."""
     name: str = ""
     """The key's name, where it is a key's."""
+
+
+Due = tuple[Counted, int]
+"""A limit, and how many units are to be reserved of it."""
 
 
 class Refusal(NamedTuple):
@@ -74,8 +80,9 @@ class _Purse:
     def count(self, counted: Counted) -> None:
         """Whose limit it is, which may have another amount by now."""
         self.counted = counted
+        self.measure = counted.limit.measure
         self.most = counted.limit.units
-        self.parts = parts(counted.limit.measure)
+        self.parts = parts(self.measure)
 
     @property
     def free(self) -> int:
@@ -133,16 +140,13 @@ class _Purse:
         self.asked_ns = self.renewed_ns = now_ns
 
 
-class Reservation:
+class Reservation(msgspec.Struct):
     """Units of one counter that a call holds."""
 
-    __slots__ = ("purse", "units")
-
-    def __init__(self, purse: _Purse, units: int) -> None:
-        self.purse = purse
-        """What they are of."""
-        self.units = units
-        """How many."""
+    purse: _Purse
+    """What they are of."""
+    units: int
+    """How many."""
 
     def settle(self, used: int) -> None:
         """Give back what was reserved, and count what was used. A second call does nothing more than count."""
@@ -150,7 +154,7 @@ class Reservation:
         purse.reserved -= self.units
         self.units = 0
         purse.touched = True
-        if purse.counted.limit.measure != "concurrency":
+        if purse.measure != "concurrency":
             purse.held -= used
             purse.spent += used
 
@@ -174,20 +178,24 @@ class Allowances:
         self.asks = 0
         """Times that the shared state was asked."""
 
-    def held(self, counted: Counted, wanted: int, now: int) -> Reservation | None:
-        """So many units of what this process has leased already; None where nobody can tell without asking."""
-        purse = self._purses.get(counted.counter)
-        if purse is None or purse.counted is not counted or not purse.starts_ns <= now < purse.ends_ns:
-            purse = self._purse(counted, now)
-        purse.touched = True
-        free = purse.held - purse.reserved - wanted
-        if free < 0 or purse.asking:
-            return None
-        purse.reserved += wanted
-        if free < purse.low and purse.left > free:
-            purse.low = 0
-            self._started(self._refilled(purse))
-        return Reservation(purse, wanted)
+    def held(self, due: Iterable[Due]) -> list[Reservation]:
+        """Units of what this process has leased already: nothing from the first on that nobody can tell without asking."""
+        now = self._now()
+        found: list[Reservation] = []
+        for counted, wanted in due:
+            purse = self._purses.get(counted.counter)
+            if purse is None or purse.counted is not counted or not purse.starts_ns <= now < purse.ends_ns:
+                purse = self._purse(counted, now)
+            purse.touched = True
+            free = purse.held - purse.reserved - wanted
+            if free < 0 or purse.asking:
+                break
+            purse.reserved += wanted
+            if free < purse.low and purse.left > free:
+                purse.low = 0
+                self._started(self._refilled(purse))
+            found.append(Reservation(purse, wanted))
+        return found
 
     async def reserve(self, counted: Counted, wanted: int) -> Reservation | Refusal:
         """Hold so many units, or say that there are not so many left.
@@ -195,9 +203,9 @@ class Allowances:
         Raises:
             Unavailable: this process's lease does not do, and the shared state can't be reached.
         """
-        now = self._now()
-        if (at_hand := self.held(counted, wanted, now)) is not None:
+        for at_hand in self.held([(counted, wanted)]):
             return at_hand
+        now = self._now()
         purse = self._purse(counted, now)
         if wanted > purse.left and now - purse.asked_ns < _AGAIN_NS:
             return self._refusal(purse)

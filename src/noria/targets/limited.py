@@ -7,8 +7,9 @@ model chosen, is about to leave (``Sent``, see there): a call beyond its limit i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,7 +20,7 @@ from noria.core.limits import Measure, Standing, amount, units
 from noria.core.protocols import Clock, Target
 from noria.core.replies import Reply, Usage
 from noria.core.requests import Request
-from noria.targets.allowances import Allowances, Counted, Refusal, Reservation
+from noria.targets.allowances import Allowances, Counted, Due, Refusal, Reservation
 from noria.targets.closing import called
 from noria.targets.estimate import OUTPUT, expected_usage
 from noria.targets.metering import Meter, Spent
@@ -121,6 +122,7 @@ class Limited:
 
 _CALLS = frozenset({"requests", "concurrency"})
 """Measures that count calls, and not what they use."""
+_NOTHING: Mapping[Measure, int] = MappingProxyType({})
 
 
 class _Account:
@@ -131,29 +133,38 @@ class _Account:
         self._allowances = allowances
         self._prices = prices
         self._now = now
-        self._uses: list[int] = []
+        self._uses: list[Counted] = []
         self._priced = False
-        self._calls: dict[int, Reservation] = {}
-        self._open: dict[int, Reservation] = {}
+        self._held: dict[str, Reservation] = {}
         self._made = False
         self._meter = Meter()
 
     def enter(self) -> Later | None:
         """Reserve the call itself. What it returns has to be awaited; mostly that is nothing."""
-        due: list[tuple[int, int]] = []
-        for index, counted in enumerate(self._limits):
+        due: list[Due] = []
+        for counted in self._limits:
             measure = counted.limit.measure
             if measure in _CALLS:
-                due.append((index, 1))
+                due.append((counted, 1))
             else:
-                self._uses.append(index)
+                self._uses.append(counted)
                 self._priced = self._priced or measure == "usd"
         return self._reserve(due, made=False)
 
     def expect(self, sent: Sent) -> Later | None:
         """Reserve what the request is expected to use, in place of what an attempt before was; as ``enter`` does."""
-        free = not self._uses or sent.replays or sent.request.count
-        return self._reserve([] if free else self._expected(sent), made=True)
+        due: list[Due] = []
+        if self._uses and not (sent.replays or sent.request.count):
+            expected = self._units(sent.provider, sent.request.model, "", expected_usage(sent.request))
+            for counted in self._uses:
+                wanted = expected[counted.limit.measure]
+                before = self._held.get(counted.counter)
+                if before is not None:
+                    if before.units >= wanted:
+                        continue
+                    before.settle(0)
+                due.append((counted, wanted))
+        return self._reserve(due, made=True)
 
     def take(self, event: Event) -> None:
         """Note what came; what an attempt used that broke off is used."""
@@ -186,38 +197,35 @@ class _Account:
         """
         if reply is not None:
             self._meter.take_reply(reply)
-        sent = self._meter.sent
-        if self._open and sent is not None and not sent.replays:
-            self._settle(sent.provider, sent.request.model, self._meter.model, self._meter.finished())
-            self._open = {}
-        self._close()
+        sent, used = self._meter.sent, _NOTHING
+        if self._uses and sent is not None and not sent.replays:
+            used = self._units(sent.provider, sent.request.model, self._meter.model, self._meter.finished())
+        self._close(used)
 
     def fail(self, *, given_up: bool) -> None:
         """Count what a call used that failed, or whose caller went away (``given_up``)."""
         spent = self._meter.broken(given_up=given_up)
         if spent is not None:
             self._spend(spent)
-        self._close()
+        self._close(_NOTHING)
 
     def _spend(self, spent: Spent) -> None:
+        """Count what an attempt used that broke off, in place of what was reserved for it."""
         provider, _, model = spent.model.partition("/")
-        self._settle(provider, model, spent.answered, spent.usage)
+        used = self._units(provider, model, spent.answered, spent.usage)
+        for reservation in self._held.values():
+            if reservation.purse.measure in used:
+                reservation.settle(used[reservation.purse.measure])
 
-    def _settle(self, provider: str, asked: str, answered: str, usage: Usage) -> None:
-        """Count so much, in place of what was reserved for it."""
-        used = self._units(provider, asked, answered, usage)
-        for index, reservation in self._open.items():
-            reservation.settle(used[self._limits[index].limit.measure])
+    def _close(self, used: Mapping[Measure, int]) -> None:
+        """Count the call and what it used, and give back what is still reserved."""
+        made = 1 if self._made else 0
+        for reservation in self._held.values():
+            measure = reservation.purse.measure
+            reservation.settle(made if measure in _CALLS else used.get(measure, 0))
+        self._held = {}
 
-    def _close(self) -> None:
-        """Give back what is still reserved."""
-        for reservation in self._calls.values():
-            reservation.settle(1 if self._made else 0)
-        for reservation in self._open.values():
-            reservation.settle(0)
-        self._calls, self._open = {}, {}
-
-    def _units(self, provider: str, asked: str, answered: str, usage: Usage) -> dict[Measure, int]:
+    def _units(self, provider: str, asked: str, answered: str, usage: Usage) -> Mapping[Measure, int]:
         """What so many tokens are in the units of the limits; an unknown price counts nothing."""
         found: dict[Measure, int] = {"tokens": usage.input_tokens + usage.output_tokens}
         if self._priced:
@@ -228,43 +236,27 @@ class _Account:
 
     def standings(self) -> tuple[Standing, ...]:
         """How the limits stand that the call has reserved of."""
-        return tuple([reservation.purse.standing() for reservation in (*self._calls.values(), *self._open.values())])
+        return tuple([reservation.purse.standing() for reservation in self._held.values()])
 
-    def _expected(self, sent: Sent) -> list[tuple[int, int]]:
-        """The limits that count what is used, by their numbers, and how much of each is to be reserved."""
-        due: list[tuple[int, int]] = []
-        expected = self._units(sent.provider, sent.request.model, "", expected_usage(sent.request))
-        for index in self._uses:
-            wanted = expected[self._limits[index].limit.measure]
-            before = self._open.get(index)
-            if before is not None:
-                if before.units >= wanted:
-                    continue
-                before.settle(0)
-            due.append((index, wanted))
-        return due
-
-    def _reserve(self, due: list[tuple[int, int]], *, made: bool) -> Later | None:
+    def _reserve(self, due: list[Due], *, made: bool) -> Later | None:
         """Reserve of what this process has leased, ``made`` for a request that is about to leave: then the call counts as made."""
-        held, now = self._open if made else self._calls, self._now()
-        for at, (index, wanted) in enumerate(due):
-            reservation = self._allowances.held(self._limits[index], wanted, now)
-            if reservation is None:
-                return Later(partial(self._ask, due[at:], made))
-            held[index] = reservation
+        found = self._allowances.held(due)
+        for (counted, _), reservation in zip(due, found, strict=False):
+            self._held[counted.counter] = reservation
+        if len(found) < len(due):
+            return Later(partial(self._ask, due[len(found) :], made))
         self._made = self._made or made
         return None
 
-    async def _ask(self, due: list[tuple[int, int]], made: bool) -> None:
+    async def _ask(self, due: list[Due], made: bool) -> None:
         """The same where all processes have to be asked."""
-        held = self._open if made else self._calls
-        for index, wanted in due:
-            found = await self._allowances.reserve(self._limits[index], wanted)
+        for counted, wanted in due:
+            found = await self._allowances.reserve(counted, wanted)
             if isinstance(found, Refusal):
                 error = _refusal(found, wanted, self._now())
                 error.standings = (*self.standings(), found.standing)
                 raise error
-            held[index] = found
+            self._held[counted.counter] = found
         self._made = self._made or made
 
 
