@@ -9,12 +9,13 @@ import pytest
 
 from noria.core.errors import CallCut, CallFailed
 from noria.core.events import Delta, Event, Sent, Started, Stopped, ToolCallDelta, Used
+from noria.core.folding import fold
 from noria.core.messages import Message
 from noria.core.protocols import Target
 from noria.core.replies import Usage
 from noria.core.requests import Lineage, Parameters, Request, Tool, TraceContext
 from noria.core.spans import Span
-from noria.targets.recording import RandomIds, random_ids, recorded_call
+from noria.targets.recording import RandomIds, Recording, random_ids, recorded_call
 from noria.targets.scripted import Scripted, answer
 
 from .clock import Numbered, Ticking
@@ -60,6 +61,27 @@ async def test_time_to_first_token_and_per_token() -> None:
     assert span.ttft_s == pytest.approx(0.5)  # from Sent, not from the start; Started is no content
     assert span.tpot_s == pytest.approx(0.6 / 3)
     assert span.duration_s == pytest.approx(2.6)
+
+
+@pytest.mark.parametrize("pieces", [2, 31, 32, 33, 100])
+async def test_every_piece_has_its_own_time_however_many_there_are(pieces: int) -> None:
+    said = [(0.25, Delta(text=f"{i} ")) for i in range(pieces)]
+    span = await span_of((1.0, SENT), (0.25, Started()), *said, (0.5, Stopped()), (0.0, used(pieces)))
+    assert (span.ttft_s, span.tpot_s) == (pytest.approx(0.5), pytest.approx(0.25))
+    assert span.output[0].text == "".join(f"{i} " for i in range(pieces))
+
+
+def test_a_reply_in_one_piece_has_the_times_of_its_pieces() -> None:
+    clock = Ticking()
+    recording = Recording(ASK, now=clock, new_ids=Numbered(), price=lambda _: None)
+    events = [SENT, *answer("Hel", "lo")]
+    for event in events:
+        clock.tick(0.5)
+        recording.take(event)
+    recording.take_whole(fold(events))
+    recording.finish()
+    span = recording.span()
+    assert (span.ttft_s, span.tpot_s) == (pytest.approx(1.0), pytest.approx(0.5))
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ class Recording:
                 self._fold.take(event)
 
     def take_whole(self, reply: Reply) -> None:
-        """Note a reply that came in one piece."""
+        """Note a reply that came in one piece, or of which the pieces were noted before."""
+        if self._heard:
+            self._catch_up()
         self._whole = reply
 
     def finish(self, left_out: Sequence[str] = ()) -> None:
