@@ -9,36 +9,38 @@ A trace is a span of its own only where its observations do not have one root am
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
-
-import msgspec
 
 from noria.bridges.files.foreign import (
     Price,
     hex_id,
-    listed,
     mapping,
     nanoseconds,
     parsed,
     raw_span,
-    score_value,
     span_from,
     text,
     without_nothing,
 )
 from noria.bridges.files.records import Records
+from noria.bridges.langfuse.rows import (
+    costs_of,
+    is_observation,
+    is_score,
+    is_trace,
+    rows_in,
+    shared_by,
+    snake,
+    told_by,
+    usage_of,
+    value_of,
+    words_of,
+)
 from noria.core.errors import InvalidInput
-from noria.core.scores import Score, Source, Value
+from noria.core.scores import Score, Source
 from noria.core.spans import Span
 
-_TYPES = frozenset(
-    {
-        "SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL",
-    }
-)  # fmt: skip
 _SOURCES: dict[str, Source] = {"ANNOTATION": "human", "EVAL": "model", "API": "code"}
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BEFORE = "langfuse.observation."
 
 
@@ -77,22 +79,22 @@ class LangfuseExports:
         """Whether it is a trace, an observation or a score."""
         if not isinstance(values, dict):
             return False
-        row = _snake(values)
-        return _is_observation(row) or _is_score(row) or _is_trace(row)
+        row = snake(values)
+        return is_observation(row) or is_score(row) or is_trace(row)
 
     def survey(self, values: Any) -> None:
         """Remember users and sessions of traces, and which observations are roots."""
         if not isinstance(values, dict):
             return
-        row = _snake(values)
+        row = snake(values)
         try:
-            if _is_observation(row):
+            if is_observation(row):
                 self._survey_observation(row)
-            elif _is_trace(row):
+            elif is_trace(row):
                 trace = hex_id("id", row["id"], 32)
-                self._traces[trace] = _Trace(text(row.get("user_id")), text(row.get("session_id")), _told(row))
-                for inner in _inner(row, "observations"):
-                    if _is_observation(inner):
+                self._traces[trace] = _Trace(text(row.get("user_id")), text(row.get("session_id")), told_by(row))
+                for inner in rows_in(row, "observations"):
+                    if is_observation(inner):
                         self._survey_observation(inner)
         except InvalidInput:
             return  # told where the row is read
@@ -110,16 +112,16 @@ class LangfuseExports:
         """The spans and scores of a row, and of the rows within it."""
         if not isinstance(values, dict):
             raise InvalidInput("it is no object.")
-        row = _snake(values)
-        if _is_observation(row):
+        row = snake(values)
+        if is_observation(row):
             return Records((self._observation(row),))
-        if _is_score(row):
+        if is_score(row):
             return Records(scores=self._score(row))
-        if not _is_trace(row):
+        if not is_trace(row):
             raise InvalidInput("it is neither a trace, nor an observation, nor a score.")
         trace = hex_id("id", row["id"], 32)
-        spans = [self._observation(inner) for inner in _inner(row, "observations") if _is_observation(inner)]
-        scores = [score for inner in _inner(row, "scores") if _is_score(inner) for score in self._score(inner)]
+        spans = [self._observation(inner) for inner in rows_in(row, "observations") if is_observation(inner)]
+        scores = [score for inner in rows_in(row, "scores") if is_score(inner) for score in self._score(inner)]
         if self._own_root(trace):
             spans.insert(0, self._root(trace, row))
         return Records(tuple(spans), tuple(scores))
@@ -143,7 +145,7 @@ class LangfuseExports:
         ends = start + (round(latency * 1e9) if isinstance(latency, int | float) and 0 <= latency < 1e9 else 0)
         attributes = {
             _BEFORE + "type": "span",
-            **_shared(row),
+            **shared_by(row),
         }
         end = max(ends, shape.end_ns if shape else 0)
         return self._span(row, attributes, trace=trace, span=self._root_id(trace), parent=None, start=start, end=end)
@@ -161,8 +163,8 @@ class LangfuseExports:
             _BEFORE + "type": str(row["type"]).lower(),
             _BEFORE + "model.name": row.get("provided_model_name") or row.get("model"),
             _BEFORE + "model.parameters": mapping(row.get("model_parameters")),
-            _BEFORE + "usage_details": _usage(row),
-            _BEFORE + "cost_details": _costs(row),
+            _BEFORE + "usage_details": usage_of(row),
+            _BEFORE + "cost_details": costs_of(row),
             _BEFORE + "prompt.name": row.get("prompt_name"),
             _BEFORE + "prompt.version": row.get("prompt_version"),
             _BEFORE + "completion_start_time": row.get("completion_start_time"),
@@ -172,7 +174,7 @@ class LangfuseExports:
             "session.id": known.session_id if known else None,
             **(known.told if known and not parent and parent_id is None else {}),
         }
-        shared = {name: value for name, value in _shared(row).items() if value is not None}
+        shared = {name: value for name, value in shared_by(row).items() if value is not None}
         end = max(start, nanoseconds("end_time", row.get("end_time"), start))
         own = hex_id("id", row.get("id"), 16)
         return self._span(row, attributes | shared, trace=trace, span=own, parent=parent_id, start=start, end=end)
@@ -192,7 +194,7 @@ class LangfuseExports:
             if (written := row.get(name)) and written not in {trace, span}:
                 attributes[f"langfuse.{name}"] = written
         for side in ("input", "output"):
-            attributes[_BEFORE + side] = _said(row.get(side))
+            attributes[_BEFORE + side] = words_of(row.get(side))
         metadata = mapping(row.get("metadata"))
         attributes |= {f"{_BEFORE}metadata.{name}": parsed(value) for name, value in metadata.items()}
         failed = row.get("level") == "ERROR"
@@ -211,13 +213,13 @@ class LangfuseExports:
 
     def _score(self, row: dict[str, Any]) -> tuple[Score, ...]:
         """A score on a trace or an observation; none where it has no value."""
-        subject = _snake(mapping(row.get("subject")))
+        subject = snake(mapping(row.get("subject")))
         kind = subject.get("kind")
         trace = row.get("trace_id") or (subject.get("id") if kind == "trace" else subject.get("trace_id"))
         about = row.get("observation_id") or (subject.get("id") if kind == "observation" else None)
         if not (trace or about):
             raise InvalidInput("the score is on neither a trace nor an observation.")
-        value = _value(row)
+        value = value_of(row)
         if value is None:
             return ()
         trace_id = hex_id("trace_id", trace, 32) if trace else ""
@@ -239,82 +241,3 @@ class LangfuseExports:
                 time_ns=nanoseconds("timestamp", row.get("timestamp"), 0),
             ),
         )
-
-
-def _snake(values: dict[str, Any]) -> dict[str, Any]:
-    return {_CAMEL.sub("_", name).lower(): value for name, value in values.items()}
-
-
-def _is_observation(row: dict[str, Any]) -> bool:
-    return row.get("type") in _TYPES and "start_time" in row and "trace_id" in row
-
-
-def _is_score(row: dict[str, Any]) -> bool:
-    return "name" in row and "source" in row and ("data_type" in row or "value" in row) and "start_time" not in row
-
-
-def _is_trace(row: dict[str, Any]) -> bool:
-    return {"id", "timestamp"} <= row.keys() and not {"session_id", "user_id", "observations"}.isdisjoint(row)
-
-
-def _inner(row: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [_snake(one) for one in listed(row.get(name)) if isinstance(one, dict)]
-
-
-def _shared(row: dict[str, Any]) -> dict[str, Any]:
-    """What traces' rows and enriched observations' rows have alike."""
-    return {
-        "user.id": row.get("user_id") or None,
-        "session.id": row.get("session_id") or None,
-        "langfuse.trace.name": row.get("trace_name") or None,
-        "langfuse.version": row.get("version") or None,
-        "langfuse.environment": row.get("environment") or None,
-        "langfuse.release": row.get("release") or None,
-        "langfuse.trace.tags": listed(row.get("tags")) or None,
-    }
-
-
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """What a trace's row says beyond its user and session."""
-    metadata = mapping(row.get("metadata"))
-    return _shared(row) | {f"langfuse.trace.metadata.{name}": parsed(value) for name, value in metadata.items()}
-
-
-def _usage(row: dict[str, Any]) -> dict[str, Any]:
-    """Token counts; older rows have ``usage``."""
-    details = mapping(row.get("usage_details")) or mapping(row.get("usage"))
-    return {name: count for name, value in details.items() if isinstance(count := _number(value), int)}
-
-
-def _costs(row: dict[str, Any]) -> dict[str, Any]:
-    """Dollars. A total of 0 is what Langfuse writes where it knows none."""
-    costs = {name: _number(value) for name, value in mapping(row.get("cost_details")).items()}
-    total = _number(row.get("total_cost") or row.get("calculated_total_cost"))
-    found = {name: value for name, value in costs.items() if value is not None}
-    return found if not total else found | {"total": total}
-
-
-def _number(value: Any) -> int | float | None:
-    """A number, also as text; whole ones as such."""
-    try:
-        found = float(value) if isinstance(value, str) and len(value) < 40 else value
-    except ValueError:
-        return None
-    if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) < 1e18:
-        return None
-    return int(found) if float(found).is_integer() else found
-
-
-def _said(value: Any) -> str | None:
-    """Text as it is, anything else as its JSON."""
-    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _value(row: dict[str, Any]) -> Value | None:
-    kind, value, written = row.get("data_type"), row.get("value"), row.get("string_value")
-    if kind == "BOOLEAN":
-        return written == "True" if written else bool(_number(value)) if value is not None else None
-    if kind == "NUMERIC" or (kind is None and not written):
-        found = _number(value)
-        return score_value(value) if found is None else float(found)
-    return score_value(written or value)
