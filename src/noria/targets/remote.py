@@ -252,7 +252,7 @@ class Remote:
         """The body; with ``most``, no more than about so many bytes of it."""
         pieces = [await response.read()]
         size = len(pieces[0])
-        while (most is None or size < most) and (more := await response.read()):
+        while (most is None or size < most) and not response.over and (more := await response.read()):
             pieces.append(more)
             size += len(more)
             self._check_size(size)

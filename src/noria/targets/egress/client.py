@@ -7,8 +7,8 @@ import functools
 import socket
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 from noria.core.errors import CallFailed, CallGarbled, CallTimeout
 from noria.targets.egress.addresses import Origin, literal, refusal
@@ -50,19 +50,25 @@ class Response:
         """Status code."""
         self.headers = reader.headers
         """Names in lower case."""
-        encoding = reader.headers.get("content-encoding", "identity").strip().lower()
-        if encoding in KNOWN:
-            self._unpacker = Unpacker()
-        elif encoding != "identity":
-            self.close()
-            raise CallFailed(f"{callee.Name} compresses its reply with {encoding[:40]!r}, which was not asked for.")
+        if "content-encoding" in reader.headers:
+            encoding = reader.headers["content-encoding"].strip().lower()
+            if encoding in KNOWN:
+                self._unpacker = Unpacker()
+            elif encoding != "identity":
+                self.close()
+                raise CallFailed(f"{callee.Name} compresses its reply with {encoding[:40]!r}, which was not asked for.")
 
     @property
     def content_type(self) -> str:
         """Media type of the body, without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    async def read(self, within_s: float | None = None) -> bytes:
+    @property
+    def over(self) -> bool:
+        """All of the body was read, as far as is known without waiting."""
+        return self._reader.complete and not self._reader.waiting and self._unpacker is None
+
+    def read(self, within_s: float | None = None) -> Awaitable[bytes]:
         """More of the body, as soon as there is any; empty at its end.
 
         Arguments:
@@ -72,9 +78,7 @@ class Response:
             CallTimeout: nothing came in time.
             CallCut: the connection ended before the body did.
         """
-        if self._unpacker is not None:
-            return await self._read_unpacked(self._unpacker, within_s)
-        return await self._read(within_s)
+        return self._read(within_s) if self._unpacker is None else self._read_unpacked(self._unpacker, within_s)
 
     async def _read(self, within_s: float | None) -> bytes:
         reader = self._reader
@@ -91,7 +95,7 @@ class Response:
         """Whether all that has come was taken, and there may be more."""
         return not (self._reader.waiting or self._reader.complete or self._connection.lost or self._connection.error)
 
-    async def _waited(self, wait: Coroutine[Any, Any, _Found]) -> _Found:
+    async def _waited(self, wait: Awaitable[_Found]) -> _Found:
         try:
             return await wait
         except NothingCame as error:
@@ -182,7 +186,11 @@ class Egress:
             began = loop.time()
             reader = connection.begin(request, end)
             try:
-                await self._head(connection, reader, began + waits.first_byte_s, callee)
+                while not (reader.headed or connection.lost or connection.error):
+                    await connection.wait_until(began + waits.first_byte_s)
+            except NothingCame as error:
+                connection.abort()
+                raise callee.at(CallTimeout(f"{callee.Name} did not begin to answer in time.")) from error
             except BaseException:
                 connection.abort()
                 raise
@@ -229,15 +237,6 @@ class Egress:
                 return connection
             connection.abort()
         return None
-
-    @staticmethod
-    async def _head(connection: Connection, reader: ResponseReader, until: float, callee: Callee) -> None:
-        """Return when the head has come, or never will."""
-        while not (reader.headed or connection.lost or connection.error):
-            try:
-                await connection.wait_until(until)
-            except NothingCame as error:
-                raise callee.at(CallTimeout(f"{callee.Name} did not begin to answer in time.")) from error
 
     async def _connected(self, origin: Origin, waits: Timeouts, callee: Callee) -> Connection:
         within_s = min(waits.connect_s, waits.total_s)
@@ -321,7 +320,7 @@ async def _addresses(origin: Origin) -> list[tuple[int, str]]:
 
 def _stated_s(headers: dict[str, str]) -> float:
     """How long the server keeps the connection, a second less for the way; infinite where it does not say."""
-    for piece in headers.get("keep-alive", "").split(","):
+    for piece in headers["keep-alive"].split(",") if "keep-alive" in headers else ():
         name, _, value = piece.strip().partition("=")
         if name.lower() == "timeout" and value.strip().isdecimal():
             return max(0.0, float(value) - 1)

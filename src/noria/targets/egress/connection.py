@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
         self._take: Callable[[bytes], Awaitable[None] | None] | None = None
         self._left: Awaitable[None] | None = None
         self._idle_s = 0.0
+        self.lost = False
+        """It has ended."""
         self.reader: ResponseReader | None = None
         """The response that is being read; None between two."""
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -90,6 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
+        self.lost = True
         self.ended.set_result(None)
         self.error = self.error or exc
         if self.reader is not None:
@@ -99,11 +102,6 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     # -- called by whoever sends a request
-
-    @property
-    def lost(self) -> bool:
-        """It has ended."""
-        return self.ended.done()
 
     @property
     def usable(self) -> bool:
@@ -118,15 +116,11 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return self.reader
 
-    async def wait(self, wait_s: float) -> None:
-        """Return when something has come, or the connection has ended.
+    def wait(self, wait_s: float) -> asyncio.Future[None]:
+        """Done when something has come, or the connection has ended; has ``NothingCame`` where not in time."""
+        return self.wait_until(self._loop.time() + wait_s)
 
-        Raises:
-            NothingCame: not in time.
-        """
-        await self.wait_until(self._loop.time() + wait_s)
-
-    async def wait_until(self, until: float) -> None:
+    def wait_until(self, until: float) -> asyncio.Future[None]:
         """The same, with the end as the loop's clock has it."""
         if self._paused and self._transport is not None and not self.lost:
             self._paused = False
@@ -134,11 +128,8 @@ class Connection(asyncio.Protocol):
         self._until = min(until, self._end)
         if self._timer is None or self._until < self._rings:
             self._set_timer(self._until)
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        waiter = self._waiter = self._loop.create_future()
+        return waiter
 
     async def hand_on(self, take: Callable[[bytes], Awaitable[None] | None], idle_s: float) -> Awaitable[None] | None:
         """Hand pieces of the body on where they are read, without a task that is woken for each.

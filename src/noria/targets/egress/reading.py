@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import httptools
 
+_FINAL = HTTPStatus.OK.value
 MAX_HEAD = 64 * 1024
 """Most bytes of a head, of what stands between two pieces of a body, or of its trailers. One read may exceed it."""
 
@@ -90,7 +91,7 @@ class ResponseReader:
         if self.complete:
             return
         self.status = self._parser.get_status_code()
-        if self.status < HTTPStatus.OK:
+        if self.status < _FINAL:
             return
         self.headed = True
         self._unheard = 0
