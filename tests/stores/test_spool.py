@@ -330,6 +330,27 @@ async def test_the_last_megabytes_are_left_to_the_consumer(tmp_path, monkeypatch
     spool.close()
 
 
+async def test_what_is_free_is_not_asked_for_each_append_and_never_taken_for_more_than_it_was(tmp_path, monkeypatch):
+    free, asked = 2_000, 0
+
+    def usage(_: object) -> SimpleNamespace:
+        nonlocal asked
+        asked += 1
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr(room.shutil, "disk_usage", usage)
+    monkeypatch.setattr(room, "ROOM_S", 60.0)
+    spool = Spool.open(tmp_path, reserve_bytes=900)
+    for left in (2_000, *[1_000] * 5):
+        free = left
+        await spool.append(b"x" * 88)  # 100 with its head; half of the first 1,000 that are left is taken for granted
+    assert asked == 1
+    with pytest.raises(StorageFull):
+        await spool.append(b"x" * 89)
+    assert asked == 2
+    spool.close()
+
+
 async def test_a_caller_that_gives_up_disturbs_nobody(tmp_path):
     spool = Spool.open(tmp_path)
     gone = asyncio.create_task(spool.append(b"gone"))

@@ -19,7 +19,7 @@ import structlog
 from noria.core.errors import StorageFull, Unavailable
 from noria.stores.room import KEPT, Room, failed
 from noria.stores.segment_writer import SegmentWriter
-from noria.stores.segments import Position, frame_size
+from noria.stores.segments import Position
 
 MOST_WAITING = 128 << 20
 """When so much waits in memory for the disk, appends are refused instead of filling the memory."""
@@ -27,8 +27,12 @@ MOST_WAITING = 128 << 20
 log = structlog.get_logger(__name__)
 
 
+_Answer = Position | Exception
+
+
 class _Waiting(NamedTuple):
     payloads: Sequence[bytes]
+    size: int
     moved: bool
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[Position]
@@ -82,7 +86,7 @@ class GroupCommit:
             if self._closed:
                 raise Unavailable("The record spool is closed.", kept="This batch was not recorded.")
             self.waiting_bytes += size
-            self._queue.put(_Waiting(payloads, moved, loop, done))
+            self._queue.put(_Waiting(payloads, size, moved, loop, done))
         return done
 
     def begin_anew(self) -> None:
@@ -116,8 +120,8 @@ class GroupCommit:
                 self._seal(group)
                 continue
             try:
-                if new := [item for item in waiting if not item.moved]:
-                    self._room.check(sum(frame_size(payload) for item in new for payload in item.payloads))
+                if new := sum(item.size for item in waiting if not item.moved):
+                    self._room.check(new)
                 positions = self._writer.write([payload for item in waiting for payload in item.payloads])
                 self.kept(positions[-1])
             except StorageFull as error:
@@ -134,7 +138,7 @@ class GroupCommit:
                 if self._refusing:
                     self._refusing = False
                     log.info("spool.writes_again", turned_away=self.turned_away)
-                self._answer(waiting, ends=_ends(waiting, positions))
+                self._answer(waiting, _ends(waiting, positions))
             self._seal(group)
 
     def _seal(self, group: Sequence[_Waiting | threading.Event | None]) -> None:
@@ -150,30 +154,28 @@ class GroupCommit:
         if not self._refusing:
             self._refusing = True
             log.error("spool.refuses", error=str(error), refused=len(waiting))
-        self._answer(waiting, error=error)
+        self._answer(waiting, itertools.repeat(error))
 
-    def _answer(
-        self, waiting: Sequence[_Waiting], *, ends: list[Position] | None = None, error: Exception | None = None
-    ) -> None:
+    def _answer(self, waiting: Sequence[_Waiting], answers: Iterable[_Answer]) -> None:
         """Wake each event loop once, however many of its tasks wait."""
-        loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Position | None]]] = {}
-        for index, item in enumerate(waiting):
-            loops.setdefault(item.loop, []).append((item, ends[index] if ends else None))
+        loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, _Answer]]] = {}
+        for pair in zip(waiting, answers, strict=False):
+            loops.setdefault(pair[0].loop, []).append(pair)
         for loop, pairs in loops.items():
             try:
-                loop.call_soon_threadsafe(self._resolve, pairs, error)
+                loop.call_soon_threadsafe(self._resolve, pairs)
             except RuntimeError:  # the loop was closed while its task waited: nobody is left to answer
                 log.warning("spool.unanswered", appends=len(pairs))
 
-    def _resolve(self, pairs: list[tuple[_Waiting, Position | None]], error: Exception | None) -> None:
-        for item, position in pairs:
-            self.waiting_bytes -= sum(map(frame_size, item.payloads))
+    def _resolve(self, pairs: Sequence[tuple[_Waiting, _Answer]]) -> None:
+        for item, answer in pairs:
+            self.waiting_bytes -= item.size
             if item.done.done():  # cancelled meanwhile
                 continue
-            if position is not None:
-                item.done.set_result(position)
-            elif error is not None:
-                item.done.set_exception(error)
+            if isinstance(answer, Position):
+                item.done.set_result(answer)
+            else:
+                item.done.set_exception(answer)
 
 
 def _ends(waiting: Iterable[_Waiting], positions: Sequence[Position]) -> list[Position]:

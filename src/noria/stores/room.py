@@ -30,17 +30,20 @@ class Room:
         self._folder = folder
         self._reserve = reserve
         self._until = 0.0
+        self._granted = 0.0
 
     def check(self, size: int = 0) -> None:
         """Refuse while the consumer still has room to take what was accepted before.
 
-        Without a ``size`` it is asked before every call of a model, so an answer of a moment ago is good enough.
+        It is asked before every call of a model and every append, so an answer of a moment ago is good enough, as long as
+        what is appended meanwhile fits into half of what was free: others write to the disk, too.
 
         Raises:
             StorageFull: with ``size`` bytes more, less than the reserve would be free.
         """
         now = time.monotonic()
-        if not size and now < self._until:
+        if now < self._until and size <= self._granted:
+            self._granted -= size
             return
         free = shutil.disk_usage(self._folder).free
         if free - size < self._reserve:
@@ -51,7 +54,7 @@ class Room:
                 kept=KEPT,
                 hint="Free disk space, or shorten retention; recording goes on by itself.",
             )
-        self._until = now + ROOM_S
+        self._until, self._granted = now + ROOM_S, (free - size - self._reserve) / 2
 
 
 def failed(folder: Path, error: OSError) -> StorageFull:
