@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +18,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names, in lower case, and values."""
+Lines = bytes
+"""Headers as they are sent, each a whole line. Nothing in them is looked at again, so they are made of what has no ends of lines."""
 
 
 CAME = "noria.came"
@@ -106,17 +109,34 @@ async def body_piece(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-async def respond(send: Send, status: int, body: bytes, content_type: str, headers: Headers = ()) -> None:
-    """Send a whole response; at once, where the server offers that."""
-    fields = [
-        (b"content-type", content_type.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
-        *headers,
-    ]
-    at_once: Callable[[int, list[tuple[bytes, bytes]], bytes], bool] | None = getattr(send, "at_once", None)
-    if at_once is None or not at_once(status, fields, body):
-        await send({"type": "http.response.start", "status": status, "headers": fields})
+def lines_of(headers: Headers) -> Lines:
+    """Headers as lines. Raises ``ValueError`` for a header that would make others of itself."""
+    lines = b"\0".join(
+        [*map(b": ".join, headers), b""]
+    )  # by what no header may have either: all are looked through at once
+    if b"\n" in lines or b"\r" in lines or lines.count(b"\0") != len(headers):
+        raise ValueError("A header of the response has the end of a line in it.")
+    return lines.replace(b"\0", b"\r\n")
+
+
+def headers_in(lines: Lines) -> list[tuple[bytes, bytes]]:
+    """The headers of lines, as ASGI has them."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])]
+
+
+async def respond(
+    send: Send, status: int, body: bytes, content_type: str, headers: Headers = (), *, more: Lines = b""
+) -> None:
+    """Send a whole response with these headers and ``more``; at once, where the server offers that."""
+    lines = b"content-type: %b\r\ncontent-length: %d\r\nx-content-type-options: nosniff\r\n%b%b" % (
+        content_type.encode(),
+        len(body),
+        more,
+        lines_of(headers) if headers else b"",
+    )
+    at_once: Callable[[int, Lines, bytes], bool] | None = getattr(send, "at_once", None)
+    if at_once is None or not at_once(status, lines, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers_in(lines)})
         await send({"type": "http.response.body", "body": body})
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from noria.core.answering import Later
-from noria.serve.asgi import ASGIApp, Message
+from noria.serve.asgi import ASGIApp, Headers, Lines, Message, lines_of
 
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
@@ -162,13 +162,13 @@ class Exchange:
         else:
             self._send_head(message["status"], message.get("headers", ()))
 
-    def at_once(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Send a response whose headers tell the length of its body.
+    def at_once(self, status: int, lines: Lines, body: bytes) -> bool:
+        """Send a response whose headers are these, and tell the length of its body.
 
         Returns:
             Whether it was simple enough, and is sent.
         """
-        head = self._simple_head(headers)
+        head = self._simple_head(lines)
         if head is None:
             return False
         self._connection.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, body))
@@ -176,13 +176,13 @@ class Exchange:
         self._complete()
         return True
 
-    def begin(self, status: int, headers: Sequence[tuple[bytes, bytes]], piece: bytes) -> bool:
+    def begin(self, status: int, lines: Lines, piece: bytes) -> bool:
         """Begin a response whose length nobody knows, with its first piece. Its end is sent as ASGI has it.
 
         Returns:
             Whether it was simple enough, and is sent; then the other pieces can go by :meth:`more`.
         """
-        head = self._simple_head(headers)
+        head = self._simple_head(lines)
         if head is None:
             return False
         self._started = self._chunked = True
@@ -198,8 +198,8 @@ class Exchange:
         connection.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         return Later(connection.drain) if connection.write_paused else None
 
-    def _simple_head(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
-        """The lines of a head that needs no second look; None where the response has to be sent as ASGI has it."""
+    def _simple_head(self, lines: Lines) -> bytes | None:
+        """The lines of a head that needs no second look, with the server's; None where the response has to be sent as ASGI has it."""
         connection = self._connection
         if (
             not self.keep_alive
@@ -207,12 +207,12 @@ class Exchange:
             or self._started
             or connection.write_paused
             or self.scope["method"] == "HEAD"
+            or b"connection: " in lines
         ):
             return None
-        head = _lines([*connection.server_state.default_headers, *headers])
-        return None if b"connection: " in head else head
+        return lines_of(connection.server_state.default_headers) + lines
 
-    def _send_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _send_head(self, status: int, headers: Headers) -> None:
         fields = [*self._connection.server_state.default_headers, *((name.lower(), value) for name, value in headers)]
         said = dict(fields)
         length = said.get(b"content-length")
@@ -224,7 +224,7 @@ class Exchange:
         chunked = length is None and not empty
         if chunked and b"transfer-encoding" not in said:
             fields.append((b"transfer-encoding", b"chunked"))
-        head = _lines(fields)
+        head = lines_of(fields)
         self._started, self._chunked = True, chunked
         self._left = 0 if length is None or empty else int(length)
         self._connection.transport.write(b"%b%b\r\n" % (STATUS_LINE[status], head))
@@ -276,9 +276,9 @@ class Exchange:
             self._awaited.set()
 
 
-def bad_request(server_headers: Iterable[tuple[bytes, bytes]], why: str) -> bytes:
+def bad_request(server_headers: Headers, why: str) -> bytes:
     """The response to what is no request."""
-    head = _lines(
+    head = lines_of(
         [
             *server_headers,
             (b"content-type", b"text/plain; charset=utf-8"),
@@ -287,13 +287,3 @@ def bad_request(server_headers: Iterable[tuple[bytes, bytes]], why: str) -> byte
         ]
     )
     return b"%b%b\r\n%b" % (STATUS_LINE[400], head, why.encode())
-
-
-def _lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The lines of a head. Raises ``RuntimeError`` for a header that would make others of itself."""
-    lines = b"\0".join(
-        [*map(b": ".join, fields), b""]
-    )  # by what no header may have, so that all of them are looked through at once
-    if b"\n" in lines or b"\r" in lines or lines.count(b"\0") != len(fields):
-        raise RuntimeError("A header of the response has the end of a line in it.")
-    return lines.replace(b"\0", b"\r\n")

@@ -15,9 +15,7 @@ from noria.core.attributes import CONTINUED, ROUTE
 from noria.core.caching import AGE, CACHE, SIMILARITY
 from noria.core.events import Event, OnRecord, Sent
 from noria.core.limits import Standing
-
-Fields = list[tuple[bytes, bytes]]
-"""Names and values of headers."""
+from noria.serve.asgi import Lines
 
 HEADERS: dict[str, str] = {
     "noria-trace-id": "Trace of the call: where its record is. Also as `x-request-id`, which OpenAI's clients show.",
@@ -62,38 +60,36 @@ class Facts:
         if isinstance(event, Sent):
             self.sent = event
 
-    def headers(self) -> Fields:
+    def lines(self) -> Lines:
         """All of it, for a reply or a failure."""
-        id, kept = self._trace_id.encode(), self.kept
-        found = [(b"noria-trace-id", id), (b"x-request-id", id)]
-        if self.sent is None:
-            found.append((b"noria-attempts", b"0"))
-        else:
-            found += of_call(self.sent, () if kept is None else kept.dropped)
-        if kept is not None and kept.cost_usd is not None:
-            found.append((b"noria-cost-usd", b"%.9f" % kept.cost_usd))
-        return found
+        id, sent, kept = self._trace_id.encode(), self.sent, self.kept
+        return b"noria-trace-id: %b\r\nx-request-id: %b\r\n%b%b" % (
+            id,
+            id,
+            b"noria-attempts: 0\r\n" if sent is None else of_call(sent, () if kept is None else kept.dropped),
+            b"" if kept is None or kept.cost_usd is None else b"noria-cost-usd: %.9f\r\n" % kept.cost_usd,
+        )
 
 
-def of_call(sent: Sent, untold: Sequence[str] = ()) -> Fields:
+def of_call(sent: Sent, untold: Sequence[str] = ()) -> Lines:
     """What the record knows about a call before its reply, and what the caller isn't told of the reply."""
     request, attributes = sent.request, sent.request.attributes
-    found: Fields = []
+    found: list[Lines] = []
     if request.lineage.variant_id:
-        found.append((b"noria-variant-id", request.lineage.variant_id.encode()))
+        found.append(_line("noria-variant-id", request.lineage.variant_id))
     if sent.provider:
-        found.append((b"noria-model", _model(sent.provider, request.model)))
+        found.append(_model(sent.provider, request.model))
     if sent.dropped or untold:
-        found.append((b"noria-dropped", names_of(sent.dropped, untold)))
+        found.append(b"noria-dropped: %b\r\n" % names_of(sent.dropped, untold))
     if sent.emulated:
-        found.append((b"noria-emulated", ", ".join(sent.emulated).encode()))
+        found.append(_line("noria-emulated", ", ".join(sent.emulated)))
     if sent.replays is None and (sent.provider or not sent.asked):
-        found.append((b"noria-attempts", b"%d" % sent.made))
+        found.append(b"noria-attempts: %d\r\n" % sent.made)
     if attributes:
         found += _noted(attributes)
     if sent.standings:
-        found += of_limits(sent.standings)
-    return found
+        found.append(of_limits(sent.standings))
+    return b"".join(found)
 
 
 def names_of(*several: Sequence[str]) -> bytes:
@@ -102,39 +98,40 @@ def names_of(*several: Sequence[str]) -> bytes:
     return ", ".join(quote(name, safe=_PLAIN) for name in names).encode()
 
 
-def of_limits(standings: Sequence[Standing]) -> Fields:
+def of_limits(standings: Sequence[Standing]) -> Lines:
     """How the caller's limits stand, as OpenAI's headers say it: of each measure the one that is nearest to its end."""
     nearest: dict[str, Standing] = {}
     for standing in standings:
         near = nearest.setdefault(standing.measure, standing)
         if near is not standing and _share(standing) <= _share(near):
             nearest[standing.measure] = standing
-    found: Fields = []
-    now_ns = time.time_ns()
+    lines, now_ns = b"", time.time_ns()
     for measure, near in nearest.items():
         if measure == "usd":
-            found.append((b"noria-budget-remaining-usd", b"%.6f" % near.remaining))
+            lines += b"noria-budget-remaining-usd: %.6f\r\n" % near.remaining
         elif measure in _COUNTED:
-            limit, remaining, reset = _COUNTED[measure]
             left_s = max(0, (near.resets_ns - now_ns + 999_999_999) // 10**9)
-            found += (
-                (limit, b"%d" % near.amount),
-                (remaining, b"%d" % near.remaining),
-                (reset, _duration(left_s)),
-            )
-    return found
+            lines += _COUNTED[measure] % (near.amount, near.remaining, _duration(left_s))
+    return lines
 
 
 _COUNTED = {
-    measure: tuple(f"x-ratelimit-{what}-{measure}".encode() for what in ("limit", "remaining", "reset"))
+    measure: (
+        f"x-ratelimit-limit-{measure}: %d\r\nx-ratelimit-remaining-{measure}: %d\r\nx-ratelimit-reset-{measure}: %b\r\n"
+    ).encode()
     for measure in ("requests", "tokens")
 }
 
 
 @functools.lru_cache(maxsize=1024)
-def _model(provider: str, name: str) -> bytes:
-    """A model's whole name as a header carries it."""
-    return quote(f"{provider}/{name.removeprefix(f'{provider}/')}", safe=_PLAIN).encode()
+def _model(provider: str, name: str) -> Lines:
+    """The header that tells a model's whole name."""
+    return _line("noria-model", f"{provider}/{name.removeprefix(f'{provider}/')}")
+
+
+def _line(name: str, value: str) -> Lines:
+    """A header whose value may be anything."""
+    return f"{name}: {quote(value, safe=_PLAIN)}\r\n".encode()
 
 
 def _share(standing: Standing) -> float:
@@ -149,16 +146,16 @@ def _duration(seconds: int) -> bytes:
 
 
 _PLAIN = "/:@.,+-_=()[]{} "
-"""Characters of a model's name that a header carries as they are."""
+"""Characters of a value that a header carries as they are."""
 
 
-def _noted(attributes: dict[str, Any]) -> Fields:
+def _noted(attributes: dict[str, Any]) -> list[Lines]:
     continued = attributes.get(CONTINUED)
     said = {
-        b"noria-route": attributes.get(ROUTE),
-        b"noria-continued": None if continued is None else ", ".join(map(str, continued)),
-        b"noria-cache": attributes.get(CACHE),
-        b"noria-cache-age": attributes.get(AGE),
-        b"noria-cache-similarity": attributes.get(SIMILARITY),
+        "noria-route": attributes.get(ROUTE),
+        "noria-continued": None if continued is None else ", ".join(map(str, continued)),
+        "noria-cache": attributes.get(CACHE),
+        "noria-cache-age": attributes.get(AGE),
+        "noria-cache-similarity": attributes.get(SIMILARITY),
     }
-    return [(name, quote(str(value), safe=_PLAIN).encode()) for name, value in said.items() if value is not None]
+    return [_line(name, str(value)) for name, value in said.items() if value is not None]

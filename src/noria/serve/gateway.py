@@ -35,7 +35,7 @@ from noria.serve.asgi import (
     GONE,
     ASGIApp,
     Hangup,
-    Headers,
+    Lines,
     Receive,
     Scope,
     Send,
@@ -112,13 +112,13 @@ class Gateway:
                     assert said.reply is not None  # noqa: S101  # only of a streamed call it was told
                     facts.kept = said.kept
                     raw = said.data if said.wire == wire.name else b""
-                    await respond(send, 200, written.whole(said.reply, raw), _JSON, facts.headers())
+                    await respond(send, 200, written.whole(said.reply, raw), _JSON, more=facts.lines())
             finally:
                 self._entrance.leave()
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001  # this boundary's one broad catch: whatever failed, the caller is told
-            await _refuse(send, wire, own_error(error, scope["path"]), facts.headers())
+            await _refuse(send, wire, own_error(error, scope["path"]), facts.lines())
 
     def _id(self, trace: TraceContext) -> str:
         """What the reply's id is made of: the trace's id, and more where the caller's trace may hold several calls."""
@@ -178,15 +178,15 @@ class _WhileConnected:
         self._task.cancel()
 
 
-async def _refuse(send: Send, wire: WireIn, error: NoriaError, headers: Headers) -> None:
+async def _refuse(send: Send, wire: WireIn, error: NoriaError, lines: Lines) -> None:
     """Answer with an error. ``x-should-retry`` is read by OpenAI's clients, which else guess from the status."""
     if isinstance(error, CallRefused) and error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         # The provider refused Noria's key; to say 401 would tell the callers that theirs is wrong.
         error = CallFailed(error.message, retry_after_s=error.retry_after_s, hint=error.hint)
-    headers = (*headers, (b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
     if isinstance(error, LimitReached):
-        headers = (*headers, *of_limits(error.standings))
-    await respond(send, error.status, wire.encode_error(error), _JSON, headers)
+        lines += of_limits(error.standings)
+    headers = ((b"x-should-retry", b"true" if error.retryable else b"false"), *retry_after(error))
+    await respond(send, error.status, wire.encode_error(error), _JSON, headers, more=lines)
 
 
 def _as_asked(

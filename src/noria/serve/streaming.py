@@ -16,7 +16,7 @@ from noria.core.errors import NoriaError
 from noria.core.events import Event, OnRecord, Sent
 from noria.core.protocols import Target
 from noria.core.requests import Request
-from noria.serve.asgi import Send
+from noria.serve.asgi import Lines, Send, headers_in
 from noria.serve.facts import Facts, names_of
 from noria.serve.failures import own_error
 from noria.wires.wire import Answer
@@ -74,24 +74,23 @@ class _Stream:
         """As every ASGI server takes it."""
         if not self.begun:
             self.begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": self._head()})
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers_in(self._head())})
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
 
     def _begin_at_once(self, piece: bytes) -> bool:
         """Send the head with the first piece, where the server offers that."""
-        begin: Callable[[int, list[tuple[bytes, bytes]], bytes], bool] | None = getattr(self._send, "begin", None)
+        begin: Callable[[int, Lines, bytes], bool] | None = getattr(self._send, "begin", None)
         if begin is None or not begin(200, self._head(), piece):
             return False
         self.begun, self._more = True, self._send.more  # type: ignore[attr-defined]  # it offers both
         return True
 
-    def _head(self) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"content-type", self._written.content_type),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-            *self._facts.headers(),
-        ]
+    def _head(self) -> Lines:
+        kind = self._written.content_type
+        return b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n%b" % (
+            kind,
+            self._facts.lines(),
+        )
 
 
 def _untold(kept: OnRecord | None, answer: Answer) -> bytes:
