@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from hypothesis import strategies as st
 from noria.core.errors import BudgetUsedUp, CallFailed, LimitReached, UnknownName
 from noria.core.events import Delta, Event, Sent, Started, Used
 from noria.core.folding import collect
-from noria.core.limits import Limit, Measure
+from noria.core.limits import Ask, Grant, Limit, Measure, SharedCounters
 from noria.core.messages import Message
 from noria.core.prices import AgreedPrice
 from noria.core.replies import Usage
 from noria.core.requests import Parameters, Request
 from noria.stores.catalogue import Catalogue
-from noria.targets.allowances import LEASE_NS, Allowances, Counted, Reservation
+from noria.targets.allowances import LEASE_NS, Allowances, Counted, Refusal, Reservation
 from noria.targets.limited import Limited
 from noria.targets.pricing import Prices
 from noria.targets.scripted import Scripted, answer
@@ -263,6 +264,70 @@ async def test_processes_that_hammer_one_limit_pass_exactly_what_it_allows(catal
     for process in processes:
         await process.close()
     assert catalogue.limits.used(time()) == [(limit.counter, time() - time() % MINUTE + MINUTE, 500)]
+
+
+class Slow:
+    """Counters that answer when they are let."""
+
+    def __init__(self, inner: SharedCounters) -> None:
+        self._inner = inner
+        self.asked, self.may = threading.Event(), threading.Event()
+
+    def renew(self, holder: str, asks: list[Ask], *, now_ns: int, until_ns: int) -> list[Grant]:
+        self.asked.set()
+        assert self.may.wait(10)
+        return self._inner.renew(holder, asks, now_ns=now_ns, until_ns=until_ns)
+
+
+async def test_calls_do_not_wait_while_what_was_used_is_told(catalogue: Catalogue, time: Time) -> None:
+    slow, limit = Slow(catalogue.limits), counted("requests", 80)
+    process, other = Allowances(slow, "p", time), Allowances(catalogue.limits, "q", time)
+    slow.may.set()
+    first = await process.reserve(limit, 1)  # with a lease of 10
+    assert isinstance(first, Reservation)
+    first.settle(1)
+    slow.may.clear()
+    slow.asked.clear()
+    telling = asyncio.create_task(process.tend())
+    assert await asyncio.to_thread(slow.asked.wait, 10)
+    meanwhile = process.held([(limit, 1)] * 20)
+    assert len(meanwhile) == 9, "all that is left of the lease, and no more"
+    meanwhile.pop().settle(1)
+    elsewhere = [await other.reserve(limit, 1) for _ in range(80)]
+    passed = sum(isinstance(found, Reservation) for found in elsewhere)
+    slow.may.set()
+    await telling
+    assert passed == 70
+    assert isinstance(await process.reserve(limit, 1), Refusal)
+    for reservation in (*meanwhile, *(found for found in elsewhere if isinstance(found, Reservation))):
+        reservation.settle(1)
+    await other.close()
+    await process.close()
+    assert [used for _, _, used in catalogue.limits.used(time())] == [80]
+
+
+async def test_processes_that_tell_all_the_time_pass_no_more_than_it_allows(catalogue: Catalogue, time: Time) -> None:
+    limit, passed = counted("requests", 300), 0
+    processes = [Allowances(catalogue.limits, f"p{n}", time) for n in range(3)]
+
+    async def hammer(process: Allowances) -> None:
+        nonlocal passed
+        for _ in range(150):
+            found = await process.reserve(limit, 1)
+            await asyncio.sleep(0)
+            if isinstance(found, Reservation):
+                passed += 1
+                found.settle(1)
+
+    async def tell(process: Allowances) -> None:
+        for _ in range(15):
+            await process.tend()
+
+    await asyncio.gather(*(work(process) for process in processes for work in (hammer, hammer, tell)))
+    for process in processes:
+        await process.close()
+    assert passed <= 300
+    assert [used for _, _, used in catalogue.limits.used(time())] == [passed]
 
 
 async def test_a_lease_is_used_without_asking(catalogue: Catalogue, time: Time) -> None:

@@ -75,7 +75,7 @@ class Ask(Noun):
     spent: int
     """Units used since the last time it told."""
     keep: int
-    """Units that its calls under way hold; these it has in any case."""
+    """Units of its lease that it goes on to hold in any case: those of its calls under way, and what they may reserve meanwhile."""
     wish: int
     """Units that it wants to hold, those included."""
 

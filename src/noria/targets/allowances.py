@@ -75,6 +75,7 @@ class _Purse:
         self.renewed_ns = 0
         self.touched = False
         self.asking = 0  # who asks the shared state, or waits to
+        self.kept: int | None = None  # while it is asked: of what is held, what stays whatever it grants
         self._lock = asyncio.Lock()
 
     def count(self, counted: Counted) -> None:
@@ -99,7 +100,7 @@ class _Purse:
 
     @contextlib.asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:
-        """While the shared state is asked nobody reserves anything, and nobody else asks."""
+        """Nobody else asks the shared state meanwhile."""
         self.asking += 1
         try:
             async with self._lock:
@@ -107,15 +108,19 @@ class _Purse:
         finally:
             self.asking -= 1
 
-    def ask(self, wish: int) -> Ask:
+    def ask(self, wish: int, now_ns: int) -> Ask:
+        """What of the lease is still wished for is kept, and may be reserved meanwhile, unless it may have ended."""
+        wish += self.reserved
+        lasts = now_ns - self.renewed_ns < LEASE_NS // 2
+        self.kept = max(self.reserved, min(self.held, wish)) if lasts else self.reserved
         return Ask(
             counter=self.counted.counter,
             starts_ns=self.starts_ns,
             ends_ns=self.ends_ns,
             limit=self.most,
             spent=self.spent,
-            keep=self.reserved,
-            wish=self.reserved + wish,
+            keep=self.kept,
+            wish=wish,
         )
 
     def standing(self) -> Standing:
@@ -157,6 +162,8 @@ class Reservation(msgspec.Struct):
         if purse.measure != "concurrency":
             purse.held -= used
             purse.spent += used
+            if purse.kept is not None:
+                purse.kept -= used
 
 
 class Allowances:
@@ -187,11 +194,11 @@ class Allowances:
             if purse is None or purse.counted is not counted or not purse.starts_ns <= now < purse.ends_ns:
                 purse = self._purse(counted, now)
             purse.touched = True
-            free = purse.held - purse.reserved - wanted
-            if free < 0 or purse.asking:
+            free = (purse.held if purse.kept is None else purse.kept) - purse.reserved - wanted
+            if free < 0:
                 break
             purse.reserved += wanted
-            if free < purse.low and purse.left > free:
+            if free < purse.low and purse.left > free and purse.kept is None:
                 purse.low = 0
                 self._started(self._refilled(purse))
             found.append(Reservation(purse, wanted))
@@ -291,14 +298,17 @@ class Allowances:
         return Refusal(purse.counted, purse.standing())
 
     async def _renew(self, purses: Iterable[_Purse], wanted: int, give_back: Iterable[_Purse] = ()) -> None:
-        """Ask the shared state; the purses are locked, so that nobody reserves meanwhile. Others may settle."""
-        idle = set(map(id, give_back))
-        asked = [(purse, purse.ask(0 if id(purse) in idle else max(wanted, _part(purse)))) for purse in purses]
-        now = self._now()
+        """Ask the shared state; nobody else does for these purses. Calls settle meanwhile, and reserve what is kept."""
+        idle, now = set(map(id, give_back)), self._now()
+        asked = [(purse, purse.ask(0 if id(purse) in idle else max(wanted, _part(purse)), now)) for purse in purses]
         self.asks += 1
-        grants = await asyncio.to_thread(
-            self._shared.renew, self._holder, [ask for _, ask in asked], now_ns=now, until_ns=now + LEASE_NS
-        )
+        try:
+            grants = await asyncio.to_thread(
+                self._shared.renew, self._holder, [ask for _, ask in asked], now_ns=now, until_ns=now + LEASE_NS
+            )
+        finally:
+            for purse, _ in asked:
+                purse.kept = None
         for (purse, ask), grant in zip(asked, grants, strict=True):
             purse.take(ask, grant, now)
 
