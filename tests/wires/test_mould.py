@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from noria.core.errors import CallGarbled, NoriaError
 from noria.core.events import Delta, Event, Raw
 from noria.targets.pieces import Pieces
+from noria.wires.anthropic.stream import StreamDecoder as AnthropicDecoder
 from noria.wires.mould import Mould
 from noria.wires.openai_chat.stream import StreamDecoder
+from noria.wires.wire import Decoder
 
 WORDS = st.text(max_size=5) | st.sampled_from(
     [
@@ -67,8 +69,8 @@ CHUNKS = st.lists(
 BEGINNING = chunk("", {"delta": {"role": "assistant", "content": ""}}, None)
 
 
-def meant(chunks: list[bytes]) -> tuple[list[Event], str]:
-    pieces = Pieces(StreamDecoder(), "")
+def meant(chunks: list[bytes], decoder: Decoder | None = None) -> tuple[list[Event], str]:
+    pieces = Pieces(decoder or StreamDecoder(), "")
     events: list[Event] = []
     try:
         for each in chunks:
@@ -96,6 +98,66 @@ def test_any_bytes_in_the_place_of_the_words_mean_the_same_or_fail_the_same(word
     other = chunk("here", {}, letters).replace(b"here", words)
     stream = [BEGINNING, chunk("a", {}, letters), other]
     assert meant(stream) == meant(halved(stream))
+
+
+def anthropic(type: str, spaces: int = 0, **fields: Any) -> bytes:
+    body = json.dumps({"type": type, **fields}, separators=(",", ":"), ensure_ascii=False)
+    text = f"event: {type}\ndata: {body[:-1]}{' ' * spaces}}}\n\n"
+    return text.encode("utf-8", "surrogatepass")
+
+
+def piece_of_block(kind: str, said: str, index: int, spaces: int) -> bytes:
+    name = {"text_delta": "text", "thinking_delta": "thinking"}[kind]
+    return anthropic("content_block_delta", spaces, index=index, delta={"type": kind, name: said})
+
+
+CITATION = {"type": "char_location", "cited_text": "a", "document_index": 0, "start_char_index": 0, "end_char_index": 1}
+OPENED = [
+    anthropic("message_start", message={"id": "m", "model": "c", "usage": {"input_tokens": 1, "output_tokens": 1}}),
+    anthropic("content_block_start", 3, index=0, content_block={"type": "text", "text": ""}),
+]
+PIECES = st.builds(
+    piece_of_block,
+    st.sampled_from(["text_delta", "text_delta", "text_delta", "thinking_delta"]),
+    WORDS,
+    st.sampled_from([0, 0, 0, 1]),
+    st.sampled_from([0, 3, 9]),
+)
+CITED = anthropic("content_block_delta", index=0, delta={"type": "citations_delta", "citation": CITATION})
+OTHERS = st.sampled_from(
+    [
+        CITED,
+        anthropic("content_block_stop", index=0),
+        anthropic("content_block_start", index=1, content_block={"type": "text", "text": "b"}),
+        anthropic("ping"),
+        anthropic("message_stop"),
+        piece_of_block("text_delta", "c", 0, 2).replace(b"}", b"", 1),
+        piece_of_block("text_delta", "c", 0, 0).replace(b"}}", b"}"),
+        piece_of_block("text_delta", "c", 0, 2).replace(b"  }", b" x}"),
+    ]
+)
+
+
+@given(st.lists(PIECES | PIECES | OTHERS, max_size=8))
+def test_pieces_of_blocks_mean_the_same_by_themselves_and_in_halves(chunks: list[bytes]) -> None:
+    stream = [*OPENED, piece_of_block("text_delta", "a", 0, 2), *chunks, anthropic("content_block_stop", index=0)]
+    assert meant(stream, AnthropicDecoder()) == meant(halved(stream), AnthropicDecoder())
+
+
+def test_citations_count_what_was_said_in_pieces_that_were_not_decoded() -> None:
+    said = [piece_of_block("text_delta", text, 0, 2) for text in ("a", "bc", "def")]
+    events, _ = meant([*OPENED, *said, CITED, anthropic("content_block_stop", index=0)], AnthropicDecoder())
+    [cited] = [event for event in events if isinstance(event, Delta) and event.citations]
+    assert (cited.citations[0].start, cited.citations[0].end) == (0, 6)
+
+
+def test_pieces_of_blocks_that_differ_in_their_words_and_spaces_are_known_without_being_decoded() -> None:
+    decoder = AnthropicDecoder()
+    for each in (*OPENED, piece_of_block("text_delta", "a", 0, 2)):
+        list(decoder.feed(each))
+    assert decoder.more_text(piece_of_block("text_delta", "b", 0, 7)) == Delta(text="b")
+    assert decoder.more_text(piece_of_block("text_delta", "c", 0, 0)) == Delta(text="c")
+    assert decoder.more_text(piece_of_block("text_delta", "c", 0, 0).replace(b"}}", b"}")) is None
 
 
 def test_what_differs_in_its_words_alone_is_known_without_being_decoded() -> None:

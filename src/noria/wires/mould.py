@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 from noria.core.events import Delta
 
-_PADDING = b'"obfuscation":"'
+_LETTERS = b'"obfuscation":"'
 """OpenAI's chunks end with so many random letters that their length does not betray the words."""
+_SPACES = b" }\n\n"
+"""Anthropic's end with so many spaces."""
 _VAIN = 4
 """Moulds that may be made and fit nothing; after them the stream is taken to be one whose chunks are all different."""
 
@@ -18,7 +20,7 @@ _VAIN = 4
 class Mould:
     """Follows the chunks of one stream."""
 
-    __slots__ = ("_after", "_before", "_begin", "_fitted", "_index", "_made", "_tail")
+    __slots__ = ("_after", "_before", "_begin", "_fitted", "_index", "_letters", "_made", "_tail")
 
     def __init__(self) -> None:
         self._begin = 0
@@ -27,7 +29,9 @@ class Mould:
         """The choice that says them."""
         self._before = self._after = b""
         self._tail: bytes | None = None
-        """What comes behind ``_after`` and random letters, where there are such."""
+        """What comes behind ``_after`` and padding, where there is such."""
+        self._letters = False
+        """The padding is letters, and not spaces."""
         self._made = self._fitted = 0
 
     def more_text(self, chunk: bytes) -> Delta | None:
@@ -51,8 +55,11 @@ class Mould:
         return Delta(index=self._index, text=words)
 
     def _padded(self, chunk: bytes, end: int, tail: bytes) -> bool:
-        letters = chunk[end + len(self._after) : -len(tail)]
-        return chunk.startswith(self._after, end) and chunk.endswith(tail) and letters.isalnum()
+        begin, stop = end + len(self._after), len(chunk) - len(tail)
+        if begin > stop or not (chunk.startswith(self._after, end) and chunk.endswith(tail)):
+            return False
+        padding = chunk[begin:stop]
+        return padding.isalnum() if self._letters else not padding.strip(b" ")
 
     def make(self, chunk: bytes, index: int, words: str, means: Callable[[bytes, str], bool]) -> None:
         """Make it of a chunk, where that can be done and has been worth it.
@@ -72,12 +79,16 @@ class Mould:
         begin = chunk.index(quoted) + 1
         before, after, tail = chunk[:begin], chunk[begin + len(quoted) - 2 :], None
         self._made += 1
-        if _PADDING in after:
-            start = after.index(_PADDING) + len(_PADDING)
-            after, tail = after[:start], after[after.find(b'"', start) :]
+        padding = b""
+        if letters := _LETTERS in after:
+            start = after.index(_LETTERS) + len(_LETTERS)
+            after, padding, tail = after[:start], b"a", after[after.find(b'"', start) :]
+        elif after.endswith(_SPACES):
+            after, tail = after[: -len(_SPACES)].rstrip(b" "), _SPACES[1:]
         others = words + "a"
-        if means(b"".join((before, others.encode(), after, b"" if tail is None else b"a" + tail)), others):
-            self._begin, self._before, self._after, self._tail, self._index = begin, before, after, tail, index
+        if means(b"".join((before, others.encode(), after, padding, tail or b"")), others):
+            self._begin, self._before, self._after, self._tail = begin, before, after, tail
+            self._index, self._letters = index, letters
 
     def forget(self) -> None:
         """The next chunk may mean something else."""

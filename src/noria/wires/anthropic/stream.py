@@ -6,17 +6,20 @@ Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
 from noria.core.decoding import UNREADABLE
-from noria.core.errors import CallCut, CallGarbled
-from noria.core.events import Content
+from noria.core.errors import CallCut, CallGarbled, NoriaError
+from noria.core.events import Content, Delta
 from noria.wires.anthropic.errors import decode_error_object
 from noria.wires.anthropic.shapes import EventShape
 from noria.wires.anthropic.told import Told
+from noria.wires.mould import Mould
 from noria.wires.sse import EventParser
 
+_DATA = b"data: "
 _event_decoder = msgspec.json.Decoder(EventShape)
 
 
@@ -30,6 +33,7 @@ class StreamDecoder:
     def __init__(self) -> None:
         self._parser = EventParser()
         self._told = Told()
+        self._mould = Mould()
         self._started = False
         self._stopped = False
         self._done = False
@@ -47,11 +51,28 @@ class StreamDecoder:
                 something that no reply can hold.
             CallCut: ``message_stop`` came before the reply was complete.
         """
-        for event in self._parser.feed(chunk):
+        self._mould.forget()
+        lone = self._parser.lone(chunk)
+        for event in self._parser.feed(chunk) if lone is None else (lone,):
             if self._done:
                 return
             if event.data:
-                yield from self._event(_decoded(event.data))
+                shape = _decoded(event.data)
+                yield from self._event(shape)
+                if (
+                    lone is not None
+                    and shape.delta is not None
+                    and shape.delta.type == "text_delta"
+                    and shape.delta.text
+                ):
+                    self._mould.make(chunk, 0, shape.delta.text, partial(_means, shape, shape.delta.text))
+
+    def more_text(self, chunk: bytes) -> Delta | None:
+        """See :class:`noria.wires.wire.Decoder`."""
+        more = self._mould.more_text(chunk)
+        if more is not None:
+            self._told.goes_on(more.text)
+        return more
 
     def close(self) -> None:
         """The bytes have ended. Raises ``CallCut`` when the reply is not complete."""
@@ -84,6 +105,18 @@ class StreamDecoder:
                 self._done = True
             case "content_block_delta" | "content_block_start" | "message_start" | "message_delta":
                 raise CallGarbled(f"The provider sent a {event.type} without what it is about.")
+
+
+def _means(event: EventShape, text: str, other: bytes, words: str) -> bool:
+    """Whether other bytes are an event with other words than its text."""
+    try:
+        found = _decoded(other.partition(_DATA)[2])
+    except NoriaError:
+        return False
+    if found.delta is None or found.delta.text != words:
+        return False
+    found.delta.text = text
+    return found == event
 
 
 def _decoded(data: bytes) -> EventShape:

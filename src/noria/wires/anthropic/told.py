@@ -117,6 +117,10 @@ class Told:
                 if block.kind == "tool_use":
                     yield Delta(tool_calls=(ToolCallDelta(index=block.number, arguments=delta.partial_json),))
 
+    def goes_on(self, text: str) -> None:
+        """More of the text whose last piece was told."""
+        self._text += len(text)
+
     def closed(self, index: int) -> Iterator[Content]:
         """A block is complete."""
         block = self._blocks.pop(index, None)
