@@ -107,11 +107,17 @@ class _Draft:
             else:
                 yield said
 
-    def choice(self) -> Choice:
+    def _content(self) -> tuple[str | tuple[Part, ...], tuple[ToolCall, ...]]:
+        if self.text is not None and len(self.said) == 1 and not self.citations:  # one text, as most answers are
+            return "".join(self.text), ()
         content, calls = parted(self._pieces())
+        return _plain(content), calls
+
+    def choice(self) -> Choice:
+        content, calls = self._content()
         message = Message(
             role="assistant",
-            content=_plain(content),
+            content=content,
             tool_calls=calls,
             reasoning="".join(self.reasoning),
             thoughts=tuple(thought for _, thought in sorted(self.thoughts.items())),

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from noria.core.identity import content_id, id_of, in_order, quick
+from noria.core.identity import content_id, id_of, in_order, is_alike
 from noria.core.keys import Caller
-from noria.core.messages import BlobPart, CacheLife, Message
+from noria.core.messages import BlobPart, CacheLife, Message, OtherPart, TextPart
 from noria.core.struct import Noun
 
 CacheWish = Literal["", "skip", "refresh", "only"]
@@ -249,28 +249,21 @@ def request_id(request: Request, *, server: str = "") -> str:
     }
     if request.embed or request.rank or request.count or request.unread or request.headers:
         parts |= {name: value for name in _RARE if (value := getattr(request, name))}
-    elif (params := _lean_params(request)) is not None:
-        parts["params"] = params
-        return id_of("request", in_order(parts))
-    content = None if _has_blob(request) else quick(parts, nones=request.tool_choice is None)
-    return content_id("request", parts) if content is None else id_of("request", content)
+    params, anything = _whole_as_such(request.params), _anything(request)
+    if params is None or anything is None or (anything and not is_alike(anything)):
+        return content_id("request", parts)
+    parts["params"] = params
+    return id_of("request", in_order(parts))
 
 
 _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 """The parameters that may be no whole numbers."""
+_LEAST, _MOST = 1e-4, 1e15
+"""Between them numbers are written without an exponent."""
 
 
-def _lean_params(request: Request) -> Parameters | None:
-    """The parameters with whole numbers as such, where there are no other numbers to be written with care; else None.
-
-    So for a conversation of plain texts: to look through long texts for what looks like a number takes longer than the rest.
-    """
-    params = request.params
-    if request.tools or params.extra or params.response_schema or isinstance(request.tool_choice, dict):
-        return None
-    for message in request.messages:
-        if type(message.content) is not str or message.unread:
-            return None
+def _whole_as_such(params: Parameters) -> Parameters | None:
+    """The parameters with whole numbers as integers; None where a number has to be written with more care."""
     whole: dict[str, int] = {}
     for name in _NUMBERS:
         number = getattr(params, name)
@@ -283,13 +276,25 @@ def _lean_params(request: Request) -> Parameters | None:
     return msgspec.structs.replace(params, **whole) if whole else params
 
 
-_LEAST, _MOST = 1e-4, 1e15
-"""Between them numbers are written without an exponent."""
+def _anything(request: Request) -> list[Any] | None:
+    """All in a request that may hold any JSON: only there can be further numbers that have to be written with care.
 
-
-def _has_blob(request: Request) -> bool:
-    """Whether a message holds the one part whose default is more than an empty text, which :func:`quick` can't know."""
+    To look through long texts for what might be a number would take longer than all else. None where a message holds a
+    :class:`BlobPart`, the one part whose default is more than an empty text, which :func:`is_alike` can't know.
+    """
+    params = request.params
+    found: list[Any] = []
+    for value in (request.unread, request.tools, request.tool_choice, params.extra, params.response_schema):
+        if value:
+            found.append(value)  # noqa: PERF401  # a comprehension is a call, and mostly there is nothing
     for message in request.messages:
-        if type(message.content) is not str and any(isinstance(part, BlobPart) for part in message.content):
-            return True
-    return False
+        if message.unread:
+            found.append(message.unread)
+        if isinstance(message.content, str):
+            continue
+        for part in message.content:
+            if isinstance(part, BlobPart):
+                return None
+            if isinstance(part, OtherPart) or (isinstance(part, TextPart) and part.citations):
+                found.append(part)
+    return found
