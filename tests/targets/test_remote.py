@@ -12,6 +12,7 @@ from aiohttp import web
 from noria.core.errors import CallCut, CallFailed, CallGarbled, CallRefused, CallTimeout, InvalidInput
 from noria.core.events import Delta, Raw, Sent, Started
 from noria.core.folding import collect
+from noria.core.requests import Request, ToEmbed
 from noria.targets.egress import Egress, Timeouts
 from noria.targets.remote import Remote
 from noria.targets.scripted import answer
@@ -42,6 +43,16 @@ async def test_the_request_goes_out_under_its_name_with_the_key(egress: Egress) 
     assert [body["model"] for body in upstream.bodies] == ["org/model-1", "other"]
     assert upstream.headers[0]["Authorization"] == f"Bearer {KEY}"
     assert "Authorization" not in upstream.headers[1]
+
+
+async def test_each_call_goes_to_its_own_place_with_its_own_headers(egress: Egress) -> None:
+    async with serving(lambda _: answer("hi")) as upstream:
+        target = remote(egress, upstream)
+        for headers in ({"X-Beta": "a"}, {}, {"X-Beta": "b"}, {"X-Beta": "b"}, {"X-Beta": "c"}):
+            await collect(target.call(msgspec.structs.replace(ASK, headers=headers)))
+            with pytest.raises(CallRefused):  # nobody is there
+                await collect(target.call(Request(model="p/m", embed=ToEmbed(inputs=("a",)))))
+    assert [headers.get("X-Beta") for headers in upstream.headers] == ["a", None, "b", "b", "c"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
