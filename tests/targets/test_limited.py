@@ -306,6 +306,27 @@ async def test_calls_do_not_wait_while_what_was_used_is_told(catalogue: Catalogu
     assert [used for _, _, used in catalogue.limits.used(time())] == [80]
 
 
+async def test_what_was_used_is_told_once_also_by_a_process_that_stops_while_it_tells(
+    catalogue: Catalogue, time: Time
+) -> None:
+    slow, limit = Slow(catalogue.limits), counted("tokens", 800)
+    process = Allowances(slow, "p", time)
+    slow.may.set()
+    held = await process.reserve(limit, 10)
+    assert isinstance(held, Reservation)
+    held.settle(7)
+    slow.may.clear()
+    slow.asked.clear()
+    telling = asyncio.create_task(process.tend())
+    assert await asyncio.to_thread(slow.asked.wait, 10)
+    telling.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await telling
+    slow.may.set()
+    await process.close()
+    assert [used for _, _, used in catalogue.limits.used(time())] == [7]
+
+
 async def test_processes_that_tell_all_the_time_pass_no_more_than_it_allows(catalogue: Catalogue, time: Time) -> None:
     limit, passed = counted("requests", 300), 0
     processes = [Allowances(catalogue.limits, f"p{n}", time) for n in range(3)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Coroutine, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ _PART = 8
 """A lease is at most one such part of what is left: that much may lie idle with one process while another runs out."""
 _AGAIN_NS = 250_000_000
 """How long a refusal stands before the shared state is asked again."""
+
+_Result = TypeVar("_Result")
 
 
 class Counted(NamedTuple):
@@ -181,12 +183,12 @@ class Allowances:
         self._now = now
         self._purses: dict[str, _Purse] = {}
         self._past: list[_Purse] = []
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.asks = 0
         """Times that the shared state was asked."""
 
     def held(self, due: Iterable[Due]) -> list[Reservation]:
-        """Units of what this process has leased already: nothing from the first on that nobody can tell without asking."""
+        """Reserve of what this process has leased, in this order, up to the first that nobody can tell without asking."""
         now = self._now()
         found: list[Reservation] = []
         for counted, wanted in due:
@@ -210,8 +212,8 @@ class Allowances:
         Raises:
             Unavailable: this process's lease does not do, and the shared state can't be reached.
         """
-        for at_hand in self.held([(counted, wanted)]):
-            return at_hand
+        if at_hand := self.held([(counted, wanted)]):
+            return at_hand[0]
         now = self._now()
         purse = self._purse(counted, now)
         if wanted > purse.left and now - purse.asked_ns < _AGAIN_NS:
@@ -243,6 +245,10 @@ class Allowances:
         """
         if all and self._tasks:
             await asyncio.wait(set(self._tasks))
+        # As a call's: whoever waits for it may stop waiting, and what was told must be noted, or it is told again.
+        await asyncio.shield(self._started(self._tended(all)))
+
+    async def _tended(self, all: bool) -> None:
         now = self._now()
         due: list[_Purse] = []
         for purse in (*self._past, *self._purses.values()):
@@ -269,7 +275,7 @@ class Allowances:
             await asyncio.wait(self._tasks)
         await self.tend(all=True)
 
-    def _started(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+    def _started(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
