@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from typing import Any
 
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 
 from noria.serve.asgi import ASGIApp, Receive, Scope, Send, read_body, respond
 from noria.serve.connections import BoundedHTTP
+from noria.serve.exchange import Exchange
 
 
 class Client(asyncio.Transport):
@@ -331,3 +333,15 @@ async def test_who_reads_slowly_is_waited_for() -> None:
     client.read_on()
     assert bodies(await client.answered()) == [b"onetwo"]
     client.leave()
+
+
+async def test_a_connection_leaves_nothing_to_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        _, client = await asked(echo, GET, POST)
+        await turn()
+        client.leave()
+        assert not [found for found in gc.get_objects() if isinstance(found, Exchange)]
+    finally:
+        gc.enable()

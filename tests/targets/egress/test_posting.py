@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 from contextlib import aclosing
 
 import pytest
 
 from noria.core.errors import CallFailed, CallTimeout, InvalidInput
 from noria.targets.egress import Egress, Posting, Timeouts
+from noria.targets.egress.reading import ResponseReader
 
 from .hostile import OK, Peer, listening
 
@@ -27,6 +29,22 @@ async def test_a_body_with_its_headers() -> None:
     assert seen[0].startswith(b"POST /v1/metrics?a=b HTTP/1.1\r\n")
     assert b"\r\nx-key: secret\r\n" in seen[0]
     assert seen[0].endswith(b"Content-Length: 4\r\n\r\nbody")
+
+
+async def test_a_response_leaves_nothing_to_the_garbage_collector() -> None:
+    async def answer(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+
+    async with listening(answer) as server, aclosing(Egress()) as egress:
+        there = Posting(egress, f"http://127.0.0.1:{server.port}/", {}, name="it", waits=WAITS)
+        gc.collect()
+        gc.disable()
+        try:
+            assert await there.send(b"body") == (200, b"hi")
+            assert not [found for found in gc.get_objects() if isinstance(found, ResponseReader)]
+        finally:
+            gc.enable()
 
 
 async def test_it_waits_no_longer_than_it_says() -> None:

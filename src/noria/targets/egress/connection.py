@@ -154,6 +154,8 @@ class Connection(asyncio.Protocol):
     def finish(self) -> bool:
         """The call is over; whether the connection can carry another. What is still coming is not waited for."""
         reader, self.reader = self.reader, None  # the timer stays: it finds out by itself that nobody waits
+        if reader is not None:
+            reader.close()
         if reader is not None and reader.reusable and not self._paused and self.usable and self._all_sent():
             return True
         self.abort()

@@ -72,6 +72,10 @@ class ResponseReader:
         self.waiting = 0
         return data
 
+    def close(self) -> None:
+        """Nothing more is fed. The parser and this hold on to each other, which else the garbage collector alone would end."""
+        del self._parser
+
     # -- called by the parser
 
     def on_message_begin(self) -> None:
