@@ -144,6 +144,14 @@ def test_pieces_of_blocks_mean_the_same_by_themselves_and_in_halves(chunks: list
     assert meant(stream, AnthropicDecoder()) == meant(halved(stream), AnthropicDecoder())
 
 
+@pytest.mark.parametrize("type", ["ping", "message_delta", "event_of_tomorrow"])
+def test_events_that_hold_a_piece_of_text_and_are_none_say_nothing_however_often_they_come(type: str) -> None:
+    chunks = [anthropic(type, index=0, delta={"type": "text_delta", "text": text}) for text in ("b", "c", "d")]
+    events, error = meant([*OPENED, *chunks, piece_of_block("text_delta", "a", 0, 2)], AnthropicDecoder())
+    assert [event for event in events if isinstance(event, Delta)] == [Delta(text="a")]
+    assert not error
+
+
 def test_citations_count_what_was_said_in_pieces_that_were_not_decoded() -> None:
     said = [piece_of_block("text_delta", text, 0, 2) for text in ("a", "bc", "def")]
     events, _ = meant([*OPENED, *said, CITED, anthropic("content_block_stop", index=0)], AnthropicDecoder())

@@ -61,6 +61,7 @@ class StreamDecoder:
                 yield from self._event(shape)
                 if (
                     lone is not None
+                    and shape.type == "content_block_delta"  # any other says nothing, whatever else it holds
                     and shape.delta is not None
                     and shape.delta.type == "text_delta"
                     and shape.delta.text
