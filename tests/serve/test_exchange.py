@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
+from noria.serve import connections
 from noria.serve.asgi import ASGIApp, Receive, Scope, Send, read_body, respond
 from noria.serve.connections import BoundedHTTP
 from noria.serve.exchange import Exchange
@@ -30,6 +31,9 @@ class Client(asyncio.Transport):
         self.got = b""
         self.reading = True
         self.closed = False
+        self.aborted = asyncio.Event()
+        self.left = 0
+        """Bytes that it has not taken."""
         self._server = BoundedHTTP(config, self.state, {})
         self._server.connection_made(self)
 
@@ -71,7 +75,9 @@ class Client(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
-    abort = close
+    def abort(self) -> None:
+        self.closed = True
+        self.aborted.set()
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -80,7 +86,7 @@ class Client(asyncio.Transport):
         self.reading = True
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.left
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -209,10 +215,46 @@ async def test_a_head_alone_is_answered_without_a_body() -> None:
     assert b"chunked" not in got
 
 
-async def test_another_protocol_is_not_taken_up() -> None:
-    got, client = await asked(echo, GET.replace(b"host", b"Connection: Upgrade\r\nUpgrade: websocket\r\nhost"))
-    assert bodies(got) == ANSWERS[:1]
+@pytest.mark.parametrize("behind", [b"", GET, ALL], ids=["nothing", "one", "several"])
+async def test_another_protocol_is_not_taken_up(behind: bytes) -> None:
+    """And what comes behind who asks for one is a request, whether it comes with it or later."""
+    asks = [one.replace(b"ost: x", b"ost: x\r\nConnection: Upgrade\r\nUpgrade: h2c") for one in (GET, POST, CHUNKED)]
+    sent = b"".join(one + behind for one in asks)
+    got, client = await asked(echo, sent)
     assert not client.closed
+    assert [answer for answer in bodies(got) if answer not in ANSWERS] == []
+    assert len(bodies(got)) == 3 + 3 * behind.count(b"HTTP/1.1")
+    assert bodies((await asked(echo, *(bytes([byte]) for byte in sent)))[0]) == bodies(got)
+
+
+async def test_a_body_is_no_request_whatever_protocol_is_asked_for() -> None:
+    """Else who comes by a proxy sends requests in bodies, and has the answers of others."""
+    head = b"POST /p HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: %d\r\n\r\n"
+    for sent in ([head % len(GET) + GET], [head % len(GET), GET]):
+        got, _ = await asked(echo, *sent)
+        assert bodies(got) == [b"POST /p  %d " % len(GET) + GET[:20]]
+
+
+async def test_it_is_no_proxy() -> None:
+    for target in (b"x:443", b"/"):
+        got, client = await asked(echo, b"CONNECT %b HTTP/1.1\r\nHost: x\r\n\r\n" % target + GET)
+        assert got.startswith(b"HTTP/1.1 400 ")
+        assert got.count(b"HTTP/1.1 ") == 1
+        assert client.closed
+
+
+async def test_trailers_are_no_headers() -> None:
+    """What a proxy takes from a request's head, and vouches for, would come back by them."""
+    heads: list[list[tuple[bytes, bytes]]] = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        await echo(scope, receive, send)
+        heads.append(scope["headers"])
+
+    chunked = CHUNKED.removesuffix(b"\r\n") + b"Authorization: Bearer x\r\nX-Forwarded-For: y\r\n\r\n"
+    got, _ = await asked(note, chunked + GET)
+    assert bodies(got) == ANSWERS[2:]
+    assert heads == [[(b"host", b"x"), (b"transfer-encoding", b"chunked")], [(b"host", b"x")]]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +269,45 @@ async def test_what_is_no_request_is_refused(sent: bytes) -> None:
     got, client = await asked(echo, sent)
     assert got.startswith(b"HTTP/1.1 400 ")
     assert got.endswith(b"Invalid HTTP request received.")
+    assert client.closed
+
+
+NO_CHUNK = CHUNKED.replace(b"\r\n2\r\n", b"\r\nxx\r\n")
+
+
+@pytest.mark.parametrize("bad", [b"\x16\x03\x01", b"GET \xff HTTP/1.1\r\n\r\n", NO_CHUNK])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_is_no_request_does_not_come_between_answers_to_others(bad: bytes, at_once: bool) -> None:
+    sent = (GET, POST, bad) if not at_once else (GET + POST + bad,)
+    got, client = await asked(in_pieces, *sent)
+    assert bodies(got) == [b"onetwo", b"onetwo"]
+    assert got.count(b"HTTP/1.1 ") == 2
+    assert client.closed
+
+
+async def test_too_large_a_head_does_not_come_between_answers_to_others() -> None:
+    got, client = await asked(in_pieces, GET + GET, b"GET / HTTP/1.1\r\nX: ", b"a" * 70_000)
+    assert bodies(got) == [b"onetwo", b"onetwo"]
+    assert got.count(b"HTTP/1.1 ") == 2
+    assert client.closed
+
+
+async def test_a_body_that_breaks_off_after_its_answer_is_not_answered_again() -> None:
+    got, client = await asked(refuse, NO_CHUNK[:-20])
+    assert got.startswith(b"HTTP/1.1 403 ")
+    client.send(NO_CHUNK[-20:])
+    assert (await client.answered()).count(b"HTTP/1.1 ") == 1
+    assert client.closed
+
+
+async def test_a_body_that_is_none_has_one_answer() -> None:
+    client = Client(echo)
+    client.send(NO_CHUNK[:-20])
+    await turn()
+    client.send(NO_CHUNK[-20:])
+    got = await client.answered()
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert got.count(b"HTTP/1.1 ") == 1
     assert client.closed
 
 
@@ -247,6 +328,21 @@ async def test_no_more_of_a_body_is_read_than_somebody_asks_for() -> None:
     assert client.reading
     client.send(b"a" * 20_000)
     assert bodies(await client.answered()) == [b"POST /  100000 " + b"a" * 20]
+
+
+async def test_nothing_is_read_while_requests_wait_that_came() -> None:
+    """Else who sends them more quickly than they are answered fills the memory."""
+    reading: list[bool] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        reading.append(client.reading)
+        await echo(scope, receive, send)
+
+    client = Client(look)
+    client.send(GET * 5)
+    assert bodies(await client.answered()) == ANSWERS[:1] * 5
+    assert reading == [False] * 5
+    assert client.reading
 
 
 async def split(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -292,6 +388,49 @@ async def test_a_response_is_as_long_as_its_head_says(body: bytes) -> None:
     got, client = await asked(other, GET)
     assert client.closed
     assert got.endswith(b"\r\n\r\n")
+
+
+async def test_what_fails_after_its_answer_does_not_end_the_next_one() -> None:
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        await echo(scope, receive, send)
+        if scope["method"] == "GET":
+            raise ZeroDivisionError
+
+    got, client = await asked(late, GET + POST)
+    assert bodies(got) == ANSWERS[:2]
+    assert not client.closed
+
+
+async def test_who_takes_nothing_of_the_last_answer_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "STALLED_S", 0.02)
+    client = Client(echo)
+    client.left = 100  # too little for the transport to say that the client reads slowly
+    client.send(GET.replace(b"1.1", b"1.0"))
+    await client.answered()
+    assert client.closed
+    assert not client.aborted.is_set()
+    client.read_on()
+    await asyncio.wait_for(client.aborted.wait(), 5)
+    client.leave()
+
+
+async def test_a_call_goes_on_while_the_next_one_comes_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 0.02)
+    go = asyncio.Event()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        await echo(scope, receive, send)
+
+    client = Client(late)
+    client.send(GET, GET[:9])
+    await asyncio.sleep(0.1)
+    assert not client.closed
+    go.set()
+    assert bodies(await client.answered()) == ANSWERS[:1]
+    await asyncio.sleep(0.1)
+    assert client.closed  # it has its time once nothing else is waited for
+    client.leave()
 
 
 async def test_a_client_that_leaves_is_told_to_who_answers() -> None:

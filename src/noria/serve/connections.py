@@ -67,9 +67,7 @@ class BoundedHTTP(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._app = config.loaded_app
         self._idle_s = config.timeout_keep_alive
-        self._parser = httptools.HttpRequestParser(self)
-        # Who sends several requests at once, and to close after one of them, is still answered that one.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._new_parser()
         self._hangup = Hangup()
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -114,9 +112,10 @@ class BoundedHTTP(asyncio.Protocol):
         """Parse what came; end a connection whose head or trailers have no end."""
         self._unheard += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # what asks for another protocol is answered in this one (RFC 9110, section 7.8)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as wish:
+                self._pass_over(wish, memoryview(data))
         except httptools.HttpParserError:
             _log.warning("http.malformed")
             self._refuse("Invalid HTTP request received.")
@@ -128,6 +127,7 @@ class BoundedHTTP(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The client sends no more, and is taken to have gone."""
+        self.close()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than its answer comes."""
@@ -139,7 +139,8 @@ class BoundedHTTP(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has read."""
         self.write_paused = False
-        self._stop_stalled_timer()
+        if not self.transport.is_closing():  # else it has to take the rest, too
+            self._stop_stalled_timer()
         if self._writable is not None:
             self._writable.set()
             self._writable = None
@@ -163,9 +164,13 @@ class BoundedHTTP(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
-        self._in_head, self._in_body = False, True
+        if self._parser.should_upgrade():
+            if self._parser.get_method() == b"CONNECT":
+                raise httptools.HttpParserInvalidMethodError("This is no proxy.")
+            return  # it is parsed again
         url, version = httptools.parse_url(self._url), self._parser.get_http_version()
         path = url.path.decode("ascii")
+        self._in_head, self._in_body = False, True
         scope = {
             "type": "http",
             "asgi": _ASGI,
@@ -181,6 +186,7 @@ class BoundedHTTP(asyncio.Protocol):
             "headers": self._headers,
             GONE: self._hangup,
         }
+        self._headers = []  # of trailers, which nobody reads: what a proxy took from the head must not come back by them
         before = self._exchange
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         self._exchange = exchange = Exchange(self, scope, keep_alive=keep_alive)
@@ -204,6 +210,8 @@ class BoundedHTTP(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """It ends."""
+        if self._in_head:
+            return  # it is parsed again
         self._unheard = 0
         self._in_body = False
         self._until = math.inf
@@ -228,6 +236,13 @@ class BoundedHTTP(asyncio.Protocol):
             self._read_paused = False
             self.transport.resume_reading()
 
+    def close(self) -> None:
+        """End the connection, once the client has taken what is written, for which it has its time."""
+        self.transport.close()
+        left = self.transport.get_write_buffer_size()
+        if left and self._stalled_timer is None:
+            self._expect_reading(left)
+
     async def drain(self) -> None:
         """Wait until the client has read."""
         if self._writable is not None:
@@ -237,11 +252,11 @@ class BoundedHTTP(asyncio.Protocol):
         """A response is sent: answer what came behind it, or wait for more."""
         if self.transport.is_closing():
             return
-        if self._read_paused:
-            self.resume_reading()
-        if self._waiting:
+        if self._waiting:  # nothing is read ahead of them, unless it is asked for
             self._start(self._waiting.popleft())
-        elif self._in_body:  # what is still missing of it is waited for, but not for ever
+            return
+        self.resume_reading()
+        if self._in_body:  # what is still missing of it is waited for, but not for ever
             self._expect(LINGER_S)
         elif not self._in_head:
             self._expect(self._idle_s)
@@ -251,9 +266,33 @@ class BoundedHTTP(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close now, or after the response that is on its way."""
         if self._exchange is None or self._exchange.complete:
-            self.transport.close()
+            self.close()
         else:
             self._exchange.keep_alive = False
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # Who sends several requests at once, and to close after one of them, is still answered that one.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _pass_over(self, wish: httptools.HttpParserUpgrade, data: memoryview) -> None:
+        """Parse a request that asks for another protocol as if it did not (RFC 9110, section 7.8), and what comes behind it.
+
+        The parser takes all behind its head for that protocol, also its body; which we would else read as requests.
+        """
+        while True:
+            line = (self._parser.get_method(), self._url, self._parser.get_http_version().encode())
+            fields = [b"%b: %b\r\n" % field for field in self._headers if field[0] != b"upgrade"]
+            self._parser = self._new_parser()
+            self._parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n" % (*line, b"".join(fields)))
+            data = data[wish.args[0] :]
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as another:
+                wish = another
+            else:
+                return
 
     def _start(self, exchange: Exchange) -> None:
         exchange.scope[CAME] = self.loop.time()
@@ -262,8 +301,20 @@ class BoundedHTTP(asyncio.Protocol):
         self.server_state.tasks.add(task)
 
     def _refuse(self, why: str) -> None:
-        self.transport.write(bad_request(self.server_state.default_headers, why))
-        self.transport.close()
+        """What came is no request, so that none can follow: say so, but never between the answers to those before it."""
+        if self._in_body and self._waiting:  # it is the body of the last of these
+            self._waiting.pop()
+            self._exchange, self._in_body = self._waiting[-1] if self._waiting else self._answering, False
+        exchange = self._exchange
+        if exchange is not None and self._in_body:  # it is its body
+            exchange.hang_up()
+        elif exchange is not None and not exchange.complete:
+            exchange.keep_alive = False
+            self.pause_reading()
+            return
+        if exchange is None or not (self._in_body and exchange.started):
+            self.transport.write(bad_request(self.server_state.default_headers, why))
+        self.close()
 
     def _expect(self, within_s: float) -> None:
         """What the client has to send next has to come within so many seconds."""
@@ -281,10 +332,12 @@ class BoundedHTTP(asyncio.Protocol):
             return
         if self._read_paused:
             self._expect(BODY_S)
+        elif self._in_head and self._exchange is not None and not self._exchange.complete:
+            self._expect(HEAD_S)  # it holds no more than a call that it waits for anyhow
         elif self.loop.time() < self._until:
             self._timer = self.loop.call_at(self._until, self._look)
         else:
-            self.transport.close()
+            self.close()
 
     def _expect_reading(self, left: int) -> None:
         """Look again later whether any of the ``left`` bytes was taken; a client that takes none is gone."""

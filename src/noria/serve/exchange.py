@@ -48,6 +48,10 @@ class Connection(Protocol):
         """The response is sent."""
         ...
 
+    def close(self) -> None:
+        """No other follows."""
+        ...
+
 
 class Exchange:
     """A request, and the response to it. It is ASGI's ``send`` itself.
@@ -68,12 +72,12 @@ class Exchange:
         "_connection",
         "_left",
         "_news",
-        "_started",
         "_whole",
         "complete",
         "disconnected",
         "keep_alive",
         "scope",
+        "started",
         "task",
     )
 
@@ -85,15 +89,16 @@ class Exchange:
         """Whether another request may follow on the connection."""
         self.task: asyncio.Task[None] | None = None
         """Answers it."""
+        self.started = False
+        """Something of the response is sent."""
         self.complete = False
-        """The response is sent."""
+        """All of it is."""
         self.disconnected = False
-        """The client went away before it was."""
+        """The client went away before that."""
         self._body: bytes | bytearray = b""  # what came and nobody received yet
         self._whole = False  # all of it came
         self._news = False  # something came since it was last received
         self._awaited: asyncio.Event | None = None  # set by news, once somebody has waited for them
-        self._started = False
         self._chunked = False
         self._left = 0  # bytes that are missing of a response whose length was told
 
@@ -154,10 +159,10 @@ class Exchange:
         await self._connection.drain()
         if self.disconnected:
             return
-        kind = "http.response.body" if self._started else "http.response.start"
+        kind = "http.response.body" if self.started else "http.response.start"
         if self.complete or message["type"] != kind:
             raise RuntimeError(f"A response takes no {message['type']!r} here.")
-        if self._started:
+        if self.started:
             self._send_piece(message.get("body", b""), more=message.get("more_body", False))
         else:
             self._send_head(message["status"], message.get("headers", ()))
@@ -172,7 +177,7 @@ class Exchange:
         if head is None:
             return False
         self._connection.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, body))
-        self._started = True
+        self.started = True
         self._complete()
         return True
 
@@ -185,7 +190,7 @@ class Exchange:
         head = self._simple_head(lines)
         if head is None:
             return False
-        self._started = self._chunked = True
+        self.started = self._chunked = True
         framed = (STATUS_LINE[status], head, len(piece), piece)
         self._connection.transport.write(b"%b%btransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % framed)
         return True
@@ -204,7 +209,7 @@ class Exchange:
         if (
             not self.keep_alive
             or self.disconnected
-            or self._started
+            or self.started
             or connection.write_paused
             or self.scope["method"] == "HEAD"
             or b"connection: " in lines
@@ -225,7 +230,7 @@ class Exchange:
         if chunked and b"transfer-encoding" not in said:
             fields.append((b"transfer-encoding", b"chunked"))
         head = lines_of(fields)
-        self._started, self._chunked = True, chunked
+        self.started, self._chunked = True, chunked
         self._left = 0 if length is None or empty else int(length)
         self._connection.transport.write(b"%b%b\r\n" % (STATUS_LINE[status], head))
 
@@ -248,14 +253,16 @@ class Exchange:
         self.complete = True
         self._wake()
         if not self.keep_alive:
-            self._connection.transport.close()
+            self._connection.close()
         self._connection.answered()
 
     def _fail(self) -> None:
         """Tell the client, if only by an end that is none, that there is no response."""
-        if self._started:
-            self._connection.transport.close()
-        elif not self.disconnected:
+        if self.complete or self.disconnected:
+            return
+        if self.started:
+            self._connection.close()
+        else:
             self._send_head(500, _FAILED_HEADERS)
             self._send_piece(_FAILED, more=False)
 
@@ -264,7 +271,7 @@ class Exchange:
         if self._awaited is None:
             self._awaited = asyncio.Event()
             expected = (b"expect", b"100-continue") in ((name, value.lower()) for name, value in self.scope["headers"])
-            if expected and not (self._body or self._started):
+            if expected and not (self._body or self._whole or self.started):
                 self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._connection.resume_reading()
         self._awaited.clear()
