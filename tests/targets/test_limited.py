@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import msgspec
@@ -325,6 +326,54 @@ async def test_what_was_used_is_told_once_also_by_a_process_that_stops_while_it_
     slow.may.set()
     await process.close()
     assert [used for _, _, used in catalogue.limits.used(time())] == [7]
+
+
+class Waking:
+    """Shared counters that tell the event loop when they have been asked: then nothing goes on there until the answer has come."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._loop = asyncio.get_running_loop()
+        self.wake: Callable[[], None] = lambda: None
+
+    def renew(self, holder: str, asks: list[Ask], *, now_ns: int, until_ns: int) -> list[Grant]:
+        grants: list[Grant] = self._inner.renew(holder, asks, now_ns=now_ns, until_ns=until_ns)
+        wake, self.wake = self.wake, lambda: None
+        self._loop.call_soon_threadsafe(wake)
+        return grants
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_what_a_call_uses_that_begins_as_an_idle_lease_was_given_back_is_told(
+    catalogue: Catalogue, time: Time, turns: int
+) -> None:
+    shared, limit = Waking(catalogue.limits), counted("tokens", 800)
+    process = Allowances(shared, "p", time)
+    first = await process.reserve(limit, 10)
+    assert isinstance(first, Reservation)
+    first.settle(10)
+    await process.tend()
+    loop, began, calls = asyncio.get_running_loop(), asyncio.Event(), list[asyncio.Task[Any]]()
+
+    def wake() -> None:
+        sleep(0.02)  # by then the thread has answered
+        later(turns)
+
+    def later(turns: int) -> None:
+        if turns:
+            loop.call_soon(later, turns - 1)
+        else:
+            calls.append(loop.create_task(process.reserve(limit, 20)))
+            began.set()
+
+    shared.wake = wake
+    await process.tend()
+    await began.wait()
+    second = await calls.pop()
+    assert isinstance(second, Reservation)
+    second.settle(20)
+    await process.close()
+    assert [used for _, _, used in catalogue.limits.used(time())] == [30]
 
 
 async def test_processes_that_tell_all_the_time_pass_no_more_than_it_allows(catalogue: Catalogue, time: Time) -> None:

@@ -254,18 +254,17 @@ class Allowances:
         for purse in (*self._past, *self._purses.values()):
             over = now >= purse.ends_ns or all
             stale = purse.held > 0 and now - purse.renewed_ns > LEASE_NS // 3
-            idle = not purse.touched and purse.free > 0
-            if (purse.spent or over or stale or idle) and (all or not purse.asking):
+            unused = not purse.touched and purse.free > 0
+            if (purse.spent or over or stale or unused) and (all or not purse.asking):
                 due.append(purse)
         async with contextlib.AsyncExitStack() as alone:
             for purse in due:
                 await alone.enter_async_context(purse.alone())
-            try:
-                if due:
-                    await self._renew(due, 0, give_back=[p for p in due if all or now >= p.ends_ns or not p.touched])
-            finally:
-                for purse in due:
-                    purse.touched = False
+            idle = [p for p in due if all or now >= p.ends_ns or not p.touched]
+            for purse in due:
+                purse.touched = False  # whoever touches one from now on may be about to ask for more, so it has to stay
+            if due:
+                await self._renew(due, 0, give_back=idle)
         self._past = [purse for purse in self._past if purse.needed]
         self._purses = {counter: purse for counter, purse in self._purses.items() if purse.needed}
 
