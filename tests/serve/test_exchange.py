@@ -184,6 +184,34 @@ async def test_a_connection_ends_where_the_application_says_so() -> None:
     assert client.closed
 
 
+async def test_who_still_sends_has_its_answer_before_the_connection_ends() -> None:
+    """The system drops what waits for a client that goes on sending to a closed connection."""
+    sent = POST.replace(b"Host", b"Connection: close\r\nHost")
+    got, client = await asked(refuse, sent[:-3])
+    assert got.endswith(b"no")
+    assert not client.closed
+    client.send(sent[-3:] + GET)
+    assert client.closed
+    assert await client.answered() == got
+
+
+async def test_nothing_is_begun_behind_the_last_answer() -> None:
+    begun: list[str] = []
+
+    async def leave(scope: Scope, _receive: Receive, send: Send) -> None:
+        begun.append(scope["path"])
+        await respond(send, 503, b"no", "text/plain", ((b"connection", b"close"),))
+
+    for sent in ((GET + POST[:-3], POST[-3:] + GET), (POST[:-3], POST[-3:] + GET)):
+        client = Client(leave)
+        for piece in sent:
+            client.send(piece)
+            got = await client.answered()
+        assert got.count(b"HTTP/1.1 ") == 1
+        assert client.closed
+    assert begun == ["/a b", "/p"]
+
+
 async def in_pieces(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"X-Y", b"z")]})
     for piece in (b"one", b"", b"two"):

@@ -191,11 +191,11 @@ class BoundedHTTP(asyncio.Protocol):
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         self._exchange = exchange = Exchange(self, scope, keep_alive=keep_alive)
         self._until = math.inf
-        if before is None or before.complete:
-            self._start(exchange)
-        else:
+        if before is not None and not before.complete:
             self.pause_reading()
             self._waiting.append(exchange)
+        elif not self.transport.is_closing():
+            self._start(exchange)
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body, which whoever answers bounds."""
@@ -217,10 +217,12 @@ class BoundedHTTP(asyncio.Protocol):
         self._until = math.inf
         exchange = self._exchange
         assert exchange is not None  # noqa: S101  # its head came before
-        if exchange.complete:
+        if not exchange.complete:
+            exchange.end()
+        elif exchange.keep_alive:
             self._expect(self._idle_s)
         else:
-            exchange.end()
+            self.close()
 
     # What an exchange asks for
 
@@ -242,6 +244,11 @@ class BoundedHTTP(asyncio.Protocol):
         left = self.transport.get_write_buffer_size()
         if left and self._stalled_timer is None:
             self._expect_reading(left)
+
+    def end(self) -> None:
+        """No other response follows. The rest of its request is read first: who is hung up on while it sends may lose what it has not read."""
+        if not self._in_body or self._waiting:
+            self.close()
 
     async def drain(self) -> None:
         """Wait until the client has read."""

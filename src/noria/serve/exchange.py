@@ -48,8 +48,12 @@ class Connection(Protocol):
         """The response is sent."""
         ...
 
-    def close(self) -> None:
+    def end(self) -> None:
         """No other follows."""
+        ...
+
+    def close(self) -> None:
+        """Not even its end follows."""
         ...
 
 
@@ -253,7 +257,7 @@ class Exchange:
         self.complete = True
         self._wake()
         if not self.keep_alive:
-            self._connection.close()
+            self._connection.end()
         self._connection.answered()
 
     def _fail(self) -> None:
