@@ -358,7 +358,7 @@ async def test_no_more_of_a_body_is_read_than_somebody_asks_for() -> None:
     assert bodies(await client.answered()) == [b"POST /  100000 " + b"a" * 20]
 
 
-async def test_nothing_is_read_while_requests_wait_that_came() -> None:
+async def test_nothing_is_read_while_many_requests_wait_that_came() -> None:
     """Else who sends them more quickly than they are answered fills the memory."""
     reading: list[bool] = []
 
@@ -366,11 +366,13 @@ async def test_nothing_is_read_while_requests_wait_that_came() -> None:
         reading.append(client.reading)
         await echo(scope, receive, send)
 
-    client = Client(look)
-    client.send(GET * 5)
-    assert bodies(await client.answered()) == ANSWERS[:1] * 5
-    assert reading == [False] * 5
-    assert client.reading
+    for count, reads in ((connections.MAX_WAITING, True), (connections.MAX_WAITING + 5, False)):
+        client = Client(look)
+        client.send(GET * count)
+        assert bodies(await client.answered()) == ANSWERS[:1] * count
+        assert reading == [reads] * count  # else nobody would hear that the client goes away
+        assert client.reading
+        reading.clear()
 
 
 async def split(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_HEAD = 64 * 1024
 """Most bytes of a request's line and headers, or of the trailers of its body. What one read brings may exceed it."""
+MAX_WAITING = 16
+"""Requests behind one that is answered, after which no more are read. Until then it is heard when the client goes away."""
 MAX_AHEAD = 64 * 1024
 """Bytes of a body after which no more of it is read until somebody asks."""
 BODY_S = 60.0
@@ -192,8 +194,9 @@ class BoundedHTTP(asyncio.Protocol):
         self._exchange = exchange = Exchange(self, scope, keep_alive=keep_alive)
         self._until = math.inf
         if before is not None and not before.complete:
-            self.pause_reading()
             self._waiting.append(exchange)
+            if len(self._waiting) > MAX_WAITING:
+                self.pause_reading()
         elif not self.transport.is_closing():
             self._start(exchange)
 
@@ -259,7 +262,7 @@ class BoundedHTTP(asyncio.Protocol):
         """A response is sent: answer what came behind it, or wait for more."""
         if self.transport.is_closing():
             return
-        if self._waiting:  # nothing is read ahead of them, unless it is asked for
+        if self._waiting:
             self._start(self._waiting.popleft())
             return
         self.resume_reading()
