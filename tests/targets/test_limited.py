@@ -111,7 +111,7 @@ async def test_a_call_that_lasts_into_the_next_window_counts_in_the_one_that_it_
     assert isinstance(first, Reservation)
     assert isinstance(second, Reservation)
     await process.tend()
-    first.settle(7)
+    first.end(7)
     second.settle(5)
     assert (first.purse.standing().remaining, second.purse.standing().remaining) == (793, 795)
     await process.close()
@@ -315,7 +315,7 @@ async def test_what_was_used_is_told_once_also_by_a_process_that_stops_while_it_
     slow.may.set()
     held = await process.reserve(limit, 10)
     assert isinstance(held, Reservation)
-    held.settle(7)
+    held.end(7)
     slow.may.clear()
     slow.asked.clear()
     telling = asyncio.create_task(process.tend())
@@ -351,7 +351,7 @@ async def test_what_a_call_uses_that_begins_as_an_idle_lease_was_given_back_is_t
     process = Allowances(shared, "p", time)
     first = await process.reserve(limit, 10)
     assert isinstance(first, Reservation)
-    first.settle(10)
+    first.end(10)
     await process.tend()
     loop, began, calls = asyncio.get_running_loop(), asyncio.Event(), list[asyncio.Task[Any]]()
 
@@ -371,9 +371,39 @@ async def test_what_a_call_uses_that_begins_as_an_idle_lease_was_given_back_is_t
     await began.wait()
     second = await calls.pop()
     assert isinstance(second, Reservation)
-    second.settle(20)
+    second.end(20)
     await process.close()
     assert [used for _, _, used in catalogue.limits.used(time())] == [30]
+
+
+async def test_a_long_call_of_which_nobody_knew_what_it_would_use_counts_at_its_end(
+    catalogue: Catalogue, time: Time
+) -> None:
+    limit, process = counted("usd", 8), Allowances(catalogue.limits, "p", time)
+    other = await process.reserve(limit, 10)
+    assert isinstance(other, Reservation)
+    other.end(10)
+    await process.tend()
+    [long] = process.held([(limit, 0)])
+    for _ in range(20):
+        time.ns += 10**9
+        await process.tend()
+    long.end(7)
+    await process.close()
+    assert [used for _, _, used in catalogue.limits.used(time())] == [17]
+
+
+async def test_a_clock_that_is_set_back_gives_nobody_more(catalogue: Catalogue, time: Time) -> None:
+    limit, process = counted("requests", 9), Allowances(catalogue.limits, "p", time)
+    passed = 0
+    for step in (0, MINUTE, -MINUTE, 0, MINUTE, -MINUTE):
+        time.ns += step
+        await process.tend()
+        for _ in range(4):
+            found = await process.reserve(limit, 1)
+            if step <= 0 and isinstance(found, Reservation):
+                passed += 1
+    assert passed == 9
 
 
 async def test_processes_that_tell_all_the_time_pass_no_more_than_it_allows(catalogue: Catalogue, time: Time) -> None:

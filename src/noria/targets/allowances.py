@@ -77,6 +77,7 @@ class _Purse:
         self.renewed_ns = 0
         self.touched = False
         self.asking = 0  # who asks the shared state, or waits to
+        self.open = 0  # reservations that are not over, also of no unit, where it is not known what a call will use
         self.kept: int | None = None  # while it is asked: of what is held, what stays whatever it grants
         self._lock = asyncio.Lock()
 
@@ -93,7 +94,7 @@ class _Purse:
 
     @property
     def needed(self) -> bool:
-        return bool(self.held or self.reserved or self.spent or self.touched or self.asking)
+        return bool(self.held or self.reserved or self.open or self.spent or self.touched or self.asking)
 
     @property
     def left(self) -> int:
@@ -167,6 +168,11 @@ class Reservation(msgspec.Struct):
             if purse.kept is not None:
                 purse.kept -= used
 
+    def end(self, used: int) -> None:
+        """The same, at last: nothing is settled after it."""
+        self.settle(used)
+        self.purse.open -= 1
+
 
 class Allowances:
     """Reserves and settles. All methods belong to one event loop; the shared state is asked in a thread.
@@ -203,6 +209,7 @@ class Allowances:
             if free < purse.low and purse.left > free and purse.kept is None:
                 purse.low = 0
                 self._started(self._refilled(purse))
+            purse.open += 1
             found.append(Reservation(purse, wanted))
         return found
 
@@ -225,17 +232,29 @@ class Allowances:
         except asyncio.CancelledError:
             task.add_done_callback(lambda done: _returned(done, purse, wanted))
             raise
-        return Reservation(purse, wanted) if enough else self._refusal(purse)
+        if not enough:
+            return self._refusal(purse)
+        purse.open += 1
+        return Reservation(purse, wanted)
 
     def _purse(self, counted: Counted, now: int) -> _Purse:
         purse = self._purses.get(counted.counter)
         if purse is None or not purse.starts_ns <= now < purse.ends_ns:
             if purse is not None:
                 self._past.append(purse)
-            purse = self._purses[counted.counter] = _Purse(counted, *bounds(counted.limit, now))
-        elif purse.counted is not counted:
+            purse = self._purses[counted.counter] = self._of_window(counted, now)
+        if purse.counted is not counted:
             purse.count(counted)
         return purse
+
+    def _of_window(self, counted: Counted, now: int) -> _Purse:
+        """A new one, unless the clock was set back: the shared state knows one lease of a process in a window."""
+        starts_ns, ends_ns = bounds(counted.limit, now)
+        for past in self._past:
+            if past.counted.counter == counted.counter and past.starts_ns == starts_ns:
+                self._past.remove(past)
+                return past
+        return _Purse(counted, starts_ns, ends_ns)
 
     async def tend(self, *, all: bool = False) -> None:
         """Tell what was used, keep leases alive, and give back what lies idle; to be called about every second.

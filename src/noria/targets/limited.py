@@ -162,7 +162,7 @@ class _Account:
                 if before is not None:
                     if before.units >= wanted:
                         continue
-                    before.settle(0)
+                    self._held.pop(counted.counter).end(0)
                 due.append((counted, wanted))
         return self._reserve(due, made=True)
 
@@ -222,7 +222,7 @@ class _Account:
         made = 1 if self._made else 0
         for reservation in self._held.values():
             measure = reservation.purse.measure
-            reservation.settle(made if measure in _CALLS else used.get(measure, 0))
+            reservation.end(made if measure in _CALLS else used.get(measure, 0))
         self._held = {}
 
     def _units(self, provider: str, asked: str, answered: str, usage: Usage) -> Mapping[Measure, int]:
