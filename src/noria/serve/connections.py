@@ -4,7 +4,7 @@ The parser (llhttp, by httptools) keeps whatever comes until a head is complete,
 connection fills the memory, and some thousand slow ones take all of the process's file descriptors (Slowloris, CWE-400).
 
 uvicorn listens, stops and says the date. Its own connections make an event, a timer and several more objects for each request
-that a body which comes whole needs none of; here a connection has one timer, which looks when it rings whether it rings too early.
+that a body which comes whole needs none of; here a connection has one timer (:mod:`noria.serve.patience`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from noria.serve.asgi import CAME, GONE, Hangup
 from noria.serve.exchange import Exchange, bad_request
+from noria.serve.patience import Deadline, Taking
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -81,33 +82,32 @@ class BoundedHTTP(asyncio.Protocol):
         self._unheard = 0  # bytes since the parser last passed something on
         self._in_head = False  # a request has begun, and its head is not whole
         self._in_body = False  # a head was whole, and its body is not
-        self._until = math.inf  # when what the client has to send next has to be there
-        self._timer: asyncio.TimerHandle | None = None
-        self._stalled_timer: asyncio.TimerHandle | None = None
+        self._next = Deadline(self.loop, self._end_waiting)  # for what the client has to send next
+        self._taking: Taking
 
     # What the event loop says
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a stream's, always
         """Wait for the first request, for some time."""
         self.transport = transport
+        self._taking = Taking(self.loop, transport)
         self._server, self._client = get_local_addr(transport), get_remote_addr(transport)
         self._scheme = "https" if is_ssl(transport) else "http"
         self.server_state.connections.add(self)  # type: ignore[arg-type]  # uvicorn's type knows only its own ones
-        self._expect(HEAD_S)
+        self._next.within(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # whatever ended it
         """Nothing is waited for any more."""
         self.server_state.connections.discard(self)
-        self._stop_stalled_timer()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._taking.stop()
+        self._next.stop()
         self.resume_writing()
         if self._answering is not None:
             self._answering.hang_up()
         self._hangup.happen()
         # All of these refer to this connection, and it to them.
         self._waiting.clear()
-        self._exchange = self._answering = self._timer = None
+        self._exchange = self._answering = None
         self._parser = None  # type: ignore[assignment]  # nothing comes any more
 
     def data_received(self, data: bytes) -> None:
@@ -122,8 +122,8 @@ class BoundedHTTP(asyncio.Protocol):
             _log.warning("http.malformed")
             self._refuse("Invalid HTTP request received.")
             return
-        if self._until == math.inf and (self._in_head or self._in_body):  # mostly it came whole
-            self._expect(HEAD_S if self._in_head else BODY_S)
+        if self._next.until == math.inf and (self._in_head or self._in_body):  # mostly it came whole
+            self._next.within(HEAD_S if self._in_head else BODY_S)
         if self._unheard > MAX_HEAD and not self.transport.is_closing():
             self._refuse(f"The request's head is larger than {MAX_HEAD:,} bytes.")
 
@@ -135,14 +135,13 @@ class BoundedHTTP(asyncio.Protocol):
         """The client reads more slowly than its answer comes."""
         self.write_paused = True
         self._writable = asyncio.Event()
-        if self._stalled_timer is None:
-            self._expect_reading(self.transport.get_write_buffer_size())
+        self._taking.watch(STALLED_S)
 
     def resume_writing(self) -> None:
         """It has read."""
         self.write_paused = False
         if not self.transport.is_closing():  # else it has to take the rest, too
-            self._stop_stalled_timer()
+            self._taking.stop()
         if self._writable is not None:
             self._writable.set()
             self._writable = None
@@ -154,7 +153,7 @@ class BoundedHTTP(asyncio.Protocol):
         self._in_head = True
         self._url = b""
         self._headers = []
-        self._until = math.inf
+        self._next.until = math.inf
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
@@ -192,7 +191,7 @@ class BoundedHTTP(asyncio.Protocol):
         before = self._exchange
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         self._exchange = exchange = Exchange(self, scope, keep_alive=keep_alive)
-        self._until = math.inf
+        self._next.until = math.inf
         if before is not None and not before.complete:
             self._waiting.append(exchange)
             if len(self._waiting) > MAX_WAITING:
@@ -207,7 +206,7 @@ class BoundedHTTP(asyncio.Protocol):
         assert exchange is not None  # noqa: S101  # its head came before
         if exchange.complete:  # nobody reads the rest, which has its time
             return
-        self._until = math.inf
+        self._next.until = math.inf
         if exchange.take(body) > MAX_AHEAD:
             self.pause_reading()
 
@@ -217,13 +216,13 @@ class BoundedHTTP(asyncio.Protocol):
             return  # it is parsed again
         self._unheard = 0
         self._in_body = False
-        self._until = math.inf
+        self._next.until = math.inf
         exchange = self._exchange
         assert exchange is not None  # noqa: S101  # its head came before
         if not exchange.complete:
             exchange.end()
         elif exchange.keep_alive:
-            self._expect(self._idle_s)
+            self._next.within(self._idle_s)
         else:
             self.close()
 
@@ -244,9 +243,7 @@ class BoundedHTTP(asyncio.Protocol):
     def close(self) -> None:
         """End the connection, once the client has taken what is written, for which it has its time."""
         self.transport.close()
-        left = self.transport.get_write_buffer_size()
-        if left and self._stalled_timer is None:
-            self._expect_reading(left)
+        self._taking.watch(STALLED_S)
 
     def end(self) -> None:
         """No other response follows. The rest of its request is read first: who is hung up on while it sends may lose what it has not read."""
@@ -267,9 +264,9 @@ class BoundedHTTP(asyncio.Protocol):
             return
         self.resume_reading()
         if self._in_body:  # what is still missing of it is waited for, but not for ever
-            self._expect(LINGER_S)
+            self._next.within(LINGER_S)
         elif not self._in_head:
-            self._expect(self._idle_s)
+            self._next.within(self._idle_s)
 
     # What uvicorn asks for
 
@@ -326,42 +323,11 @@ class BoundedHTTP(asyncio.Protocol):
             self.transport.write(bad_request(self.server_state.default_headers, why))
         self.close()
 
-    def _expect(self, within_s: float) -> None:
-        """What the client has to send next has to come within so many seconds."""
-        self._until = until = self.loop.time() + within_s
-        if self._timer is not None:
-            if self._timer.when() <= until:  # it will see that it rings too early
-                return
-            self._timer.cancel()
-        self._timer = self.loop.call_at(until, self._look)
-
-    def _look(self) -> None:
+    def _end_waiting(self) -> None:
         """Hang up on a client that lets us wait too long, unless it is we who don't read."""
-        self._timer = None
-        if self._until == math.inf:
-            return
         if self._read_paused:
-            self._expect(BODY_S)
+            self._next.within(BODY_S)
         elif self._in_head and self._exchange is not None and not self._exchange.complete:
-            self._expect(HEAD_S)  # it holds no more than a call that it waits for anyhow
-        elif self.loop.time() < self._until:
-            self._timer = self.loop.call_at(self._until, self._look)
+            self._next.within(HEAD_S)  # it holds no more than a call that it waits for anyhow
         else:
             self.close()
-
-    def _expect_reading(self, left: int) -> None:
-        """Look again later whether any of the ``left`` bytes was taken; a client that takes none is gone."""
-        self._stalled_timer = self.loop.call_later(STALLED_S, self._end_stalled, left)
-
-    def _end_stalled(self, left: int) -> None:
-        now = self.transport.get_write_buffer_size()
-        if now >= left:
-            self._stalled_timer = None
-            self.transport.abort()
-        else:
-            self._expect_reading(now)
-
-    def _stop_stalled_timer(self) -> None:
-        if self._stalled_timer is not None:
-            self._stalled_timer.cancel()
-            self._stalled_timer = None
