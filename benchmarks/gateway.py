@@ -179,12 +179,16 @@ def main() -> None:
     parser.add_argument("--peer-calls", type=int, default=2_000, help="calls of each peer: they are slower")
     parser.add_argument("--workers", type=int, default=1, help="also measure Noria with so many processes")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=0, help="measure all side by side, in so many turns")
+    parser.add_argument(
+        "--turns", type=int, default=0, help="measure all side by side, in so many turns of --calls in all"
+    )
     parser.add_argument("--only", nargs="*", default=[], metavar="SERVER", help="of bare, nginx, noria")
     parser.add_argument("--peers", nargs="*", default=[], metavar="NAME=PROGRAM", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--soak", type=int, default=0)
     given = parser.parse_args()
+    if given.turns and (given.workers > 1 or not 0 < given.turns <= given.calls):
+        parser.error("--turns takes one process of each server, and as many calls of it as turns at least.")
     if given.streams:
         columns = ["server", "whole", "failed", "seconds", "p99 s", "us/chunk", "MB grown"]
         report = Report(f"{given.streams:,} streams of 100 chunks, 100 ms apart", columns, as_json=given.json)
